@@ -1,0 +1,482 @@
+//! What will be different on a host: how it is shown, the action that does it, and its undo.
+//!
+//! These are the values that a dry run shows, that a plan stores and that apply performs: the same
+//! ones, so they cannot disagree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::probe::{Probe, lossless};
+
+/// A step of a runbook as a host sees it, 1-based: "step 2".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepNumber(pub usize);
+
+impl fmt::Display for StepNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}", self.0)
+    }
+}
+
+/// A call of a shell function of `src/host/*.write.sh`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The shell function, `hf_…`.
+    pub function: String,
+    /// Its arguments; each arrives as one word.
+    pub args: Vec<String>,
+    /// Bytes that the function finds in the file `$HF_INPUT` (0600, removed afterwards).
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "optional_bytes"
+    )]
+    pub input: Option<Vec<u8>>,
+}
+
+impl Call {
+    /// Calls `function` with `args` and no input.
+    pub fn new<A: Into<String>>(function: &str, args: impl IntoIterator<Item = A>) -> Self {
+        Self {
+            function: function.to_owned(),
+            args: args.into_iter().map(Into::into).collect(),
+            input: None,
+        }
+    }
+
+    /// The same call with bytes for `$HF_INPUT`.
+    #[must_use]
+    pub fn with_input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(input.into());
+        self
+    }
+}
+
+mod optional_bytes {
+    use super::lossless;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Wrapped(#[serde(with = "lossless")] Vec<u8>);
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        bytes.clone().map(Wrapped).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
+        Ok(Option::<Wrapped>::deserialize(deserializer)?.map(|wrapped| wrapped.0))
+    }
+}
+
+/// How a change is taken back. The act saved what this needs in the same `$HF_SAVE` folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// By this call.
+    Call(Call),
+    /// Not at all; the reason is shown before anything is applied.
+    Impossible {
+        /// Why, as a clause: "the command declares no undo".
+        why: String,
+    },
+}
+
+/// How one aspect of a change is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// The text of a file; shown as a unified diff. `None`: the file is absent.
+    Text {
+        /// The file.
+        path: String,
+        /// Its text now.
+        before: Option<String>,
+        /// Its text afterwards.
+        after: Option<String>,
+    },
+    /// Members of a set that go and come.
+    Lines {
+        /// What the members are, in the plural: "firewall rules".
+        what: String,
+        /// Those that go.
+        removed: Vec<String>,
+        /// Those that come.
+        added: Vec<String>,
+    },
+    /// A property with its values: mode, owner, "enabled", the digest of a binary file.
+    Property {
+        /// Its name.
+        name: String,
+        /// Its value now; empty when there is none.
+        before: String,
+        /// Its value afterwards.
+        after: String,
+    },
+    /// Something that will be run.
+    Run {
+        /// The words of the command.
+        argv: Vec<String>,
+    },
+}
+
+impl Shown {
+    /// How many things change: every member of a set counts.
+    pub fn count(&self) -> usize {
+        match self {
+            Shown::Lines { removed, added, .. } => removed.len() + added.len(),
+            Shown::Text { .. } | Shown::Property { .. } | Shown::Run { .. } => 1,
+        }
+    }
+}
+
+/// When a change is performed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timing {
+    /// In its step.
+    InOrder,
+    /// Once after all steps, however many steps ask for it (reloads and restarts).
+    AtEnd,
+}
+
+/// What a change makes known to the steps behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gives {
+    /// A package will be installed, with its units, folders and programs.
+    Package(String),
+    /// A file will exist with this content.
+    File {
+        /// Its path.
+        path: String,
+        /// Its content; `None` when the change only touches mode or owner.
+        content: Option<Vec<u8>>,
+    },
+    /// A file will be gone.
+    Gone {
+        /// Its path.
+        path: String,
+    },
+}
+
+/// One thing that will be different.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What it does, as a clause without a full stop: "write /etc/motd".
+    pub summary: String,
+    /// How it is shown; at least one.
+    pub shown: Vec<Shown>,
+    /// What the host must still answer as it did when this was planned.
+    pub expects: Vec<Probe>,
+    /// What is done.
+    pub act: Call,
+    /// How it is taken back.
+    pub undo: Undo,
+    /// When it is done.
+    pub timing: Timing,
+    /// What it makes known.
+    pub gives: Vec<Gives>,
+}
+
+impl Change {
+    /// A change in its step that makes nothing known.
+    pub fn new(summary: impl Into<String>, shown: Vec<Shown>, act: Call, undo: Undo) -> Self {
+        Self {
+            summary: summary.into(),
+            shown,
+            expects: Vec::new(),
+            act,
+            undo,
+            timing: Timing::InOrder,
+            gives: Vec::new(),
+        }
+    }
+
+    /// With the preconditions.
+    #[must_use]
+    pub fn expecting(mut self, probes: impl IntoIterator<Item = Probe>) -> Self {
+        self.expects.extend(probes);
+        self
+    }
+
+    /// With what it makes known.
+    #[must_use]
+    pub fn giving(mut self, gives: impl IntoIterator<Item = Gives>) -> Self {
+        self.gives.extend(gives);
+        self
+    }
+
+    /// How many things change.
+    pub fn count(&self) -> usize {
+        self.shown.iter().map(Shown::count).max().unwrap_or(1)
+    }
+}
+
+/// Something the operator should know although it is no change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Whether it makes the goal of the step untrue or doubtful.
+    pub warning: bool,
+    /// A sentence.
+    pub text: String,
+}
+
+impl Note {
+    /// Good to know.
+    pub fn info(text: impl Into<String>) -> Self {
+        Self {
+            warning: false,
+            text: text.into(),
+        }
+    }
+
+    /// Makes the goal untrue or doubtful.
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self {
+            warning: true,
+            text: text.into(),
+        }
+    }
+}
+
+/// What a resource says after looking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diff {
+    /// The result.
+    pub verdict: Verdict,
+    /// What else was seen.
+    pub notes: Vec<Note>,
+}
+
+/// The result of comparing what is with what should be (`domain` §F).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Already so.
+    Compliant,
+    /// These changes, exactly.
+    Change(Vec<Change>),
+    /// These changes, exactly, if the earlier step does what it says.
+    ChangeAfter {
+        /// The earlier step.
+        step: StepNumber,
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// Cannot be known before the earlier step was done.
+    UnknownUntil {
+        /// The earlier step.
+        step: StepNumber,
+        /// What cannot be known, as a clause.
+        why: String,
+    },
+    /// Cannot be done.
+    Blocked(Blocked),
+    /// Makes no sense on this host, and that is fine.
+    NotApplicable {
+        /// Why, as a clause.
+        why: String,
+    },
+}
+
+/// Why a step cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// Why, as a clause.
+    pub why: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether a person must look and decide (exit code 9) rather than mend something (3).
+    pub human: bool,
+}
+
+impl Diff {
+    /// Nothing to do.
+    pub fn compliant() -> Self {
+        Self {
+            verdict: Verdict::Compliant,
+            notes: Vec::new(),
+        }
+    }
+
+    /// These changes; none means compliant.
+    pub fn of(changes: Vec<Change>) -> Self {
+        let verdict = if changes.is_empty() {
+            Verdict::Compliant
+        } else {
+            Verdict::Change(changes)
+        };
+        Self {
+            verdict,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Cannot be done; `hint` may be empty.
+    pub fn blocked(why: impl Into<String>, hint: &str) -> Self {
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        let blocked = Blocked {
+            why: why.into(),
+            hint,
+            human: false,
+        };
+        Self {
+            verdict: Verdict::Blocked(blocked),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Cannot be done without a person's decision.
+    pub fn needs_human(why: impl Into<String>, hint: &str) -> Self {
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        let blocked = Blocked {
+            why: why.into(),
+            hint,
+            human: true,
+        };
+        Self {
+            verdict: Verdict::Blocked(blocked),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The same with notes.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Vec<Note>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
+    /// Changes become "after step" when they rest on an earlier step.
+    #[must_use]
+    pub fn after(mut self, step: Option<StepNumber>) -> Self {
+        if let (Some(step), Verdict::Change(changes)) = (step, &self.verdict) {
+            self.verdict = Verdict::ChangeAfter {
+                step,
+                changes: changes.clone(),
+            };
+        }
+        self
+    }
+}
+
+impl Verdict {
+    /// The changes it promises.
+    pub fn changes(&self) -> &[Change] {
+        match self {
+            Verdict::Change(changes) | Verdict::ChangeAfter { changes, .. } => changes,
+            Verdict::Compliant
+            | Verdict::UnknownUntil { .. }
+            | Verdict::Blocked(_)
+            | Verdict::NotApplicable { .. } => &[],
+        }
+    }
+}
+
+/// What earlier steps of the same plan will make true: the prediction later steps are diffed against.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    packages: BTreeMap<String, StepNumber>,
+    files: BTreeMap<String, (StepNumber, Option<Vec<u8>>)>,
+    changed: BTreeSet<String>,
+    opaque: Option<StepNumber>,
+}
+
+impl Known {
+    /// Nothing is pending.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// Takes in what a step (with its id, when it has one) will do.
+    pub fn learn(&mut self, step: StepNumber, id: Option<&str>, verdict: &Verdict) {
+        let unknown = matches!(verdict, Verdict::UnknownUntil { .. });
+        if verdict.changes().is_empty() && !unknown {
+            return;
+        }
+        self.changed.extend(id.map(str::to_owned));
+        if unknown {
+            self.opaque = Some(step);
+        }
+        for gives in verdict.changes().iter().flat_map(|change| &change.gives) {
+            match gives {
+                Gives::Package(name) => {
+                    self.packages.insert(name.clone(), step);
+                }
+                Gives::File { path, content } => {
+                    if content.is_some() {
+                        self.files.insert(path.clone(), (step, content.clone()));
+                    }
+                }
+                Gives::Gone { path } => {
+                    self.files.insert(path.clone(), (step, None));
+                }
+            }
+        }
+    }
+
+    /// The step that will install this package.
+    pub fn package(&self, name: &str) -> Option<StepNumber> {
+        self.packages.get(name).copied()
+    }
+
+    /// The last step that will install any package: it may bring a missing unit, folder or program.
+    pub fn any_package(&self) -> Option<StepNumber> {
+        self.packages.values().max().copied()
+    }
+
+    /// What an earlier step will make of this file: its content, or `None` when it will be gone.
+    pub fn file(&self, path: &str) -> Option<(StepNumber, Option<&[u8]>)> {
+        let (step, content) = self.files.get(path)?;
+        Some((*step, content.as_deref()))
+    }
+
+    /// Whether the step with this id will change something.
+    pub fn will_change(&self, id: &str) -> bool {
+        self.changed.contains(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(gives: Gives) -> Verdict {
+        let call = Call::new("hf_x", ["a"]);
+        let undo = Undo::Impossible { why: "test".into() };
+        let shown = vec![Shown::Run {
+            argv: vec!["x".into()],
+        }];
+        Verdict::Change(vec![Change::new("x", shown, call, undo).giving([gives])])
+    }
+
+    #[test]
+    fn later_steps_know_what_earlier_ones_bring() {
+        let mut known = Known::nothing();
+        known.learn(
+            StepNumber(1),
+            Some("pkg"),
+            &change(Gives::Package("ufw".into())),
+        );
+        known.learn(StepNumber(2), None, &Verdict::Compliant);
+        assert_eq!(known.package("ufw"), Some(StepNumber(1)));
+        assert!(known.will_change("pkg"));
+        assert_eq!(known.package("nginx"), None);
+    }
+
+    #[test]
+    fn plans_survive_json_with_bytes_that_are_no_text() {
+        let call = Call::new("hf_put", ["/x"]).with_input(vec![0xff, 0x00, b'a']);
+        let json = serde_json::to_string(&call).unwrap();
+        assert_eq!(serde_json::from_str::<Call>(&json).unwrap(), call);
+    }
+}

@@ -1,0 +1,297 @@
+//! What happens during a run, as data. Engine and data loading send these; the journal keeps them;
+//! every renderer and the history read nothing else.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::change::{Note, StepNumber};
+use crate::facts::Facts;
+use crate::plan::{HostPlan, StepPlan};
+
+/// One event. Numbers are gap-free from 1 within a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number.
+    pub seq: u64,
+    /// When, by the controller's clock.
+    pub at: Timestamp,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Show the changes, write nothing.
+    DryRun,
+    /// Make the changes.
+    Apply,
+    /// Only ask whether it is so, in effect.
+    Verify,
+}
+
+/// Why nothing, or nothing more, could be done on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// No connection came about.
+    Unreachable,
+    /// The host key is unknown or has changed.
+    Identity,
+    /// The login was refused.
+    Authentication,
+    /// The login works, root does not.
+    Sudo,
+    /// Another run holds the host.
+    Locked,
+    /// The host is none of those that the runbook supports, or lacks something we need.
+    Unsupported,
+    /// A step cannot be done, or failed.
+    Failed,
+    /// The host is no longer as it was when the plan was made.
+    Stale,
+    /// A person must decide.
+    NeedsHuman,
+    /// Everything was done, but it is not so in effect.
+    Verification,
+    /// The connection was lost while something was under way: it may have been done or not.
+    OutcomeUnknown,
+    /// The operator interrupted the run.
+    Interrupted,
+}
+
+/// How a check came out. Three outcomes, never two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// It is so.
+    Yes {
+        /// What was seen.
+        seen: String,
+    },
+    /// It is not so.
+    No {
+        /// What was seen instead.
+        seen: String,
+    },
+    /// The check could not have failed, or could not be made.
+    CouldNotTell {
+        /// Why.
+        why: String,
+    },
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepResult {
+    /// Done and read back: it is as desired.
+    Done {
+        /// How many things changed.
+        changes: usize,
+    },
+    /// When its turn came, there was nothing to do.
+    NothingToDo,
+    /// Not done, or not with the desired effect.
+    Failed {
+        /// Which kind of failure.
+        fault: Fault,
+        /// What happened, a sentence.
+        message: String,
+        /// The end of what the host printed, cleaned of control characters.
+        output: String,
+    },
+}
+
+/// How a host ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostResult {
+    /// Nothing had to be changed.
+    NothingToDo,
+    /// Changes are due; nothing was done, as asked.
+    ChangesDue {
+        /// How many.
+        changes: usize,
+    },
+    /// All changes were made.
+    Changed {
+        /// How many.
+        changes: usize,
+    },
+    /// Everything that was asked is so, in effect.
+    Verified,
+    /// Changes are due, but the operator said no.
+    Declined,
+    /// Nothing, or not everything, was done.
+    Stopped {
+        /// Why.
+        fault: Fault,
+        /// What happened, a sentence.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+        /// How many changes had been made by then.
+        changes: usize,
+    },
+}
+
+/// Everything that can happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum EventKind {
+    /// The first event.
+    RunStarted {
+        /// Format of the journal; grows when old readers could misread.
+        format: u32,
+        /// The run's id.
+        run: String,
+        /// The version of Holdfast.
+        version: String,
+        /// The runbook's name.
+        runbook: String,
+        /// Its one-line summary.
+        summary: String,
+        /// Digest of the runbook's text.
+        digest: String,
+        /// What it is for.
+        mode: Mode,
+        /// Started without a person (`--unattended`).
+        unattended: bool,
+        /// Who started it: `user@machine`.
+        operator: String,
+        /// The hosts that were selected.
+        hosts: Vec<String>,
+    },
+    /// External data is there.
+    DataReady {
+        /// Its name in the runbook.
+        name: String,
+        /// Where it comes from, as a clause: "fetched from https://…", "built-in list of 2025-01-01".
+        origin: String,
+        /// How many entries.
+        entries: usize,
+        /// What the operator should know.
+        notes: Vec<Note>,
+    },
+    /// A host's connection is being made.
+    HostConnecting {
+        /// The host.
+        host: String,
+    },
+    /// A host answered.
+    HostReached {
+        /// The host.
+        host: String,
+        /// Its facts.
+        facts: Box<Facts>,
+        /// What the operator should know.
+        notes: Vec<Note>,
+    },
+    /// A host's plan is made.
+    HostPlanned {
+        /// The plan.
+        plan: HostPlan,
+    },
+    /// A step turned out different from its prediction, before it is performed.
+    StepReplanned {
+        /// The host.
+        host: String,
+        /// The new plan of the step.
+        step: Box<StepPlan>,
+    },
+    /// A step's changes begin.
+    StepStarted {
+        /// The host.
+        host: String,
+        /// The step.
+        number: StepNumber,
+        /// Its name.
+        name: String,
+    },
+    /// Something to tell while a step takes its time: "waiting for the dpkg lock held by apt (812)".
+    StepProgress {
+        /// The host.
+        host: String,
+        /// The step.
+        number: StepNumber,
+        /// What.
+        text: String,
+    },
+    /// A step ended.
+    StepFinished {
+        /// The host.
+        host: String,
+        /// The step.
+        number: StepNumber,
+        /// Its name.
+        name: String,
+        /// How.
+        result: StepResult,
+    },
+    /// A check of the runbook's `verify` part was made.
+    Checked {
+        /// The host.
+        host: String,
+        /// The check's name.
+        name: String,
+        /// How it came out.
+        proof: Proof,
+    },
+    /// Nothing more happens on this host.
+    HostFinished {
+        /// The host.
+        host: String,
+        /// How it ended.
+        result: HostResult,
+    },
+    /// The last event.
+    RunFinished {
+        /// The exit code.
+        exit: u8,
+        /// Milliseconds since the start.
+        millis: u64,
+    },
+    /// An event of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl EventKind {
+    /// The host it is about.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            EventKind::HostConnecting { host }
+            | EventKind::HostReached { host, .. }
+            | EventKind::StepReplanned { host, .. }
+            | EventKind::StepStarted { host, .. }
+            | EventKind::StepProgress { host, .. }
+            | EventKind::StepFinished { host, .. }
+            | EventKind::Checked { host, .. }
+            | EventKind::HostFinished { host, .. } => Some(host),
+            EventKind::HostPlanned { plan } => Some(&plan.host),
+            EventKind::RunStarted { .. }
+            | EventKind::DataReady { .. }
+            | EventKind::RunFinished { .. }
+            | EventKind::Unknown => None,
+        }
+    }
+}
+
+/// Where events go. Cheap to clone; sending never waits.
+#[derive(Debug, Clone)]
+pub struct Events(tokio::sync::mpsc::UnboundedSender<EventKind>);
+
+impl Events {
+    /// A sender and the receiver that numbers what it gets.
+    pub fn channel() -> (Self, tokio::sync::mpsc::UnboundedReceiver<EventKind>) {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Tells. When nobody listens any more the run is over, and there is nobody to tell.
+    pub fn tell(&self, kind: EventKind) {
+        let _ = self.0.send(kind);
+    }
+}

@@ -1,0 +1,28 @@
+//! Holdfast hardens Linux hosts over SSH from YAML runbooks.
+//!
+//! # The map
+//!
+//! The order of the `mod` lines is the architecture: a module imports only from modules above it,
+//! and `tests/architecture.rs` fails naming the import that breaks this.
+//!
+//! ```text
+//!  inventory ─┐                     ReadHost                     WriteHost
+//!  runbook  ──┴─ load ─▶ render ─▶ survey ─▶ Plan ─┬─▶ shown (dry run)
+//!  data ───────────────────▲         ▲             └─▶ apply ─▶ survey again = read back
+//!                          └─ facts ─┘                      └─▶ verify from inside and outside
+//!                     every arrow tells Events ─▶ journal/ and report/*
+//! ```
+
+// ── words: pure data, no input or output ────────────────────────────────────────────────────
+pub mod diagnostic;
+pub mod value;
+pub mod yaml;
+pub mod template;
+pub mod shape;
+pub mod probe;
+pub mod facts;
+pub mod change;
+pub mod resource;
+// ── what will happen, what happened ──────────────────────────────────────────────────────────
+pub mod plan;
+pub mod event;

@@ -1,0 +1,172 @@
+//! What will happen: the plan of a run, per host and step. Plain data that can be stored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{Note, StepNumber, Verdict};
+use crate::probe::{Digest, Probe};
+
+/// How much a step or runbook can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    /// Cannot cut access or stop a service.
+    #[default]
+    Low,
+    /// May disturb a service.
+    Medium,
+    /// Can cut our own access.
+    High,
+}
+
+impl std::str::FromStr for Risk {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "low" => Ok(Risk::Low),
+            "medium" => Ok(Risk::Medium),
+            "high" => Ok(Risk::High),
+            other => Err(format!("`{other}` is no risk: low, medium or high")),
+        }
+    }
+}
+
+impl std::fmt::Display for Risk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Risk::Low => "low",
+            Risk::Medium => "medium",
+            Risk::High => "high",
+        })
+    }
+}
+
+/// The plan for one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPlan {
+    /// The host's name in the inventory.
+    pub host: String,
+    /// Its steps in order.
+    pub steps: Vec<StepPlan>,
+}
+
+/// The plan for one step on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepPlan {
+    /// Its number.
+    pub number: StepNumber,
+    /// Its id in the runbook, when it has one.
+    pub id: Option<String>,
+    /// The desired state in the author's words.
+    pub name: String,
+    /// What it is about: "file /etc/motd".
+    pub subject: String,
+    /// Its risk.
+    pub risk: Risk,
+    /// What was found.
+    pub outcome: Outcome,
+    /// What else was seen.
+    pub notes: Vec<Note>,
+    /// What the host must still answer right before the changes are made. Empty for provisional
+    /// steps: those are looked at again.
+    pub expects: Vec<Expectation>,
+}
+
+/// What planning a step came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The resource looked.
+    Seen(Verdict),
+    /// `when:` does not hold, or a tag was not asked for.
+    Skipped {
+        /// Why, as a clause.
+        why: String,
+    },
+    /// The host's answer could not be read.
+    CouldNotTell {
+        /// Why, as a clause.
+        why: String,
+    },
+}
+
+/// An answer that must not have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// The question.
+    pub probe: Probe,
+    /// The digest of the answer when the plan was made.
+    pub digest: Digest,
+}
+
+impl StepPlan {
+    /// The verdict, when the resource could look.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match &self.outcome {
+            Outcome::Seen(verdict) => Some(verdict),
+            Outcome::Skipped { .. } | Outcome::CouldNotTell { .. } => None,
+        }
+    }
+
+    /// How many things change.
+    pub fn count(&self) -> usize {
+        let changes = self.verdict().map(Verdict::changes).unwrap_or_default();
+        changes.iter().map(crate::change::Change::count).sum()
+    }
+
+    /// Whether apply has something to do here, known or not yet known.
+    pub fn is_pending(&self) -> bool {
+        match &self.outcome {
+            Outcome::Seen(verdict) => {
+                !verdict.changes().is_empty() || matches!(verdict, Verdict::UnknownUntil { .. })
+            }
+            Outcome::Skipped { .. } | Outcome::CouldNotTell { .. } => false,
+        }
+    }
+
+    /// Why apply must not start on this host because of this step.
+    pub fn obstacle(&self) -> Option<Obstacle<'_>> {
+        match &self.outcome {
+            Outcome::Seen(Verdict::Blocked(blocked)) => Some(Obstacle {
+                why: &blocked.why,
+                hint: blocked.hint.as_deref(),
+                human: blocked.human,
+            }),
+            Outcome::CouldNotTell { why } => Some(Obstacle {
+                why,
+                hint: None,
+                human: false,
+            }),
+            Outcome::Seen(_) | Outcome::Skipped { .. } => None,
+        }
+    }
+}
+
+/// See [`StepPlan::obstacle`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Obstacle<'a> {
+    /// Why, as a clause.
+    pub why: &'a str,
+    /// What to do.
+    pub hint: Option<&'a str>,
+    /// Whether a person must decide (exit code 9).
+    pub human: bool,
+}
+
+impl HostPlan {
+    /// How many things change.
+    pub fn count(&self) -> usize {
+        self.steps.iter().map(StepPlan::count).sum()
+    }
+
+    /// Whether apply has something to do.
+    pub fn is_pending(&self) -> bool {
+        self.steps.iter().any(StepPlan::is_pending)
+    }
+
+    /// The first step that keeps apply from starting.
+    pub fn obstacle(&self) -> Option<(&StepPlan, Obstacle<'_>)> {
+        self.steps
+            .iter()
+            .find_map(|step| step.obstacle().map(|o| (step, o)))
+    }
+}

@@ -1,0 +1,175 @@
+//! What the kernel holds, against what the files say.
+//!
+//! `systemctl is-active ufw` says nothing: after an `nft flush ruleset` it is still "active". Only
+//! the chains themselves tell whether a rule in a file decides anything.
+
+use std::collections::BTreeMap;
+
+use super::address::Family;
+use super::iptables_rule::IptablesRule;
+use super::rules_file::RulesFile;
+use super::tuple::Tuple;
+use super::{expansion, rules_file};
+
+/// The chains of the filter table of one family, as `iptables-save` or `iptables -S` prints them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chains {
+    policies: BTreeMap<String, String>,
+    rules: Vec<IptablesRule>,
+}
+
+impl Chains {
+    /// Reads the lines that say something; comments and tables other than `filter` never come here.
+    pub fn parse(text: &str) -> Self {
+        let mut chains = Self::default();
+        for line in text.lines() {
+            chains.line(line);
+        }
+        chains
+    }
+
+    fn line(&mut self, line: &str) {
+        let policy = line.strip_prefix(':').or_else(|| line.strip_prefix("-P "));
+        if let Some(policy) = policy {
+            let mut words = policy.split_ascii_whitespace();
+            if let (Some(chain), Some(policy)) = (words.next(), words.next()) {
+                self.policies.insert(chain.to_owned(), policy.to_owned());
+            }
+            return;
+        }
+        self.rules.extend(IptablesRule::parse(line));
+    }
+
+    /// The rules of a chain, in order.
+    pub fn chain(&self, name: &str) -> impl Iterator<Item = &IptablesRule> {
+        self.rules.iter().filter(move |rule| rule.chain == name)
+    }
+
+    /// What becomes of a packet that no rule of a built-in chain decides.
+    pub fn policy(&self, chain: &str) -> Option<&str> {
+        self.policies.get(chain).map(String::as_str)
+    }
+
+    /// Whether packets that enter `from` are sent to `to` on no condition.
+    pub fn jumps(&self, from: &str, to: &str) -> bool {
+        self.chain(from).any(|rule| rule.is_unconditional() && rule.target() == Some(to))
+    }
+}
+
+/// Why the rules in the files decide nothing although ufw is enabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unhooked {
+    /// `INPUT` no longer leads to the user rules.
+    NoJump {
+        /// The chain that lacks the jump.
+        from: String,
+        /// Where it should lead.
+        to: String,
+    },
+    /// Packets that no rule admits are let in, against the setting.
+    PolicyAccepts,
+}
+
+impl Unhooked {
+    /// The same in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::NoJump { from, to } => format!("chain {from} does not lead to {to}"),
+            Self::PolicyAccepts => "the policy of INPUT is not DROP".to_owned(),
+        }
+    }
+}
+
+/// Whether packets really reach the user rules of `family`. `drops` is ufw's setting: packets that
+/// no rule admits are to be dropped.
+pub fn unhooked(chains: &Chains, family: Family, drops: bool) -> Option<Unhooked> {
+    let before = format!("{}-before-input", family.prefix());
+    let user = format!("{}-user-input", family.prefix());
+    for (from, to) in [("INPUT", &before), (before.as_str(), &user)] {
+        if !chains.jumps(from, to) {
+            return Some(Unhooked::NoJump {
+                from: from.to_owned(),
+                to: to.clone(),
+            });
+        }
+    }
+    (drops && chains.policy("INPUT") != Some("DROP")).then_some(Unhooked::PolicyAccepts)
+}
+
+/// How the kernel's user chains differ from what loading the file would make of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// In the file, not in the kernel.
+    pub not_loaded: Vec<String>,
+    /// In the kernel, not in the file.
+    pub not_in_file: Vec<String>,
+    /// The same rules in another order.
+    pub reordered: bool,
+}
+
+impl Drift {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.not_loaded.is_empty() && self.not_in_file.is_empty() && !self.reordered
+    }
+}
+
+/// Compares all rules.
+pub fn drift(file: &RulesFile, chains: &Chains) -> Drift {
+    drift_without(file, chains, &[])
+}
+
+/// Compares the rules, those that `ours` become left aside on both sides.
+pub fn drift_without(file: &RulesFile, chains: &Chains, ours: &[Tuple]) -> Drift {
+    let ours: Vec<IptablesRule> = ours.iter().flat_map(|tuple| parsed(tuple)).collect();
+    let mut drift = Drift::default();
+    for chain in user_chains(file.family()) {
+        let others = |rule: &IptablesRule| !ours.contains(rule);
+        let wanted: Vec<IptablesRule> = loaded(file, &chain).into_iter().filter(others).collect();
+        let held: Vec<IptablesRule> =
+            chains.chain(&chain).filter(|rule| others(rule)).cloned().collect();
+        let lacking = minus(&wanted, &held);
+        let surplus = minus(&held, &wanted);
+        drift.reordered |= lacking.is_empty() && surplus.is_empty() && wanted != held;
+        drift.not_loaded.extend(lacking);
+        drift.not_in_file.extend(surplus);
+    }
+    drift
+}
+
+/// The chains of a family in which user rules stand and decide.
+pub fn user_chains(family: Family) -> [String; 3] {
+    ["input", "output", "forward"].map(|way| format!("{}-user-{way}", family.prefix()))
+}
+
+fn parsed(tuple: &Tuple) -> Vec<IptablesRule> {
+    let lines = expansion::lines(tuple);
+    lines.iter().filter_map(|line| IptablesRule::parse(line)).collect()
+}
+
+/// What the chain holds after the file is loaded; also lines that belong to no rule count.
+fn loaded(file: &RulesFile, chain: &str) -> Vec<IptablesRule> {
+    let mut rules = Vec::new();
+    for mut rule in rules_file::lines(file).filter_map(|line| IptablesRule::parse(&line)) {
+        if rule.chain == chain {
+            let front = std::mem::take(&mut rule.in_front);
+            rules.insert(if front { 0 } else { rules.len() }, rule);
+        }
+    }
+    rules
+}
+
+/// The rules of `left` that `right` lacks, counted.
+fn minus(left: &[IptablesRule], right: &[IptablesRule]) -> Vec<String> {
+    let mut right: Vec<&IptablesRule> = right.iter().collect();
+    let mut lacking = Vec::new();
+    for rule in left {
+        match right.iter().position(|other| *other == rule) {
+            Some(n) => {
+                right.swap_remove(n);
+            }
+            None => lacking.push(rule.to_string()),
+        }
+    }
+    lacking
+}

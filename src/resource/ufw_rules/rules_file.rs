@@ -1,0 +1,236 @@
+//! `/etc/ufw/user.rules` and `user6.rules` as a sequence of rules and everything between them.
+//!
+//! Every byte of a file is kept: what others wrote is written back as it was, also when no ufw would
+//! write it so. Only blocks of ours are ever added or taken out.
+
+use super::address::Family;
+use super::expansion;
+use super::tuple::Tuple;
+use super::tuple_line;
+
+pub(super) const RULES: &str = "### RULES ###";
+pub(super) const END_RULES: &str = "### END RULES ###";
+
+/// A rules file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesFile {
+    family: Family,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Other(Vec<u8>),
+    Rule(Block),
+}
+
+/// A rule with the bytes that belong to it: the empty line before it, its tuple, its iptables lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    bytes: Vec<u8>,
+    /// The rule.
+    pub tuple: Tuple,
+    /// Whether all iptables lines that ufw writes for this rule stand below it.
+    pub complete: bool,
+}
+
+impl Block {
+    /// The block that ufw would write.
+    pub fn new(tuple: Tuple) -> Self {
+        Self {
+            bytes: written(&tuple),
+            tuple,
+            complete: true,
+        }
+    }
+}
+
+fn written(tuple: &Tuple) -> Vec<u8> {
+    let mut text = format!("\n{tuple}\n");
+    for line in expansion::lines(tuple) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+impl RulesFile {
+    /// Reads the bytes of the file of `family`. Never fails: what is not understood is kept.
+    pub fn parse(bytes: &[u8], family: Family) -> Self {
+        let mut reader = Reader {
+            family,
+            lines: bytes.split_inclusive(|b| *b == b'\n').peekable(),
+            parts: Vec::new(),
+        };
+        while let Some(line) = reader.lines.next() {
+            reader.line(line);
+        }
+        Self {
+            family,
+            parts: reader.parts,
+        }
+    }
+
+    /// The bytes of the file.
+    pub fn render(&self) -> Vec<u8> {
+        let bytes = |part: &Part| match part {
+            Part::Other(bytes) | Part::Rule(Block { bytes, .. }) => bytes.clone(),
+        };
+        self.parts.iter().flat_map(bytes).collect()
+    }
+
+    /// Whose rules they are.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The rules, in the order in which they are asked.
+    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Rule(block) => Some(block),
+            Part::Other(_) => None,
+        })
+    }
+
+    /// The tuples of the rules.
+    pub fn tuples(&self) -> impl Iterator<Item = &Tuple> {
+        self.blocks().map(|block| &block.tuple)
+    }
+
+    /// What stands between the rules, in the order of the file.
+    pub(super) fn others(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Other(bytes) => Some(bytes.as_slice()),
+            Part::Rule(_) => None,
+        })
+    }
+
+    /// The file without the rules that `stale` picks and with `new` at the end of the rules.
+    ///
+    /// `None` when there is no place for rules in it (`Oddity::NoRulesSection`).
+    pub fn changed(&self, stale: impl Fn(&Tuple) -> bool, new: &[Tuple]) -> Option<Self> {
+        let keep = |part: &&Part| !matches!(part, Part::Rule(block) if stale(&block.tuple));
+        let mut parts: Vec<Part> = self.parts.iter().filter(keep).cloned().collect();
+        if !new.is_empty() {
+            let (part, offset) = insertion_point(&parts)?;
+            let blocks = new.iter().cloned().map(|tuple| Part::Rule(Block::new(tuple)));
+            let tail = match parts.get_mut(part) {
+                Some(Part::Other(bytes)) => bytes.split_off(offset),
+                Some(Part::Rule(_)) | None => Vec::new(),
+            };
+            let after = std::iter::once(Part::Other(tail));
+            parts.splice(part + 1..=part, blocks.chain(after));
+        }
+        let family = self.family;
+        Some(Self { family, parts })
+    }
+}
+
+/// Where new rules go: in which part, at which byte of it. Before the empty line that precedes
+/// `### END RULES ###`; in the file that the package ships, which has no such line, after the last
+/// rule, or after `### RULES ###`.
+fn insertion_point(parts: &[Part]) -> Option<(usize, usize)> {
+    let others = || {
+        parts.iter().enumerate().filter_map(|(n, part)| match part {
+            Part::Other(bytes) => Some((n, bytes.as_slice())),
+            Part::Rule(_) => None,
+        })
+    };
+    let end = others().find_map(|(n, bytes)| Some((n, find_line(bytes, END_RULES)?.start)));
+    if let Some((n, at)) = end {
+        let bytes = others().find(|(m, _)| *m == n).map(|(_, bytes)| bytes)?;
+        let blank = at > 0 && bytes[..at].ends_with(b"\n") && ends_in_blank_line(&bytes[..at]);
+        return Some((n, if blank { at - 1 } else { at }));
+    }
+    let last_rule = parts.iter().rposition(|part| matches!(part, Part::Rule(_)));
+    match last_rule {
+        Some(n) if matches!(parts.get(n + 1), Some(Part::Other(_))) => Some((n + 1, 0)),
+        Some(_) => None,
+        None => others().find_map(|(n, bytes)| Some((n, find_line(bytes, RULES)?.end))),
+    }
+}
+
+fn ends_in_blank_line(bytes: &[u8]) -> bool {
+    bytes == b"\n" || bytes.ends_with(b"\n\n")
+}
+
+/// The first line that says `text`, with its line end.
+fn find_line(bytes: &[u8], text: &str) -> Option<std::ops::Range<usize>> {
+    let mut start = 0;
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        let end = start + line.len();
+        if line.trim_ascii_end() == text.as_bytes() && line.ends_with(b"\n") {
+            return Some(start..end);
+        }
+        start = end;
+    }
+    None
+}
+
+struct Reader<'a, I: Iterator<Item = &'a [u8]>> {
+    family: Family,
+    lines: std::iter::Peekable<I>,
+    parts: Vec<Part>,
+}
+
+impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
+    fn line(&mut self, line: &'a [u8]) {
+        match parse_tuple(line, self.family) {
+            Some(tuple) => self.rule(line, tuple),
+            None => self.other(line),
+        }
+    }
+
+    fn other(&mut self, line: &[u8]) {
+        if let Some(Part::Other(bytes)) = self.parts.last_mut() {
+            bytes.extend_from_slice(line);
+        } else {
+            self.parts.push(Part::Other(line.to_vec()));
+        }
+    }
+
+    /// A rule with the empty line before it and the iptables lines after it, as far as they are the
+    /// ones that ufw writes; anything else stays between the rules.
+    fn rule(&mut self, line: &[u8], tuple: Tuple) {
+        let mut bytes = self.take_blank();
+        bytes.extend_from_slice(line);
+        let complete = expansion::lines(&tuple).iter().all(|expected| {
+            let same = |line: &&[u8]| line.trim_ascii_end() == expected.as_bytes();
+            let line = self.lines.next_if(same);
+            bytes.extend_from_slice(line.unwrap_or_default());
+            line.is_some()
+        });
+        self.parts.push(Part::Rule(Block {
+            bytes,
+            tuple,
+            complete,
+        }));
+    }
+
+    fn take_blank(&mut self) -> Vec<u8> {
+        match self.parts.last_mut() {
+            Some(Part::Other(bytes)) if ends_in_blank_line(bytes) => {
+                bytes.pop();
+                if bytes.is_empty() {
+                    self.parts.pop();
+                }
+                b"\n".to_vec()
+            }
+            Some(Part::Other(_) | Part::Rule(_)) | None => Vec::new(),
+        }
+    }
+}
+
+fn parse_tuple(line: &[u8], family: Family) -> Option<Tuple> {
+    tuple_line::parse(std::str::from_utf8(line).ok()?.trim_end(), family)
+}
+
+/// The lines of a file that are text.
+pub fn lines(file: &RulesFile) -> impl Iterator<Item = String> {
+    let bytes = file.render();
+    let lines: Vec<String> = bytes
+        .split(|b| *b == b'\n')
+        .filter_map(|line| String::from_utf8(line.to_vec()).ok())
+        .collect();
+    lines.into_iter()
+}
