@@ -3,7 +3,7 @@
 //! These are the values that a dry run shows, that a plan stores and that apply performs: the same
 //! ones, so they cannot disagree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -387,8 +387,8 @@ impl Verdict {
 pub struct Known {
     packages: BTreeMap<String, StepNumber>,
     files: BTreeMap<String, (StepNumber, Option<Vec<u8>>)>,
-    changed: BTreeSet<String>,
-    opaque: Option<StepNumber>,
+    changed: BTreeMap<String, StepNumber>,
+    unsure: BTreeMap<String, StepNumber>,
 }
 
 impl Known {
@@ -403,10 +403,12 @@ impl Known {
         if verdict.changes().is_empty() && !unknown {
             return;
         }
-        self.changed.extend(id.map(str::to_owned));
-        if unknown {
-            self.opaque = Some(step);
-        }
+        let steps = if unknown {
+            &mut self.unsure
+        } else {
+            &mut self.changed
+        };
+        steps.extend(id.map(|id| (id.to_owned(), step)));
         for gives in verdict.changes().iter().flat_map(|change| &change.gives) {
             match gives {
                 Gives::Package(name) => {
@@ -442,7 +444,27 @@ impl Known {
 
     /// Whether the step with this id will change something.
     pub fn will_change(&self, id: &str) -> bool {
-        self.changed.contains(id)
+        self.changed.contains_key(id)
+    }
+
+    /// The step with this id, when it will or may change something.
+    pub fn changing_step(&self, id: &str) -> Option<StepNumber> {
+        self.changed
+            .get(id)
+            .copied()
+            .or_else(|| self.unsure_step(id))
+    }
+
+    /// The step with this id, when it cannot be known whether it will change something.
+    pub fn unsure_step(&self, id: &str) -> Option<StepNumber> {
+        self.unsure.get(id).copied()
+    }
+
+    /// Drops what was predicted, and keeps which steps changed something: after a step was done,
+    /// the host itself says what is there.
+    pub fn forget_predictions(&mut self) {
+        self.packages.clear();
+        self.files.clear();
     }
 }
 

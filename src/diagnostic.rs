@@ -127,10 +127,13 @@ impl Diagnostic {
         self
     }
 
-    /// Adds the hint.
+    /// Adds the hint; an empty one says nothing and adds none.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        let hint = hint.into();
+        if !hint.trim().is_empty() {
+            self.hint = Some(hint);
+        }
         self
     }
 
@@ -328,5 +331,11 @@ mod tests {
     fn a_far_word_lists_what_is_known() {
         let hint = Diagnostic::error("x").nearest("zebra", ["file", "package"]);
         assert_eq!(hint.hint.as_deref(), Some("known here: file, package"));
+    }
+
+    #[test]
+    fn a_hint_that_says_nothing_is_none() {
+        assert_eq!(Diagnostic::error("x").hint("").hint, None);
+        assert_eq!(Diagnostic::error("x").nearest("y", []).hint, None);
     }
 }

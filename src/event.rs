@@ -3,6 +3,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 use crate::change::{Note, StepNumber};
 use crate::facts::Facts;
@@ -59,6 +61,8 @@ pub enum Fault {
     OutcomeUnknown,
     /// The operator interrupted the run.
     Interrupted,
+    /// The journal on the controller cannot be written: without a record nothing more is started.
+    Journal,
 }
 
 /// How a check came out. Three outcomes, never two.
@@ -175,6 +179,19 @@ pub enum EventKind {
         /// What the operator should know.
         notes: Vec<Note>,
     },
+    /// External data was refused by one of its guards: no host is touched because of it.
+    DataRefused {
+        /// Its name in the runbook.
+        name: String,
+        /// Where it came from, as a clause.
+        origin: String,
+        /// Which guard, and what it saw: a sentence.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The operator asked to stop: what is under way ends, nothing new begins.
+    Interrupting,
     /// A host's connection is being made.
     HostConnecting {
         /// The host.
@@ -273,6 +290,8 @@ impl EventKind {
             EventKind::HostPlanned { plan } => Some(&plan.host),
             EventKind::RunStarted { .. }
             | EventKind::DataReady { .. }
+            | EventKind::DataRefused { .. }
+            | EventKind::Interrupting
             | EventKind::RunFinished { .. }
             | EventKind::Unknown => None,
         }
@@ -281,17 +300,85 @@ impl EventKind {
 
 /// Where events go. Cheap to clone; sending never waits.
 #[derive(Debug, Clone)]
-pub struct Events(tokio::sync::mpsc::UnboundedSender<EventKind>);
+pub struct Events(UnboundedSender<Told>);
+
+/// An event on its way, and whoever waits until it is on record.
+#[derive(Debug)]
+pub struct Told {
+    /// What is told.
+    pub kind: EventKind,
+    recorded: Option<oneshot::Sender<()>>,
+}
+
+impl Told {
+    /// The event, and what says that it is on record. Dropping that says that it is not.
+    pub fn open(self) -> (EventKind, Receipt) {
+        (self.kind, Receipt(self.recorded))
+    }
+}
+
+/// Tells whoever waits that an event is on record.
+#[derive(Debug)]
+pub struct Receipt(Option<oneshot::Sender<()>>);
+
+impl Receipt {
+    /// It is on record, or nothing keeps one.
+    pub fn sign(self) {
+        if let Some(waiting) = self.0 {
+            // Whoever waited may have been given up meanwhile.
+            let _ = waiting.send(());
+        }
+    }
+}
 
 impl Events {
     /// A sender and the receiver that numbers what it gets.
-    pub fn channel() -> (Self, tokio::sync::mpsc::UnboundedReceiver<EventKind>) {
-        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    pub fn channel() -> (Self, UnboundedReceiver<Told>) {
+        let (sender, receiver) = unbounded_channel();
         (Self(sender), receiver)
     }
 
     /// Tells. When nobody listens any more the run is over, and there is nobody to tell.
     pub fn tell(&self, kind: EventKind) {
-        let _ = self.0.send(kind);
+        let _ = self.0.send(Told {
+            kind,
+            recorded: None,
+        });
+    }
+
+    /// Tells, and waits until the event is on record; false when it cannot be recorded.
+    pub async fn tell_and_wait(&self, kind: EventKind) -> bool {
+        let (sign, signed) = oneshot::channel();
+        let told = Told {
+            kind,
+            recorded: Some(sign),
+        };
+        self.0.send(told).is_ok() && signed.await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_ends_when_the_event_is_on_record_or_cannot_be() {
+        let (events, mut receiver) = Events::channel();
+        let recorder = async {
+            let (_, receipt) = receiver.recv().await.unwrap().open();
+            receipt.sign();
+            let (_, receipt) = receiver.recv().await.unwrap().open();
+            drop(receipt);
+            receiver.close();
+        };
+        let teller = async {
+            let mut said = Vec::new();
+            for _ in 0..3 {
+                said.push(events.tell_and_wait(EventKind::Interrupting).await);
+            }
+            said
+        };
+        let ((), said) = tokio::join!(recorder, teller);
+        assert_eq!(said, [true, false, false]);
     }
 }

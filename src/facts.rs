@@ -16,8 +16,8 @@ pub struct Facts {
     pub os: Os,
     /// The first process: `systemd` or something else.
     pub init: String,
-    /// What `systemd-detect-virt` says; `none` on bare metal.
-    pub virtualization: String,
+    /// The container manager's name (`systemd-nspawn`, `lxc`, `docker`), or `none`.
+    pub container: String,
     /// The kernel's host name.
     pub hostname: String,
     /// About the SSH server.
@@ -105,7 +105,7 @@ pub fn parse(answers: &Answers, now: i64) -> Result<Facts, ParseError> {
             name: value("os_name"),
         },
         init: value("init"),
-        virtualization: value("virt"),
+        container: value("container"),
         hostname: value("hostname"),
         sshd: Sshd { ports },
         controller_ip: value("controller_ip").parse().ok(),
@@ -123,7 +123,7 @@ pub fn parse(answers: &Answers, now: i64) -> Result<Facts, ParseError> {
 pub const NAMES: [&str; 9] = [
     "os",
     "init",
-    "virtualization",
+    "container",
     "hostname",
     "sshd",
     "controller_ip",
@@ -131,6 +131,32 @@ pub const NAMES: [&str; 9] = [
     "clock_ahead",
     "boot_id",
 ];
+
+/// Facts of no host, as templates see them: which names there are, however deep.
+pub fn sample() -> serde_json::Value {
+    let facts = Facts {
+        os: Os {
+            id: String::new(),
+            version: String::new(),
+            codename: String::new(),
+            like: Vec::new(),
+            name: String::new(),
+        },
+        init: String::new(),
+        container: String::new(),
+        hostname: String::new(),
+        sshd: Sshd { ports: Vec::new() },
+        controller_ip: None,
+        ufw: Ufw {
+            installed: false,
+            enabled: false,
+            ipv6: false,
+        },
+        clock_ahead: 0,
+        boot_id: String::new(),
+    };
+    serde_json::json!(facts)
+}
 
 #[cfg(test)]
 mod tests {

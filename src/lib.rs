@@ -21,8 +21,21 @@ pub mod template;
 pub mod shape;
 pub mod probe;
 pub mod facts;
+pub mod risk;
 pub mod change;
 pub mod resource;
-// ── what will happen, what happened ──────────────────────────────────────────────────────────
+// ── input: files and data, checked before any host is asked ───────────────────────────────────
+pub mod inventory;
+pub mod data;
+pub mod runbook;
+// ── what will happen, what happened: serialisable ────────────────────────────────────────────
 pub mod plan;
 pub mod event;
+// ── doing ────────────────────────────────────────────────────────────────────────────────────
+pub mod transport;
+pub mod engine;
+// ── telling ──────────────────────────────────────────────────────────────────────────────────
+pub mod journal;
+pub mod report;
+// ── composition ──────────────────────────────────────────────────────────────────────────────
+pub mod cli;

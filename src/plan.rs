@@ -4,41 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{Note, StepNumber, Verdict};
 use crate::probe::{Digest, Probe};
-
-/// How much a step or runbook can break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Risk {
-    /// Cannot cut access or stop a service.
-    #[default]
-    Low,
-    /// May disturb a service.
-    Medium,
-    /// Can cut our own access.
-    High,
-}
-
-impl std::str::FromStr for Risk {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "low" => Ok(Risk::Low),
-            "medium" => Ok(Risk::Medium),
-            "high" => Ok(Risk::High),
-            other => Err(format!("`{other}` is no risk: low, medium or high")),
-        }
-    }
-}
-
-impl std::fmt::Display for Risk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Risk::Low => "low",
-            Risk::Medium => "medium",
-            Risk::High => "high",
-        })
-    }
-}
+use crate::risk::Risk;
 
 /// The plan for one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +13,9 @@ pub struct HostPlan {
     pub host: String,
     /// Its steps in order.
     pub steps: Vec<StepPlan>,
+    /// Made without root: what only root may read could not be looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unprivileged: bool,
 }
 
 /// The plan for one step on one host.

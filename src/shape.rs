@@ -188,7 +188,11 @@ fn check_texts(what: &str, node: &Node, out: &mut Diagnostics) {
 
 fn check_many(what: &str, shape: &Shape, node: &Node, out: &mut Diagnostics) {
     match &node.kind {
-        Kind::List(items) => items.iter().for_each(|item| shape.check(item, out)),
+        Kind::List(items) => {
+            for item in items {
+                shape.check(item, out);
+            }
+        }
         Kind::Null | Kind::Scalar { .. } | Kind::Map(_) => out.push(wrong(what, "a list", node)),
     }
 }
@@ -196,9 +200,9 @@ fn check_many(what: &str, shape: &Shape, node: &Node, out: &mut Diagnostics) {
 fn check_named(what: &str, shape: Option<&Shape>, node: &Node, out: &mut Diagnostics) {
     match (&node.kind, shape) {
         (Kind::Map(entries), Some(shape)) => {
-            entries
-                .iter()
-                .for_each(|(_, value)| shape.check(value, out));
+            for (_, value) in entries {
+                shape.check(value, out);
+            }
         }
         (Kind::Map(_), None) => {}
         (Kind::Null | Kind::Scalar { .. } | Kind::List(_), _) => {
@@ -227,17 +231,16 @@ impl Shape {
         let known = || self.fields.iter().chain(more);
         for (key, value) in node.entries() {
             let name = key.text().unwrap_or_default();
-            match known().find(|field| field.name == name) {
-                Some(field) => field.ty.check(name, value, out),
-                None => {
-                    let message = format!("unknown key `{name}` in {}", self.name);
-                    let names = known().map(|field| field.name);
-                    out.push(
-                        Diagnostic::error(message)
-                            .at(&key.place)
-                            .nearest(name, names),
-                    );
-                }
+            if let Some(field) = known().find(|field| field.name == name) {
+                field.ty.check(name, value, out);
+            } else {
+                let message = format!("unknown key `{name}` in {}", self.name);
+                let names = known().map(|field| field.name);
+                out.push(
+                    Diagnostic::error(message)
+                        .at(&key.place)
+                        .nearest(name, names),
+                );
             }
         }
         for field in known().filter(|field| field.required && node.get(field.name).is_none()) {

@@ -1,4 +1,4 @@
-//! MiniJinja with our rules: strict, without clock or chance, and with errors that point.
+//! `MiniJinja` with our rules: strict, without clock or chance, and with errors that point.
 //!
 //! A [`Text`] is a template as it stands in a file; a [`Scope`] holds the values of one host. The
 //! result is a pure function of the two. Block comments are `{## … ##}`, because `{#` is common in
@@ -18,6 +18,10 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place, Source, nearest};
 use crate::value::Cidr;
 use crate::yaml::{Node, Style};
 
+mod words;
+
+use words::{Role, Word};
+
 /// A text of a file, perhaps with `{{ }}` in it, and where it stands.
 #[derive(Debug, Clone)]
 pub struct Text {
@@ -25,7 +29,8 @@ pub struct Text {
     pub text: String,
     /// Where it starts.
     pub place: Place,
-    style: Style,
+    /// How it is written, which decides where its lines are.
+    pub style: Style,
 }
 
 impl Text {
@@ -50,6 +55,20 @@ impl Text {
                 width: 1,
             },
             style: Style::Flow,
+        }
+    }
+
+    /// The whole text of a file.
+    pub fn of_file(source: &Source) -> Self {
+        Self {
+            text: source.text().to_owned(),
+            place: Place {
+                source: source.clone(),
+                line: 1,
+                column: 1,
+                width: 1,
+            },
+            style: Style::Block,
         }
     }
 
@@ -110,17 +129,33 @@ impl Text {
 
 /// Template files by their name (`fail2ban/sshd-jail.conf.j2`). Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Templates(Arc<BTreeMap<String, Source>>);
+pub struct Templates(Arc<BTreeMap<String, Result<Source, String>>>);
 
 impl Templates {
     /// These files.
     pub fn new(files: BTreeMap<String, Source>) -> Self {
+        let files = files.into_iter().map(|(name, source)| (name, Ok(source)));
+        Self::of_files(files.collect())
+    }
+
+    /// These files; for one that cannot be read, why.
+    pub fn of_files(files: BTreeMap<String, Result<Source, String>>) -> Self {
         Self(Arc::new(files))
     }
 
     /// The file of that name.
     pub fn get(&self, name: &str) -> Option<&Source> {
-        self.0.get(name)
+        self.0.get(name)?.as_ref().ok()
+    }
+
+    /// Why there is no file of that name to use, for the text that asks for it.
+    pub fn missing(&self, name: &str, asked: &Text) -> Diagnostic {
+        match self.0.get(name) {
+            Some(Err(why)) => Diagnostic::error(why).at(&asked.place),
+            Some(Ok(_)) | None => Diagnostic::error(format!("there is no template `{name}`"))
+                .at(&asked.place)
+                .nearest(name, self.names()),
+        }
     }
 
     /// All names.
@@ -131,7 +166,14 @@ impl Templates {
 
 /// Which names a template may use, known before any host is asked.
 #[derive(Debug, Clone, Default)]
-pub struct Names(BTreeMap<String, Option<BTreeSet<String>>>);
+pub struct Names(BTreeMap<String, Below>);
+
+/// What may stand below a name: anything, or exactly these.
+#[derive(Debug, Clone)]
+enum Below {
+    Anything,
+    Only(Names),
+}
 
 impl Names {
     /// No name at all.
@@ -142,44 +184,59 @@ impl Names {
     /// `root` with exactly these names below it.
     #[must_use]
     pub fn with<'a>(mut self, root: &str, below: impl IntoIterator<Item = &'a str>) -> Self {
-        let below = below.into_iter().map(str::to_owned).collect();
-        self.0.insert(root.to_owned(), Some(below));
+        let below = below.into_iter().fold(Self::new(), Self::with_any);
+        self.0.insert(root.to_owned(), Below::Only(below));
         self
     }
 
     /// `root` with anything below it.
     #[must_use]
     pub fn with_any(mut self, root: &str) -> Self {
-        self.0.insert(root.to_owned(), None);
+        self.0.insert(root.to_owned(), Below::Anything);
         self
     }
 
+    /// `root` with the names below it that the mappings of `sample` have, however deep.
+    #[must_use]
+    pub fn with_sample(mut self, root: &str, sample: &serde_json::Value) -> Self {
+        let below = match sample.as_object() {
+            None => Below::Anything,
+            Some(map) => Below::Only(map.iter().fold(Self::new(), |names, (name, value)| {
+                names.with_sample(name, value)
+            })),
+        };
+        self.0.insert(root.to_owned(), below);
+        self
+    }
+
+    /// The hint to a dotted name that is not among these; it may be empty.
     fn problem(&self, path: &str) -> Option<String> {
-        let (root, rest) = path
-            .split_once('.')
-            .map_or((path, None), |(a, b)| (a, Some(b)));
-        match (self.0.get(root), rest) {
-            (None, None) if FUNCTIONS.contains(&root) => None,
-            (None, _) => {
-                let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
-                Some(hint(root, &known))
+        let mut names = self;
+        for (depth, part) in path.split('.').enumerate() {
+            if depth == 0 && !names.0.contains_key(part) && FUNCTIONS.contains(&part) {
+                return None;
             }
-            (Some(Some(below)), Some(rest)) => {
-                let first = rest.split('.').next().unwrap_or(rest);
-                let known: Vec<&str> = below.iter().map(String::as_str).collect();
-                (!below.contains(first)).then(|| hint(first, &known))
+            match names.0.get(part) {
+                None => {
+                    let known: Vec<&str> = names.0.keys().map(String::as_str).collect();
+                    return Some(hint(part, &known));
+                }
+                Some(Below::Anything) => return None,
+                Some(Below::Only(below)) => names = below,
             }
-            (Some(_), _) => None,
         }
+        None
     }
 }
 
-/// MiniJinja's own functions, which count as names to it.
+/// `MiniJinja`'s own functions, which count as names to it.
 const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
 
+/// Empty when nothing is known.
 fn hint(word: &str, known: &[&str]) -> String {
     match nearest(word, known) {
         Some(found) => format!("did you mean `{found}`?"),
+        None if known.is_empty() => String::new(),
         None => format!("known here: {}", known.join(", ")),
     }
 }
@@ -193,8 +250,20 @@ pub enum Meaning {
     Expression,
 }
 
-/// Checks syntax and names of a text before any value is known.
+/// Checks syntax, names, filters and tests of a text before any value is known.
 pub fn check(text: &Text, meaning: Meaning, names: &Names, out: &mut Diagnostics) {
+    if meaning == Meaning::Expression
+        && let Some(start) = text.text.find("{{").or_else(|| text.text.find("{%"))
+    {
+        let place = text.place_within(Some(start..start + 2));
+        let message = "an expression stands here, without braces";
+        let hint = text
+            .single_expression()
+            .map(|inner| format!("write `{}`", inner.trim()));
+        let hint = hint.unwrap_or_default();
+        out.push(Diagnostic::error(message).at(&place).hint(hint));
+        return;
+    }
     let env = environment();
     let used = match meaning {
         Meaning::Template => env
@@ -204,19 +273,53 @@ pub fn check(text: &Text, meaning: Meaning, names: &Names, out: &mut Diagnostics
             .compile_expression(&text.text)
             .map(|expression| expression.undeclared_variables(true)),
     };
-    match used {
-        Err(error) => out.push(explain(&error, text, None)),
-        Ok(used) => {
-            let used: BTreeSet<String> = used.into_iter().collect();
-            for path in used {
-                if let Some(hint) = names.problem(&path) {
-                    let place = text.place_within(find_name(&text.text, &path));
-                    let message = format!("`{path}` is not defined");
-                    out.push(Diagnostic::error(message).at(&place).hint(hint));
-                }
-            }
+    let used: BTreeSet<String> = match used {
+        Ok(used) => used.into_iter().collect(),
+        Err(error) => return out.push(explain(&error, text, None)),
+    };
+    let mut sound = true;
+    for path in &used {
+        if let Some(hint) = names.problem(path) {
+            let place = text.place_within(find_name(&text.text, path));
+            let message = format!("`{path}` is not defined");
+            out.push(Diagnostic::error(message).at(&place).hint(hint));
+            sound = false;
         }
     }
+    for word in words::called(&text.text, meaning == Meaning::Expression) {
+        if let Some((message, hint)) = unknown_word(&env, &word) {
+            let place = text.place_within(Some(word.range));
+            out.push(Diagnostic::error(message).at(&place).hint(hint));
+            sound = false;
+        }
+    }
+    // What depends on no value can be looked at now.
+    if sound && meaning == Meaning::Expression && used.is_empty() {
+        let scope = Scope::new(&serde_json::json!({}), Templates::default());
+        if let Err(problem) = scope.condition(text) {
+            out.push(problem);
+        }
+    }
+}
+
+/// What is wrong with a filter or test that `MiniJinja` does not know, and the hint.
+fn unknown_word(env: &Environment<'_>, word: &Word<'_>) -> Option<(String, String)> {
+    let mut state = env.empty_state();
+    let (failed, what, known) = match word.role {
+        Role::Filter => {
+            let asked = state.apply_filter(word.name, &[Value::from(())]);
+            (asked.err(), "filter", &words::FILTERS[..])
+        }
+        Role::Test => {
+            let asked = state.perform_test(word.name, &[Value::from(())]);
+            (asked.err(), "test", &words::TESTS[..])
+        }
+    };
+    let kind = failed?.kind();
+    matches!(kind, ErrorKind::UnknownFilter | ErrorKind::UnknownTest).then(|| {
+        let message = format!("there is no {what} `{}`", word.name);
+        (message, hint(word.name, known))
+    })
 }
 
 fn find_name(text: &str, path: &str) -> Option<Range<usize>> {
@@ -279,29 +382,11 @@ impl Scope {
                 }),
                 Some(expression) => {
                     let value = self.evaluate(expression, text)?;
-                    self.flatten(&value, text, &mut items)?;
+                    flatten(&value, text, &mut items)?;
                 }
             }
         }
         Ok(items)
-    }
-
-    fn flatten(&self, value: &Value, text: &Text, items: &mut Vec<Text>) -> Result<(), Diagnostic> {
-        if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
-            let inner = value
-                .try_iter()
-                .map_err(|error| explain(&error, text, None))?;
-            for item in inner {
-                self.flatten(&item, text, items)?;
-            }
-            return Ok(());
-        }
-        let shown = plain(value).map_err(|error| explain(&error, text, None))?;
-        items.push(Text {
-            text: shown,
-            ..text.clone()
-        });
-        Ok(())
     }
 
     /// Each value of `for_each`: the items of a list expression or of a list in the file.
@@ -341,8 +426,7 @@ impl Scope {
     /// Whether the expression holds. Anything but a boolean is an error: an undefined name must
     /// never skip a step silently.
     pub fn condition(&self, text: &Text) -> Result<bool, Diagnostic> {
-        let expression = text.single_expression().unwrap_or(&text.text);
-        let value = self.evaluate(expression, text)?;
+        let value = self.evaluate(&text.text, text)?;
         match value.kind() {
             ValueKind::Bool => Ok(value.is_true()),
             kind => Err(
@@ -369,21 +453,9 @@ impl Scope {
     /// A template file with every `{{ }}` filled in.
     pub fn file(&self, name: &str, asked: &Text) -> Result<String, Diagnostic> {
         let Some(source) = self.templates.get(name) else {
-            let names: Vec<&str> = self.templates.names().collect();
-            return Err(Diagnostic::error(format!("there is no template `{name}`"))
-                .at(&asked.place)
-                .nearest(name, names));
+            return Err(self.templates.missing(name, asked));
         };
-        let text = Text {
-            text: source.text().to_owned(),
-            place: Place {
-                source: source.clone(),
-                line: 1,
-                column: 1,
-                width: 1,
-            },
-            style: Style::Block,
-        };
+        let text = Text::of_file(source);
         let env = self.environment();
         env.get_template(name)
             .and_then(|template| template.render(&self.values))
@@ -396,6 +468,25 @@ impl Scope {
         env.set_loader(move |name| Ok(templates.get(name).map(|source| source.text().to_owned())));
         env
     }
+}
+
+/// Takes the items out of nested lists as texts.
+fn flatten(value: &Value, text: &Text, items: &mut Vec<Text>) -> Result<(), Diagnostic> {
+    if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        let inner = value
+            .try_iter()
+            .map_err(|error| explain(&error, text, None))?;
+        for item in inner {
+            flatten(&item, text, items)?;
+        }
+        return Ok(());
+    }
+    let shown = plain(value).map_err(|error| explain(&error, text, None))?;
+    items.push(Text {
+        text: shown,
+        ..text.clone()
+    });
+    Ok(())
 }
 
 /// Enough for thousands of loop turns; stops a template that never ends.
@@ -425,9 +516,29 @@ fn environment() -> Environment<'static> {
             format!("`{text}`: {error}"),
         )),
     });
+    env.add_test("within", within);
     env.add_filter("ipv4", |list: Vec<String>| of_family(list, false));
     env.add_filter("ipv6", |list: Vec<String>| of_family(list, true));
     env
+}
+
+/// Whether an address or network lies in one of the networks.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "MiniJinja hands lists over by value"
+)]
+fn within(text: &str, networks: Vec<String>) -> Result<bool, Error> {
+    let read = |text: &str| {
+        Cidr::lenient(text)
+            .map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("`{text}`: {error}")))
+    };
+    let inner = read(text)?.net();
+    for network in &networks {
+        if read(network)?.net().contains(&inner) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn of_family(list: Vec<String>, v6: bool) -> Vec<String> {
@@ -466,7 +577,7 @@ fn plain(value: &Value) -> Result<String, Error> {
     }
 }
 
-/// Turns a template error into one of ours. MiniJinja's own long form is never shown: it prints
+/// Turns a template error into one of ours. `MiniJinja`'s own long form is never shown: it prints
 /// the values of variables, and those may be secret.
 fn explain(error: &Error, text: &Text, values: Option<&Value>) -> Diagnostic {
     let range = error
@@ -598,6 +709,15 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_found_within_networks() {
+        let scope = scope();
+        let holds = |yaml_text| scope.condition(&text(yaml_text)).unwrap();
+        assert!(holds("x: \"'192.0.2.9' is within(data.a + data.b)\""));
+        assert!(!holds("x: \"'192.0.3.9' is within(data.a)\""));
+        assert!(holds("x: \"'2001:db8::7' is within(data.b)\""));
+    }
+
+    #[test]
     fn names_are_checked_before_any_value_is_known() {
         let names = Names::new().with("inputs", ["ports"]).with_any("vars");
         let mut out = Diagnostics::new();
@@ -611,6 +731,76 @@ mod tests {
         assert_eq!(
             said,
             ["`inputs.port` is not defined", "`now` is not defined"]
+        );
+    }
+
+    fn said(yaml_text: &str, meaning: Meaning) -> Vec<(String, String)> {
+        let sample = json!({"os": {"id": "", "like": []}, "init": ""});
+        let names = Names::new()
+            .with("inputs", ["on"])
+            .with_sample("facts", &sample);
+        let mut out = Diagnostics::new();
+        check(&text(yaml_text), meaning, &names, &mut out);
+        out.into_iter()
+            .map(|d| (d.message, d.hint.unwrap_or_default()))
+            .collect()
+    }
+
+    fn pair(message: &str, hint: &str) -> (String, String) {
+        (message.to_owned(), hint.to_owned())
+    }
+
+    #[test]
+    fn deeper_names_are_checked_as_far_as_the_sample_goes() {
+        let found = said(
+            "x: '{{ facts.os.idd }} {{ facts.os.like[0] }} {{ facts.init.x }}'",
+            Meaning::Template,
+        );
+        assert_eq!(
+            found,
+            [pair("`facts.os.idd` is not defined", "did you mean `id`?")]
+        );
+    }
+
+    #[test]
+    fn nothing_known_is_no_hint() {
+        assert_eq!(hint("x", &[]), "");
+    }
+
+    #[test]
+    fn unknown_filters_and_tests_are_found_before_any_value_is_known() {
+        let found = said(
+            "x: \"{{ inputs.on | uper }} {% if inputs.on is not defned %}{% endif %} | foo\"",
+            Meaning::Template,
+        );
+        assert_eq!(
+            found,
+            [
+                pair("there is no filter `uper`", "did you mean `upper`?"),
+                pair("there is no test `defned`", "did you mean `defined`?"),
+            ]
+        );
+        let found = said("x: inputs.on is zork", Meaning::Expression);
+        assert_eq!(found[0].0, "there is no test `zork`");
+    }
+
+    #[test]
+    fn a_constant_condition_that_is_no_boolean_is_found() {
+        let found = said("x: \"'abc'\"", Meaning::Expression);
+        assert_eq!(found[0].0, "the condition is string, not true or false");
+        assert!(said("x: 'true'", Meaning::Expression).is_empty());
+        assert!(said("x: inputs.on", Meaning::Expression).is_empty());
+    }
+
+    #[test]
+    fn a_condition_takes_no_braces() {
+        let found = said("x: '{{ inputs.on }}'", Meaning::Expression);
+        assert_eq!(
+            found,
+            [pair(
+                "an expression stands here, without braces",
+                "write `inputs.on`"
+            )]
         );
     }
 

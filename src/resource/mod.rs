@@ -7,14 +7,23 @@
 //! its row in [`KINDS`], put its shell functions in `src/host/<kind>.read.sh` and `.write.sh`, and
 //! its cases in `tests/resources/<kind>/`.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
 
-use crate::change::{Diff, Known};
-use crate::diagnostic::Diagnostics;
+use crate::change::{Call, Diff, Known};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::probe::{Answers, ParseError, Probe};
 use crate::shape::Shape;
-use crate::template::Scope;
+use crate::template::{Scope, Text};
 use crate::yaml::Node;
+
+pub mod command;
+pub mod file;
+pub mod package;
+pub mod service;
+pub mod ufw_rules;
+
+pub use command::command_output;
 
 /// One desired thing on one host, fully rendered.
 pub trait Resource: Debug + Send + Sync {
@@ -30,6 +39,12 @@ pub trait Resource: Debug + Send + Sync {
     /// # Errors
     /// When an answer cannot be read: the step is *could not tell*.
     fn diff(&self, seen: &Answers, known: &Known) -> Result<Diff, ParseError>;
+
+    /// For a service: the call that marks on the host that it must reload. It is made before a
+    /// change that asks for the reload, so that the reload survives an interrupted run.
+    fn mark_reload(&self) -> Option<Call> {
+        None
+    }
 }
 
 /// What a kind may know about the step around it.
@@ -40,6 +55,9 @@ pub struct StepFrame<'a> {
     /// Ids of the steps whose change asks for a reload (`reload_on`).
     pub reload_on: &'a [String],
 }
+
+/// Makes a resource from what stands below its key, for one host.
+pub type Render = fn(&Node, &Scope, &StepFrame<'_>) -> Result<Box<dyn Resource>, Diagnostics>;
 
 /// A row of the table of kinds.
 #[derive(Debug)]
@@ -53,13 +71,170 @@ pub struct Kind {
     /// Says what is wrong beyond the shape and can be known without a host.
     pub check: fn(&Node, &mut Diagnostics),
     /// Makes the resource for one host.
-    pub render: fn(&Node, &Scope, &StepFrame<'_>) -> Result<Box<dyn Resource>, Diagnostics>,
+    pub render: Render,
 }
 
 /// The table of kinds.
-pub const KINDS: &[Kind] = &[];
+pub const KINDS: &[Kind] = &[
+    command::KIND,
+    file::KIND,
+    package::KIND,
+    service::KIND,
+    ufw_rules::KIND,
+];
 
 /// The kind behind a key of a step.
 pub fn kind(key: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.key == key)
+}
+
+/// Reads what stands below a kind's key for one host, and keeps every mistake on the way.
+pub(crate) struct Fields<'a> {
+    shape: &'static Shape,
+    node: &'a Node,
+    scope: &'a Scope,
+    said: Diagnostics,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of `node`, filled in with the values of `scope`.
+    pub(crate) fn new(shape: &'static Shape, node: &'a Node, scope: &'a Scope) -> Self {
+        Self {
+            shape,
+            node,
+            scope,
+            said: Diagnostics::new(),
+        }
+    }
+
+    /// A text; `None` when the key is not there or cannot be rendered.
+    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
+        let text = self.shape.text(self.node, key)?;
+        let rendered = self.scope.text(&text);
+        self.keep(rendered)
+    }
+
+    /// A checked value.
+    pub(crate) fn value<T>(&mut self, key: &str) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text = self.shape.text(self.node, key)?;
+        let parsed = self.scope.parse(&text);
+        self.keep(parsed)
+    }
+
+    /// `true` or `false`; a key that is not there means false.
+    pub(crate) fn flag(&mut self, key: &str) -> bool {
+        self.value(key).unwrap_or(false)
+    }
+
+    /// The items of a list, rendered; `None` when the key is not there.
+    pub(crate) fn items(&mut self, key: &str) -> Option<Vec<Text>> {
+        let texts = self.shape.texts(self.node, key)?;
+        let rendered = self.scope.list(&texts);
+        self.keep(rendered)
+    }
+
+    /// What a result holds; a mistake is kept.
+    pub(crate) fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|diagnostic| self.said.push(diagnostic)).ok()
+    }
+
+    /// Where the value of a key stands, or the whole mapping.
+    pub(crate) fn place(&self, key: &str) -> &Place {
+        &self.shape.get(self.node, key).unwrap_or(self.node).place
+    }
+
+    /// Keeps a mistake about a key.
+    pub(crate) fn wrong(&mut self, key: &str, diagnostic: Diagnostic) {
+        let diagnostic = diagnostic.at(self.place(key));
+        self.said.push(diagnostic);
+    }
+
+    /// The resource, when nothing was wrong and nothing is missing.
+    pub(crate) fn finish(
+        self,
+        made: Option<impl Resource + 'static>,
+    ) -> Result<Box<dyn Resource>, Diagnostics> {
+        let place = &self.node.place;
+        match made {
+            Some(resource) => self.said.into_result(Box::new(resource)),
+            None if self.said.has_errors() => Err(self.said),
+            None => Err(
+                Diagnostic::error(format!("{} is not complete", self.shape.name))
+                    .at(place)
+                    .into(),
+            ),
+        }
+    }
+}
+
+/// Says when a value that needs no rendering is none of its type.
+pub(crate) fn check_constant<T>(
+    shape: &'static Shape,
+    node: &Node,
+    key: &str,
+    out: &mut Diagnostics,
+) where
+    T: FromStr,
+    T::Err: Display,
+{
+    for text in shape
+        .texts(node, key)
+        .unwrap_or_default()
+        .iter()
+        .filter(|text| text.is_constant())
+    {
+        if let Err(error) = text.text.trim().parse::<T>() {
+            let message = format!("`{}` is not valid: {error}", text.text.trim());
+            out.push(Diagnostic::error(message).at(&text.place));
+        }
+    }
+}
+
+/// An answer of `key=value` lines. Of a key that stands twice the first counts.
+pub(crate) struct Lines<'a> {
+    probe: &'a Probe,
+    text: String,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines that a host answered.
+    pub(crate) fn of(seen: &Answers, probe: &'a Probe) -> Result<Self, ParseError> {
+        let text = seen.get(probe)?.text().into_owned();
+        Ok(Self { probe, text })
+    }
+
+    /// Every value of a key, in order.
+    pub(crate) fn all<'k>(&'k self, key: &'k str) -> impl Iterator<Item = &'k str> {
+        self.text
+            .lines()
+            .filter_map(move |line| line.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// The value of a key; empty when it is not there.
+    pub(crate) fn get<'k>(&'k self, key: &'k str) -> &'k str {
+        self.all(key).next().unwrap_or("")
+    }
+
+    /// Whether a key says yes.
+    pub(crate) fn is(&self, key: &str) -> bool {
+        self.get(key) == "yes"
+    }
+
+    /// A value that must be there.
+    pub(crate) fn need<T: FromStr>(&self, key: &str) -> Result<T, ParseError> {
+        let value = self.get(key);
+        value
+            .trim()
+            .parse()
+            .map_err(|_| self.unreadable(format!("{key} is {value:?}")))
+    }
+
+    /// The error for an answer that makes no sense.
+    pub(crate) fn unreadable(&self, why: impl Into<String>) -> ParseError {
+        ParseError::new(self.probe, why)
+    }
 }

@@ -202,7 +202,12 @@ mod tests {
 
     #[test]
     fn every_form_that_ufw_writes_keeps_its_text() {
-        for text in ["0.0.0.0/0", "10.0.0.0/8", "192.0.2.7", "10.0.0.0/255.0.255.0"] {
+        for text in [
+            "0.0.0.0/0",
+            "10.0.0.0/8",
+            "192.0.2.7",
+            "10.0.0.0/255.0.255.0",
+        ] {
             same(text, Family::V4);
         }
         for text in ["::/0", "2400:cb00::/32", "2001:db8::7", "2400:cb00::1/32"] {
@@ -214,7 +219,15 @@ mod tests {
     fn the_other_family_and_nonsense_are_refused() {
         assert_eq!(Address::parse("2001:db8::1", Family::V4), None);
         assert_eq!(Address::parse("192.0.2.1", Family::V6), None);
-        for text in ["", "/", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/+8", "x", "1.2.3.4/"] {
+        for text in [
+            "",
+            "/",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "10.0.0.0/+8",
+            "x",
+            "1.2.3.4/",
+        ] {
             assert_eq!(Address::parse(text, Family::V4), None, "{text}");
         }
     }

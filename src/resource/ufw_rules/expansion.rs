@@ -63,9 +63,9 @@ struct Variant {
 fn variants(tuple: &Tuple) -> Vec<Variant> {
     let m = &tuple.matching;
     let multi = m.dport.is_multi() || m.sport.is_multi();
-    let single_port = !multi && !(m.dport.is_any() && m.sport.is_any());
+    let no_port = m.dport.is_any() && m.sport.is_any();
     let protocols: &[Option<Protocol>] = match m.protocol {
-        Protocol::Any if single_port => &[Some(Protocol::Tcp), Some(Protocol::Udp)],
+        Protocol::Any if !multi && !no_port => &[Some(Protocol::Tcp), Some(Protocol::Udp)],
         Protocol::Any => &[None],
         named => &[Some(named)],
     };
@@ -141,7 +141,11 @@ fn deciding(tuple: &Tuple, variant: &Variant, chains: &Chains) -> Vec<String> {
         Action::Allow => vec![format!("{rule}{conditions} -j ACCEPT{comment}")],
         Action::Deny => vec![format!("{rule}{conditions} -j DROP{comment}")],
         Action::Reject => {
-            let reset = if variant.tcp { " --reject-with tcp-reset" } else { "" };
+            let reset = if variant.tcp {
+                " --reject-with tcp-reset"
+            } else {
+                ""
+            };
             vec![format!("{rule}{conditions} -j REJECT{reset}{comment}")]
         }
         Action::Limit => vec![
@@ -156,7 +160,8 @@ fn deciding(tuple: &Tuple, variant: &Variant, chains: &Chains) -> Vec<String> {
 
 fn profile_comment(matching: &Match) -> String {
     let named = |kind: &str, name: &Option<String>| {
-        name.as_ref().map(|name| format!("{kind}_{}", name.replace(' ', "%20")))
+        name.as_ref()
+            .map(|name| format!("{kind}_{}", name.replace(' ', "%20")))
     };
     let parts = [named("dapp", &matching.dapp), named("sapp", &matching.sapp)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

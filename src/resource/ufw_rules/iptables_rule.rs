@@ -5,17 +5,30 @@
 //! `-p tcp --dport 443 -s X -j ACCEPT`; iptables 1.8.11 says `-p 47` for `-p gre`, 1.8.7 adds a
 //! space at the end of `-m recent`. The fixtures hold all of these.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 /// A rule, its options sorted and without what iptables adds by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct IptablesRule {
     /// The chain it is in.
     pub chain: String,
     /// Whether the line puts it in front of the others (`-I`) instead of behind them (`-A`).
     pub in_front: bool,
     options: Vec<String>,
+    line: String,
 }
+
+/// By what they do, not by how they are written.
+impl PartialEq for IptablesRule {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.chain, self.in_front, &self.options)
+            == (&other.chain, other.in_front, &other.options)
+    }
+}
+
+impl Eq for IptablesRule {}
 
 impl IptablesRule {
     /// Reads a line that begins with `-A` or `-I`; any other line is `None`.
@@ -29,18 +42,22 @@ impl IptablesRule {
             "-I" => true,
             _ => return None,
         };
-        let mut options: Vec<String> = grouped(rest).into_iter().filter_map(normalize).collect();
+        let groups = grouped(rest);
+        let mut options: Vec<String> = groups.iter().filter_map(|o| normalize(o)).collect();
         options.sort_unstable();
         Some(Self {
             chain: chain.text.clone(),
             in_front,
             options,
+            line: line.trim().to_owned(),
         })
     }
 
     /// The chain or verdict that packets are sent to.
     pub fn target(&self) -> Option<&str> {
-        self.options.iter().find_map(|option| option.strip_prefix("-j "))
+        self.options
+            .iter()
+            .find_map(|option| option.strip_prefix("-j "))
     }
 
     /// Whether it sends every packet there, on no condition.
@@ -60,7 +77,7 @@ impl IptablesRule {
 
 impl std::fmt::Display for IptablesRule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "-A {} {}", self.chain, self.options.join(" "))
+        f.write_str(&self.line)
     }
 }
 
@@ -76,7 +93,7 @@ fn split(line: &str) -> Vec<Word> {
     let mut words = Vec::new();
     let mut chars = line.trim().chars().peekable();
     while chars.peek().is_some() {
-        while chars.next_if(|c| c.is_ascii_whitespace()).is_some() {}
+        while chars.next_if(char::is_ascii_whitespace).is_some() {}
         let quoted = chars.next_if_eq(&'"').is_some();
         let mut text = String::new();
         while let Some(c) = chars.next() {
@@ -108,13 +125,22 @@ fn grouped(words: &[Word]) -> Vec<Vec<&str>> {
 }
 
 /// One option as text. `None` for what iptables adds or what means nothing.
-fn normalize(option: Vec<&str>) -> Option<String> {
-    match option.as_slice() {
-        ["-m", "tcp" | "udp" | "multiport" | "conntrack" | "recent" | "limit" | "comment"]
+fn normalize(option: &[&str]) -> Option<String> {
+    match option {
+        [
+            "-m",
+            "tcp" | "udp" | "multiport" | "conntrack" | "recent" | "limit" | "comment",
+        ]
         | ["--name", "DEFAULT"]
-        | ["--mask", "255.255.255.255" | "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]
+        | [
+            "--mask",
+            "255.255.255.255" | "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        ]
         | ["--rsource"]
-        | ["--reject-with", "icmp-port-unreachable" | "icmp6-port-unreachable"]
+        | [
+            "--reject-with",
+            "icmp-port-unreachable" | "icmp6-port-unreachable",
+        ]
         | ["-p", "all" | "0"] => None,
         ["-p", name] => Some(format!("-p {}", protocol_number(name))),
         [end @ ("-s" | "-d"), net] => network(net).map(|net| format!("{end} {net}")),
@@ -143,7 +169,7 @@ fn protocol_number(name: &str) -> &str {
 fn network(text: &str) -> Option<String> {
     let parsed = text
         .parse::<IpNet>()
-        .or_else(|_| text.parse().map(IpNet::from))
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .ok()
         .or_else(|| netmask(text));
     match parsed {
@@ -160,6 +186,8 @@ fn netmask(text: &str) -> Option<IpNet> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn same(file: &str, kernel: &str) {
@@ -181,7 +209,10 @@ mod tests {
             "-A c -p udp --dport 113 -j REJECT",
             "-A c -p udp -m udp --dport 113 -j REJECT --reject-with icmp-port-unreachable",
         );
-        same("-A c -p gre -s 10.0.0.0/255.0.0.0 -j ACCEPT", "-A c -s 10.0.0.0/8 -p 47 -j ACCEPT");
+        same(
+            "-A c -p gre -s 10.0.0.0/255.0.0.0 -j ACCEPT",
+            "-A c -s 10.0.0.0/8 -p 47 -j ACCEPT",
+        );
     }
 
     #[test]
@@ -203,6 +234,14 @@ mod tests {
             "-A d -p tcp --dport 443 -j ACCEPT",
         ] {
             assert_ne!(one, IptablesRule::parse(other), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_it_panic(line in ".*") {
+            let _ = IptablesRule::parse(&line);
+            let _ = IptablesRule::parse(&format!("-A c {line}"));
         }
     }
 

@@ -52,7 +52,8 @@ impl Chains {
 
     /// Whether packets that enter `from` are sent to `to` on no condition.
     pub fn jumps(&self, from: &str, to: &str) -> bool {
-        self.chain(from).any(|rule| rule.is_unconditional() && rule.target() == Some(to))
+        self.chain(from)
+            .any(|rule| rule.is_unconditional() && rule.target() == Some(to))
     }
 }
 
@@ -108,6 +109,13 @@ pub struct Drift {
 }
 
 impl Drift {
+    /// Takes in what another family differs in.
+    pub fn extend(&mut self, other: Self) {
+        self.not_loaded.extend(other.not_loaded);
+        self.not_in_file.extend(other.not_in_file);
+        self.reordered |= other.reordered;
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.not_loaded.is_empty() && self.not_in_file.is_empty() && !self.reordered
@@ -121,13 +129,16 @@ pub fn drift(file: &RulesFile, chains: &Chains) -> Drift {
 
 /// Compares the rules, those that `ours` become left aside on both sides.
 pub fn drift_without(file: &RulesFile, chains: &Chains, ours: &[Tuple]) -> Drift {
-    let ours: Vec<IptablesRule> = ours.iter().flat_map(|tuple| parsed(tuple)).collect();
+    let ours: Vec<IptablesRule> = ours.iter().flat_map(parsed).collect();
     let mut drift = Drift::default();
     for chain in user_chains(file.family()) {
         let others = |rule: &IptablesRule| !ours.contains(rule);
         let wanted: Vec<IptablesRule> = loaded(file, &chain).into_iter().filter(others).collect();
-        let held: Vec<IptablesRule> =
-            chains.chain(&chain).filter(|rule| others(rule)).cloned().collect();
+        let held: Vec<IptablesRule> = chains
+            .chain(&chain)
+            .filter(|rule| others(rule))
+            .cloned()
+            .collect();
         let lacking = minus(&wanted, &held);
         let surplus = minus(&held, &wanted);
         drift.reordered |= lacking.is_empty() && surplus.is_empty() && wanted != held;
@@ -144,7 +155,10 @@ pub fn user_chains(family: Family) -> [String; 3] {
 
 fn parsed(tuple: &Tuple) -> Vec<IptablesRule> {
     let lines = expansion::lines(tuple);
-    lines.iter().filter_map(|line| IptablesRule::parse(line)).collect()
+    lines
+        .iter()
+        .filter_map(|line| IptablesRule::parse(line))
+        .collect()
 }
 
 /// What the chain holds after the file is loaded; also lines that belong to no rule count.
@@ -172,4 +186,87 @@ fn minus(left: &[IptablesRule], right: &[IptablesRule]) -> Vec<String> {
         }
     }
     lacking
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::fixture;
+    use super::super::tuple_line;
+    use super::*;
+
+    fn seen(release: &str, family: Family) -> (RulesFile, Chains) {
+        let number = if family == Family::V4 { "" } else { "6" };
+        let file = fixture(&format!("{release}/all.user{number}.rules"));
+        let kernel = fixture(&format!(
+            "{release}/all.kernel{}",
+            if family == Family::V4 { 4 } else { 6 }
+        ));
+        let file = RulesFile::parse(&file, family);
+        (file, Chains::parse(&String::from_utf8(kernel).unwrap()))
+    }
+
+    #[test]
+    fn what_ufw_loaded_is_what_stands_in_its_files() {
+        for release in ["debian-11", "debian-12", "debian-13"] {
+            for family in Family::BOTH {
+                let (file, chains) = seen(release, family);
+                assert_eq!(unhooked(&chains, family, true), None, "{release}");
+                let mut drift = drift(&file, &chains);
+                // iptables 1.8.7 cannot say 255.0.255.0 and says /8.
+                drift
+                    .not_loaded
+                    .retain(|rule| !rule.contains("10.0.0.0/255.0.255.0"));
+                drift
+                    .not_in_file
+                    .retain(|rule| release != "debian-11" || !rule.contains("10.0.0.0/8"));
+                assert!(drift.is_empty(), "{release} {family:?}: {drift:#?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flushed_ruleset_is_noticed() {
+        let chains = Chains::parse(":INPUT ACCEPT\n");
+        let found = unhooked(&chains, Family::V4, true).unwrap();
+        assert_eq!(
+            found.describe(),
+            "chain INPUT does not lead to ufw-before-input"
+        );
+        let open = "-P INPUT ACCEPT\n-A INPUT -j ufw-before-input\n\
+                    -A ufw-before-input -j ufw-user-input\n";
+        let chains = Chains::parse(open);
+        assert_eq!(
+            unhooked(&chains, Family::V4, true),
+            Some(Unhooked::PolicyAccepts)
+        );
+        assert_eq!(unhooked(&chains, Family::V4, false), None);
+    }
+
+    #[test]
+    fn rules_lost_in_the_kernel_or_the_file_are_named() {
+        let (file, chains) = seen("debian-12", Family::V4);
+        let rule = "### tuple ### allow tcp 444 0.0.0.0/0 any 10.0.0.0/8 in comment=6866";
+        let ours = tuple_line::parse(rule, Family::V4).unwrap();
+        let more = file
+            .changed(|_| false, std::slice::from_ref(&ours))
+            .unwrap();
+        let found = drift(&more, &chains);
+        assert_eq!(
+            found.not_loaded,
+            ["-A ufw-user-input -p tcp --dport 444 -s 10.0.0.0/8 -j ACCEPT"]
+        );
+        assert!(drift_without(&more, &chains, &[ours]).is_empty());
+        let fewer = file
+            .changed(|tuple| tuple.matching.dapp.is_some(), &[])
+            .unwrap();
+        assert!(!drift(&fewer, &chains).not_in_file.is_empty());
+    }
+
+    #[test]
+    fn another_order_is_a_difference() {
+        let (file, _) = seen("debian-12", Family::V6);
+        let lines: Vec<String> = rules_file::lines(&file).collect();
+        let kernel: Vec<&str> = lines.iter().rev().map(String::as_str).collect();
+        assert!(drift(&file, &Chains::parse(&kernel.join("\n"))).reordered);
+    }
 }

@@ -74,7 +74,10 @@ fn last_statement(bytes: &[u8]) -> Option<&[u8]> {
 /// Lines in the rules section that no rule explains. In the file that the package ships the section
 /// has no end, and what follows is the package's own.
 fn between_rules(file: &RulesFile) -> Vec<Oddity> {
-    let ends = file.others().flat_map(lines).any(|line| line == END_RULES.as_bytes());
+    let ends = file
+        .others()
+        .flat_map(lines)
+        .any(|line| line == END_RULES.as_bytes());
     let mut inside = false;
     let mut found = Vec::new();
     for line in file.others().flat_map(lines) {
@@ -94,4 +97,59 @@ fn between_rules(file: &RulesFile) -> Vec<Oddity> {
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     text.chars().filter(|c| !c.is_control()).take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::address::Family;
+    use super::super::testing::captured;
+    use super::*;
+
+    fn odd(text: &str) -> Vec<Oddity> {
+        of(&RulesFile::parse(text.as_bytes(), Family::V4))
+    }
+
+    #[test]
+    fn what_ufw_wrote_is_never_odd() {
+        for (name, family, bytes) in captured() {
+            assert_eq!(of(&RulesFile::parse(&bytes, family)), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cut_file_is_noticed() {
+        assert!(odd("").contains(&Oddity::NoCommit));
+        assert_eq!(odd("*filter\n### RULES ###\nCOMM"), [Oddity::NoCommit]);
+        assert_eq!(
+            odd("*filter\nCOMMIT\n# the end\n\n"),
+            [Oddity::NoRulesSection]
+        );
+    }
+
+    #[test]
+    fn hand_edits_are_named() {
+        let rule = "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in";
+        let text = format!(
+            "### RULES ###\n\n{rule}\n-A ufw-user-input -p tcp --dport 22 -i eth0 -j ACCEPT\n\
+             ### tuple ### allow gopher\n\n### END RULES ###\nCOMMIT\n"
+        );
+        let hand = "-A ufw-user-input -p tcp --dport 22 -i eth0 -j ACCEPT".to_owned();
+        let unread = "### tuple ### allow gopher".to_owned();
+        assert_eq!(
+            odd(&text),
+            [
+                Oddity::HandEdit(hand),
+                Oddity::UnreadTuple(unread),
+                Oddity::HandEdit(rule.to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn carriage_returns_are_named() {
+        assert_eq!(
+            odd("### RULES ###\r\n### END RULES ###\r\nCOMMIT\r\n"),
+            [Oddity::CarriageReturns]
+        );
+    }
 }

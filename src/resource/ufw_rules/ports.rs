@@ -190,7 +190,9 @@ mod tests {
 
     #[test]
     fn what_ufw_refuses_is_refused() {
-        for text in ["", "0", "022", "65536", "9:8", "8:8", "80,", ",80", "http", "1:2:3"] {
+        for text in [
+            "", "0", "022", "65536", "9:8", "8:8", "80,", ",80", "http", "1:2:3",
+        ] {
             assert!(text.parse::<Ports>().is_err(), "{text}");
         }
     }

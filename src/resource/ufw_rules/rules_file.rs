@@ -21,7 +21,7 @@ pub struct RulesFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Other(Vec<u8>),
-    Rule(Block),
+    Rule(Box<Block>),
 }
 
 /// A rule with the bytes that belong to it: the empty line before it, its tuple, its iptables lines.
@@ -74,7 +74,8 @@ impl RulesFile {
     /// The bytes of the file.
     pub fn render(&self) -> Vec<u8> {
         let bytes = |part: &Part| match part {
-            Part::Other(bytes) | Part::Rule(Block { bytes, .. }) => bytes.clone(),
+            Part::Other(bytes) => bytes.clone(),
+            Part::Rule(block) => block.bytes.clone(),
         };
         self.parts.iter().flat_map(bytes).collect()
     }
@@ -87,7 +88,7 @@ impl RulesFile {
     /// The rules, in the order in which they are asked.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Rule(block) => Some(block),
+            Part::Rule(block) => Some(block.as_ref()),
             Part::Other(_) => None,
         })
     }
@@ -113,7 +114,10 @@ impl RulesFile {
         let mut parts: Vec<Part> = self.parts.iter().filter(keep).cloned().collect();
         if !new.is_empty() {
             let (part, offset) = insertion_point(&parts)?;
-            let blocks = new.iter().cloned().map(|tuple| Part::Rule(Block::new(tuple)));
+            let blocks = new
+                .iter()
+                .cloned()
+                .map(|tuple| Part::Rule(Box::new(Block::new(tuple))));
             let tail = match parts.get_mut(part) {
                 Some(Part::Other(bytes)) => bytes.split_off(offset),
                 Some(Part::Rule(_)) | None => Vec::new(),
@@ -200,11 +204,11 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
             bytes.extend_from_slice(line.unwrap_or_default());
             line.is_some()
         });
-        self.parts.push(Part::Rule(Block {
+        self.parts.push(Part::Rule(Box::new(Block {
             bytes,
             tuple,
             complete,
-        }));
+        })));
     }
 
     fn take_blank(&mut self) -> Vec<u8> {
@@ -233,4 +237,153 @@ pub fn lines(file: &RulesFile) -> impl Iterator<Item = String> {
         .filter_map(|line| String::from_utf8(line.to_vec()).ok())
         .collect();
     lines.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{any_family, any_tuple, captured, fixture};
+    use super::*;
+
+    fn ours(source: &str) -> Tuple {
+        let line = format!("### tuple ### allow tcp 443 0.0.0.0/0 any {source} in comment=6866");
+        tuple_line::parse(&line, Family::V4).unwrap()
+    }
+
+    #[test]
+    fn every_captured_file_comes_back_byte_for_byte_and_is_what_ufw_writes() {
+        for (name, family, bytes) in captured() {
+            let file = RulesFile::parse(&bytes, family);
+            assert_eq!(file.render(), bytes, "{name}");
+            assert!(file.blocks().all(|block| block.complete), "{name}");
+            assert!(
+                file.blocks()
+                    .all(|block| block.bytes == written(&block.tuple)),
+                "{name}"
+            );
+            let text = String::from_utf8(bytes).unwrap();
+            assert_eq!(
+                file.blocks().count(),
+                text.matches("\n### tuple ###").count(),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_rule_put_in_is_where_ufw_would_put_it() {
+        let empty = fixture("debian-12/enabled.user.rules");
+        let file = RulesFile::parse(&empty, Family::V4);
+        let file = file
+            .changed(|_| true, &[ours("10.0.0.0/8"), ours("11.0.0.0/8")])
+            .unwrap();
+        let text = String::from_utf8(file.render()).unwrap();
+        let section = text.split_once("### RULES ###\n").unwrap().1;
+        assert!(section.starts_with(
+            "\n### tuple ### allow tcp 443 0.0.0.0/0 any 10.0.0.0/8 in comment=6866\n\
+             -A ufw-user-input -p tcp --dport 443 -s 10.0.0.0/8 -j ACCEPT\n\
+             \n### tuple ### allow tcp 443 0.0.0.0/0 any 11.0.0.0/8 in comment=6866\n\
+             -A ufw-user-input -p tcp --dport 443 -s 11.0.0.0/8 -j ACCEPT\n\
+             \n### END RULES ###\n\n### LOGGING ###\n"
+        ));
+    }
+
+    #[test]
+    fn putting_in_and_taking_out_restores_the_file() {
+        for (name, family, bytes) in captured() {
+            if family == Family::V6 {
+                continue;
+            }
+            let new = [ours("10.0.0.0/8"), ours("11.0.0.0/8")];
+            let added = RulesFile::parse(&bytes, family)
+                .changed(|_| false, &new)
+                .unwrap();
+            let read = RulesFile::parse(&added.render(), family);
+            assert_eq!(
+                read.tuples().filter(|t| new.contains(t)).count(),
+                2,
+                "{name}"
+            );
+            let removed = read.changed(|tuple| new.contains(tuple), &[]).unwrap();
+            assert_eq!(removed.render(), bytes, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_file_of_the_package_takes_rules_twice() {
+        let bytes = fixture("debian-11/pristine.user.rules");
+        let once = RulesFile::parse(&bytes, Family::V4).changed(|_| false, &[ours("10.0.0.0/8")]);
+        let once = RulesFile::parse(&once.unwrap().render(), Family::V4);
+        let twice = once
+            .changed(|_| false, &[ours("11.0.0.0/8")])
+            .unwrap()
+            .render();
+        let text = String::from_utf8(twice).unwrap();
+        let (head, tail) = text.split_once("-s 11.0.0.0/8 -j ACCEPT\n").unwrap();
+        assert!(head.contains("-s 10.0.0.0/8"));
+        assert!(tail.starts_with("-A ufw-user-limit -m limit"));
+    }
+
+    #[test]
+    fn a_file_without_a_place_for_rules_takes_none() {
+        let file = RulesFile::parse(b"*filter\nCOMMIT\n", Family::V4);
+        assert_eq!(file.changed(|_| false, &[ours("10.0.0.0/8")]), None);
+        assert!(file.changed(|_| false, &[]).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_come_back(bytes in prop::collection::vec(any::<u8>(), 0..300), family in any_family()) {
+            prop_assert_eq!(RulesFile::parse(&bytes, family).render(), bytes);
+        }
+
+        #[test]
+        fn any_mixture_of_lines_comes_back(
+            lines in prop::collection::vec(line(), 0..30), cut in 0usize..4,
+        ) {
+            let mut bytes = lines.concat();
+            bytes.truncate(bytes.len().saturating_sub(cut));
+            prop_assert_eq!(RulesFile::parse(&bytes, Family::V4).render(), bytes);
+        }
+
+        #[test]
+        fn foreign_bytes_stay_where_they_are(
+            foreign in prop::collection::vec(line(), 0..20),
+            sources in prop::collection::btree_set(1u8..200, 0..6),
+        ) {
+            let before = [b"*filter\n### RULES ###\n".to_vec(), foreign.concat(),
+                b"\n### END RULES ###\nCOMMIT\n".to_vec()].concat();
+            let new: Vec<Tuple> = sources.iter().map(|n| ours(&format!("{n}.0.0.0/8"))).collect();
+            let after = RulesFile::parse(&before, Family::V4).changed(|_| false, &new).unwrap();
+            let after = RulesFile::parse(&after.render(), Family::V4);
+            let found = after.tuples().filter(|tuple| new.contains(tuple)).cloned();
+            prop_assert_eq!(found.collect::<Vec<_>>(), new.clone());
+            let undone = after.changed(|tuple| new.contains(tuple), &[]).unwrap();
+            prop_assert_eq!(undone.render(), before);
+        }
+
+        #[test]
+        fn a_rule_of_any_form_is_read_as_one_block(tuple in any_tuple()) {
+            let bytes = written(&tuple);
+            let file = RulesFile::parse(&bytes, tuple.family);
+            prop_assert!(file.blocks().all(|block| block.complete));
+            prop_assert_eq!(file.tuples().cloned().collect::<Vec<_>>(), vec![tuple]);
+            prop_assert_eq!(file.render(), bytes);
+        }
+    }
+
+    /// Lines as people and ufw leave them.
+    fn line() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            Just(b"\n".to_vec()),
+            Just(b"\r\n".to_vec()),
+            Just(b"### tuple ### allow any\n".to_vec()),
+            Just(b"-A ufw-user-input -j ACCEPT\r\n".to_vec()),
+            "[^\n]{0,30}\n".prop_map(String::into_bytes),
+            any_tuple().prop_map(|tuple| written(&tuple)),
+            any_tuple().prop_map(|tuple| format!("{tuple}\r\n").into_bytes()),
+            prop::collection::vec(any::<u8>(), 0..20),
+        ]
+    }
 }

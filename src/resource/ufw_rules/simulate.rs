@@ -148,30 +148,54 @@ mod tests {
 
     #[test]
     fn a_stranger_falls_to_the_policy() {
-        assert_eq!(verdict(&[OURS], "203.0.113.7/32"), (Decision::Policy, vec![]));
-        assert_eq!(verdict(&[OURS], "173.245.48.5/32"), (Decision::Admitted(0), vec![]));
+        assert_eq!(
+            verdict(&[OURS], "203.0.113.7/32"),
+            (Decision::Policy, vec![])
+        );
+        assert_eq!(
+            verdict(&[OURS], "173.245.48.5/32"),
+            (Decision::Admitted(0), vec![])
+        );
     }
 
     #[test]
     fn an_earlier_deny_shadows() {
         let deny = "deny any any 0.0.0.0/0 any 173.0.0.0/8 in";
-        assert_eq!(verdict(&[deny, OURS], "173.245.48.0/20"), (Decision::Refused(0), vec![]));
-        assert_eq!(verdict(&[OURS, deny], "173.245.48.0/20"), (Decision::Admitted(0), vec![]));
+        assert_eq!(
+            verdict(&[deny, OURS], "173.245.48.0/20"),
+            (Decision::Refused(0), vec![])
+        );
+        assert_eq!(
+            verdict(&[OURS, deny], "173.245.48.0/20"),
+            (Decision::Admitted(0), vec![])
+        );
     }
 
     #[test]
     fn a_deny_of_a_part_is_a_doubt() {
         let deny = "reject tcp 443 0.0.0.0/0 any 173.245.50.0/24 in";
-        assert_eq!(verdict(&[deny, OURS], "173.245.48.0/20"), (Decision::Admitted(1), vec![0]));
+        assert_eq!(
+            verdict(&[deny, OURS], "173.245.48.0/20"),
+            (Decision::Admitted(1), vec![0])
+        );
     }
 
     #[test]
     fn what_depends_on_the_interface_is_a_doubt() {
         let deny = "deny tcp 443 0.0.0.0/0 any 0.0.0.0/0 in_eth1";
-        assert_eq!(verdict(&[deny, OURS], "173.245.48.5/32"), (Decision::Admitted(1), vec![0]));
+        assert_eq!(
+            verdict(&[deny, OURS], "173.245.48.5/32"),
+            (Decision::Admitted(1), vec![0])
+        );
         let allow = "allow tcp 443 0.0.0.0/0 any 0.0.0.0/0 in_eth1";
-        assert_eq!(verdict(&[allow], "203.0.113.7/32"), (Decision::Policy, vec![0]));
-        assert_eq!(verdict(&[allow, OURS], "173.245.48.5/32"), (Decision::Admitted(1), vec![]));
+        assert_eq!(
+            verdict(&[allow], "203.0.113.7/32"),
+            (Decision::Policy, vec![0])
+        );
+        assert_eq!(
+            verdict(&[allow, OURS], "173.245.48.5/32"),
+            (Decision::Admitted(1), vec![])
+        );
     }
 
     #[test]
@@ -183,7 +207,11 @@ mod tests {
             "allow_log tcp 80,443 0.0.0.0/0 any 0.0.0.0/0 in",
             "limit tcp 80,443 0.0.0.0/0 any 0.0.0.0/0 Web%20Full - in",
         ] {
-            assert_eq!(verdict(&[line], "203.0.113.7/32"), (Decision::Admitted(0), vec![]), "{line}");
+            assert_eq!(
+                verdict(&[line], "203.0.113.7/32"),
+                (Decision::Admitted(0), vec![]),
+                "{line}"
+            );
         }
         for line in [
             "allow udp 443 0.0.0.0/0 any 0.0.0.0/0 in",
@@ -191,7 +219,11 @@ mod tests {
             "allow tcp 443 0.0.0.0/0 any 0.0.0.0/0 out",
             "route:allow tcp 443 0.0.0.0/0 any 0.0.0.0/0 in",
         ] {
-            assert_eq!(verdict(&[line], "203.0.113.7/32"), (Decision::Policy, vec![]), "{line}");
+            assert_eq!(
+                verdict(&[line], "203.0.113.7/32"),
+                (Decision::Policy, vec![]),
+                "{line}"
+            );
         }
     }
 }

@@ -149,7 +149,10 @@ impl Tuple {
 
     /// The comment for people, on one line; empty without one.
     pub fn comment_shown(&self) -> String {
-        self.comment.as_ref().map(Comment::shown).unwrap_or_default()
+        self.comment
+            .as_ref()
+            .map(Comment::shown)
+            .unwrap_or_default()
     }
 }
 
@@ -157,11 +160,27 @@ impl fmt::Display for Tuple {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let m = &self.matching;
         let route = if m.route { "route:" } else { "" };
-        write!(f, "{MARK} {route}{}{}", self.action.word(), self.log.suffix())?;
-        write!(f, " {} {} {}", m.protocol.word(), m.dport, m.dst.text(self.family))?;
+        write!(
+            f,
+            "{MARK} {route}{}{}",
+            self.action.word(),
+            self.log.suffix()
+        )?;
+        write!(
+            f,
+            " {} {} {}",
+            m.protocol.word(),
+            m.dport,
+            m.dst.text(self.family)
+        )?;
         write!(f, " {} {}", m.sport, m.src.text(self.family))?;
         if m.dapp.is_some() || m.sapp.is_some() {
-            write!(f, " {} {}", profile(m.dapp.as_deref()), profile(m.sapp.as_deref()))?;
+            write!(
+                f,
+                " {} {}",
+                profile(m.dapp.as_deref()),
+                profile(m.sapp.as_deref())
+            )?;
         }
         write!(f, " {}", m.way())?;
         match &self.comment {
@@ -228,5 +247,34 @@ impl Log {
             Self::New => "_log",
             Self::All => "_log-all",
         }
+    }
+}
+
+impl Tuple {
+    /// The rule for people, on one line: `allow tcp 443 from 10.0.0.0/8`.
+    pub fn describe(&self) -> String {
+        let m = &self.matching;
+        let mut words = vec![self.action.word().to_owned()];
+        if m.route {
+            words.insert(0, "route".to_owned());
+        }
+        if self.log != Log::Off {
+            words.push(self.log.word().to_owned());
+        }
+        if m.direction == Direction::Out {
+            words.push("out".to_owned());
+        }
+        words.extend([m.protocol.word().to_owned(), m.dport.to_string()]);
+        words.extend([format!("from {}", m.src)]);
+        if !m.sport.is_any() {
+            words.push(format!("port {}", m.sport));
+        }
+        if m.dst != Address::Anywhere {
+            words.push(format!("to {}", m.dst));
+        }
+        words.extend(m.interface_in.iter().map(|name| format!("in on {name}")));
+        words.extend(m.interface_out.iter().map(|name| format!("out on {name}")));
+        words.extend(m.dapp.iter().map(|name| format!("(profile {name})")));
+        words.join(" ")
     }
 }

@@ -123,3 +123,110 @@ fn interface(name: &str) -> Option<String> {
     let sound = (1..=15).contains(&name.len()) && name.bytes().all(allowed);
     (sound && name != "." && name != "..").then(|| name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{any_family, any_tuple, captured};
+    use super::*;
+
+    fn v4(fields: &str) -> Option<Tuple> {
+        parse(&format!("{MARK} {fields}"), Family::V4)
+    }
+
+    #[test]
+    fn every_line_that_ufw_wrote_comes_back_byte_for_byte() {
+        let mut count = 0;
+        for (name, family, bytes) in captured() {
+            let text = String::from_utf8(bytes).unwrap();
+            for line in text.lines().filter(|line| line.starts_with(MARK)) {
+                let tuple = parse(line, family);
+                assert_eq!(
+                    tuple.map(|t| t.to_string()).as_deref(),
+                    Some(line),
+                    "{name}"
+                );
+                count += 1;
+            }
+        }
+        assert!(count > 400, "only {count} lines");
+    }
+
+    #[test]
+    fn a_rule_with_everything_is_understood() {
+        let rule = v4(
+            "route:limit_log-all udp 53,80:90 10.9.0.0/16 any 10.0.0.0/8 Web%20Full - \
+                       in_eth0!out_wg0 comment=6f6b",
+        )
+        .unwrap();
+        assert!(rule.matching.route);
+        assert_eq!((rule.action, rule.log), (Action::Limit, Log::All));
+        assert_eq!(rule.matching.dapp.as_deref(), Some("Web Full"));
+        assert_eq!(rule.matching.interface_in.as_deref(), Some("eth0"));
+        assert_eq!(rule.matching.interface_out.as_deref(), Some("wg0"));
+        assert_eq!(rule.comment_shown(), "ok");
+    }
+
+    #[test]
+    fn old_files_without_a_direction_mean_in() {
+        let rule = v4("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0").unwrap();
+        assert_eq!(rule.matching.direction, Direction::In);
+        let profile = v4("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 OpenSSH -").unwrap();
+        assert_eq!(profile.matching.dapp.as_deref(), Some("OpenSSH"));
+    }
+
+    #[test]
+    fn what_ufw_would_skip_is_no_rule() {
+        for fields in [
+            "",
+            "allow tcp 22 0.0.0.0/0 any",
+            "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 a b in extra",
+            "permit tcp 22 0.0.0.0/0 any 0.0.0.0/0 in",
+            "allow sctp 22 0.0.0.0/0 any 0.0.0.0/0 in",
+            "allow tcp ssh 0.0.0.0/0 any 0.0.0.0/0 in",
+            "allow tcp 22 2001:db8::/32 any 0.0.0.0/0 in",
+            "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in_a/b",
+            "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 sideways",
+            "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in comment=xyz",
+        ] {
+            assert_eq!(v4(fields), None, "{fields}");
+        }
+    }
+
+    #[test]
+    fn identity_is_everything_but_action_log_and_comment() {
+        let one = v4("allow tcp 443,80 0.0.0.0/0 any 10.1.2.3/8 in comment=6f6b").unwrap();
+        let two = v4("deny_log tcp 80,443 0.0.0.0/0 any 10.0.0.0/8 in").unwrap();
+        assert!(one.same_rule(&two));
+        let other = v4("allow tcp 80,443 0.0.0.0/0 any 10.0.0.0/8 in_eth0").unwrap();
+        assert!(!one.same_rule(&other));
+    }
+
+    proptest! {
+        #[test]
+        fn formatting_and_parsing_are_inverse(tuple in any_tuple()) {
+            prop_assert_eq!(parse(&tuple.to_string(), tuple.family), Some(tuple));
+        }
+
+        #[test]
+        fn no_line_makes_it_panic(line in ".*", family in any_family()) {
+            let _ = parse(&line, family);
+            let _ = parse(&format!("{MARK} {line}"), family);
+        }
+
+        #[test]
+        fn a_mangled_line_formats_to_what_it_means(
+            tuple in any_tuple(), at in any::<prop::sample::Index>(), with in any::<char>(),
+        ) {
+            let mut chars: Vec<char> = tuple.to_string().chars().collect();
+            let at = at.index(chars.len());
+            chars[at] = with;
+            let line: String = chars.into_iter().collect();
+            if let Some(read) = parse(&line, tuple.family) {
+                let written = read.to_string();
+                prop_assert_eq!(parse(&written, tuple.family), Some(read));
+            }
+        }
+    }
+}

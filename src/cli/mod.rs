@@ -1,0 +1,85 @@
+//! The command line: one file per verb. Verbs load, wire the parts together and choose the exit
+//! code; they decide nothing about hosts.
+
+mod args;
+mod ask;
+mod concrete;
+mod drive;
+mod exit;
+mod feed;
+mod lint;
+mod list;
+mod paths;
+mod render;
+mod results;
+mod run;
+mod session;
+mod setup;
+mod signals;
+mod sinks;
+mod trace;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// Hardens Linux hosts over SSH: exact dry runs, proof in effect, exact undo.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, max_term_width = 100, after_long_help = exit::HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    output: args::Output,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show what a runbook would change, and change it after a question
+    Run(run::Args),
+    /// Ask whether everything a runbook wants is so, in effect; change nothing
+    Verify(run::VerifyArgs),
+    /// List the runbooks at hand: summary, risk, and where they come from
+    List(list::Args),
+    /// Check runbooks and the inventory without asking any host
+    Lint(lint::Args),
+    /// Show a runbook's concrete steps for one host
+    Render(render::Args),
+}
+
+/// Most open files that we ask for: enough for 5000 hosts. Children inherit the limit, and where the
+/// hard one is a thousand million (containers), apt and others that close all files one by one hang.
+const OPEN_FILES: u64 = 65_536;
+
+/// A host takes about ten open files, and the usual limit of 1024 is for programs that use `select`.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if current.is_some_and(|current| current < wanted) {
+        let limit = Rlimit {
+            current: Some(wanted),
+            maximum,
+        };
+        // Where it is forbidden, the transport tells when files run out.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
+/// Parses the command line, does what it says and returns the exit code.
+pub fn main() -> std::process::ExitCode {
+    raise_open_files();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error).into(),
+    };
+    trace::start(&cli.output);
+    let exit = match &cli.verb {
+        Verb::Run(args) => run::run(args, &cli.output),
+        Verb::Verify(args) => run::verify(args, &cli.output),
+        Verb::List(args) => list::list(args, &cli.output),
+        Verb::Lint(args) => lint::lint(args, &cli.output),
+        Verb::Render(args) => render::render(args, &cli.output),
+    };
+    exit.into()
+}

@@ -1,0 +1,113 @@
+//! What every verb that works on hosts needs: the runbook, the hosts, the inputs of each.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use super::{Exit, args};
+use crate::diagnostic::Diagnostics;
+use crate::inventory::{self, Host};
+use crate::runbook::{Inputs, Library, LibraryError, Runbook};
+
+/// Everything that was read before the first connection.
+pub(super) struct Loaded {
+    pub(super) runbook: Runbook,
+    pub(super) hosts: Vec<Host>,
+    pub(super) inputs: BTreeMap<String, Inputs>,
+}
+
+/// Reads and checks it all.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn load(
+    files: &args::Files,
+    selection: &args::Selection,
+    name: &str,
+) -> Result<Loaded, Exit> {
+    let library = Library::open(&files.runbooks).map_err(|error| complain_about(&error))?;
+    let runbook = library.load(name).map_err(|error| complain_about(&error))?;
+    let inventory = inventory::load(&files.inventory).map_err(|error| complain(&error))?;
+    if !inventory.warnings().is_empty() {
+        complain(inventory.warnings());
+    }
+    let chosen =
+        inventory::select(&inventory, &selection.limit).map_err(|error| complain(&error))?;
+    let hosts: Vec<Host> = chosen.into_iter().cloned().collect();
+    let given = args::given_inputs(&selection.inputs).map_err(|error| complain(&error))?;
+    let mut inputs = BTreeMap::new();
+    let mut mistakes: Vec<Diagnostics> = Vec::new();
+    for host in &hosts {
+        match Inputs::gather(
+            &runbook.inputs,
+            &given,
+            host.inputs.get(runbook.name.as_str()),
+        ) {
+            Ok(values) => {
+                inputs.insert(host.name.to_string(), values);
+            }
+            Err(found) if mistakes.contains(&found) => {}
+            Err(found) => mistakes.push(found),
+        }
+    }
+    if mistakes.is_empty() {
+        return Ok(Loaded {
+            runbook,
+            hosts,
+            inputs,
+        });
+    }
+    for found in &mistakes {
+        complain(found);
+    }
+    Err(Exit::Usage)
+}
+
+/// Reads only the runbook.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn runbook(files: &args::Files, name: &str) -> Result<Runbook, Exit> {
+    let library = Library::open(&files.runbooks).map_err(|error| complain_about(&error))?;
+    library.load(name).map_err(|error| complain_about(&error))
+}
+
+/// Says why the library or a runbook of it cannot be used; the exit code for mistakes.
+pub(super) fn complain_about(error: &LibraryError) -> Exit {
+    match error {
+        LibraryError::Unreadable { source, .. } => complain(&format!("error: {error}: {source}")),
+        LibraryError::Unknown(_) | LibraryError::Mistakes(_) => complain(error),
+    }
+}
+
+/// Says a mistake on standard error; the exit code for mistakes.
+pub(super) fn complain(error: &(impl Display + ?Sized)) -> Exit {
+    let text = error.to_string();
+    let headed = text.starts_with("error:") || text.starts_with("warning:");
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(
+        io::stderr(),
+        "{}{text}",
+        if headed { "" } else { "error: " }
+    );
+    Exit::Usage
+}
+
+/// Writes data to standard output, to the last byte.
+pub(super) fn print(text: &str) -> Exit {
+    let mut out = io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// What writing to standard output came to: a reader may leave early, but data that a full device
+/// did not take is lost.
+pub(super) fn written(result: io::Result<()>) -> Exit {
+    match result {
+        Ok(()) => Exit::Done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            complain(&format!("cannot write to standard output: {error}"));
+            Exit::Failed
+        }
+    }
+}

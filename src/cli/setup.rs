@@ -1,0 +1,145 @@
+//! What a run is made of before its first connection: its id, its journal, its connections.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::feed::LoadIntent;
+use super::session::{Loaded, complain};
+use super::{Exit, args, paths};
+use crate::engine::Job;
+use crate::event::{Events, Mode};
+use crate::journal::{Journal, RunId};
+use crate::transport::{RunCard, SshOptions};
+use crate::value::Name;
+
+/// What a run is to do, in the words of the command line.
+pub(super) struct Intent {
+    pub(super) mode: Mode,
+    /// Nobody is there: refuse what needs a person.
+    pub(super) unattended: bool,
+    /// Ask before anything is changed.
+    pub(super) ask: bool,
+    /// What due changes mean for the exit code.
+    pub(super) due: Exit,
+    pub(super) accept_change: bool,
+    pub(super) tags: Vec<Name>,
+}
+
+impl Intent {
+    /// What loading its data must know.
+    pub(super) fn loading(&self) -> LoadIntent {
+        LoadIntent {
+            unattended: self.unattended,
+            accept_change: self.accept_change.then(operator),
+        }
+    }
+}
+
+/// Connections of a run; their sockets go with it.
+pub(super) struct Links {
+    pub(super) ssh: SshOptions,
+    _control: paths::Control,
+}
+
+/// Prepares connections.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn links(connections: &args::Connections) -> Result<Links, Exit> {
+    let unusable =
+        |error: std::io::Error| complain(&format!("cannot prepare connections: {error}"));
+    let control = paths::control().map_err(unusable)?;
+    let limit = Duration::from_secs(connections.connect_timeout.into());
+    let config = connections.ssh_config.as_deref();
+    let ssh = SshOptions::prepare(control.path(), config, connections.forks.into(), limit)
+        .map_err(unusable)?;
+    Ok(Links {
+        ssh,
+        _control: control,
+    })
+}
+
+/// The threads that hosts are worked on with.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn runtime() -> Result<Runtime, Exit> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let built = builder.worker_threads(2).enable_all().build();
+    built.map_err(|error| complain(&format!("cannot start: {error}")))
+}
+
+/// Where a job tells and listens.
+pub(super) struct Wires {
+    pub(super) events: Events,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// Puts the parts of a run together.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the one place where the parts of a run meet"
+)]
+pub(super) fn job(
+    loaded: Loaded,
+    intent: &Intent,
+    ssh: &SshOptions,
+    run: &RunId,
+    forks: u16,
+    wires: Wires,
+) -> Job {
+    let card = RunCard {
+        run: run.to_string(),
+        runbook: loaded.runbook.name.to_string(),
+        operator: operator(),
+        started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    };
+    Job {
+        runbook: loaded.runbook,
+        hosts: loaded.hosts,
+        inputs: loaded.inputs,
+        mode: intent.mode,
+        tags: intent.tags.clone(),
+        forks: forks.into(),
+        ssh: ssh.clone(),
+        card,
+        events: wires.events,
+        stop: wires.stop,
+        results: std::sync::Mutex::default(),
+    }
+}
+
+/// Sorts by time and cannot be guessed: the first 12 digits of a `UUIDv7` are milliseconds.
+pub(super) fn run_id() -> RunId {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let time = Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    format!("{time}-{}", &id[id.len() - 6..])
+        .parse()
+        .expect("digits, hyphens and hex are a run id")
+}
+
+pub(super) fn operator() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!(
+        "{}@{}",
+        user.unwrap_or_else(|| "root".to_owned()),
+        machine.trim()
+    )
+}
+
+/// The journal of the run. A dry run also goes without: it changes nothing that must be on record.
+pub(super) fn journal(run: &RunId, mode: Mode) -> Result<Option<Journal>, String> {
+    match (Journal::create(&paths::state(), run), mode) {
+        (Ok(journal), _) => Ok(Some(journal)),
+        (Err(_), Mode::DryRun | Mode::Verify) => Ok(None),
+        (Err(error), Mode::Apply) => Err(format!(
+            "{error}\n  hint: without a journal nothing is changed"
+        )),
+    }
+}

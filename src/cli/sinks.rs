@@ -1,0 +1,364 @@
+//! Where events go: the journal first, then the report. The journal's thread numbers them, so that
+//! both see the same order; it never waits for the report, whose pipe may be full for hours.
+
+use std::io::IsTerminal as _;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{oneshot, watch};
+
+use super::args::{ColorChoice, Format, Output};
+use super::ask;
+use crate::event::{Event, EventKind, Told};
+use crate::journal::Journal;
+use crate::report::{Json, Plain, Quiet, Report, Streams, Style, Terminal};
+
+/// A question for the operator, asked when everything before it was shown.
+struct Question {
+    text: String,
+    answer: oneshot::Sender<bool>,
+}
+
+/// What the report is to show, in order.
+enum Item {
+    Event(Box<Event>),
+    Question(Question),
+}
+
+/// The threads that tell, and the way to ask through them.
+pub(super) struct Teller {
+    journal: JoinHandle<Option<String>>,
+    report: JoinHandle<()>,
+    questions: UnboundedSender<Question>,
+}
+
+/// How the telling is set up.
+pub(super) struct Telling {
+    pub(super) report: Report,
+    /// `None` when a dry run could not make one.
+    pub(super) journal: Option<Journal>,
+    pub(super) events: UnboundedReceiver<Told>,
+    /// Set when the operator stops the run, which answers a question.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Teller {
+    /// Starts telling.
+    pub(super) fn start(telling: Telling) -> std::io::Result<Self> {
+        let Telling {
+            report,
+            journal,
+            events,
+            stop,
+        } = telling;
+        let (questions, asked) = unbounded_channel();
+        let (items, shown) = unbounded_channel();
+        let journal = spawn(
+            "journal",
+            record_all(Recorder::new(journal, items), events, asked),
+        )?;
+        let report = spawn("report", show_all(report, shown, stop))?;
+        Ok(Self {
+            journal,
+            report,
+            questions,
+        })
+    }
+
+    /// Asks the operator after everything told so far was shown.
+    pub(super) async fn confirm(&self, text: String) -> bool {
+        let (answer, answered) = oneshot::channel();
+        if self.questions.send(Question { text, answer }).is_err() {
+            return false;
+        }
+        answered.await.unwrap_or(false)
+    }
+
+    /// Waits until the last event was told; why the journal is not whole, if it is not.
+    pub(super) fn finish(self) -> Option<String> {
+        drop(self.questions);
+        let early = |name: &str| Some(format!("the {name} thread ended early"));
+        let broken = self.journal.join().unwrap_or_else(|_| early("journal"));
+        let shown = self.report.join();
+        broken.or_else(|| shown.err().and_then(|_| early("report")))
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl Future<Output = T> + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || runtime.block_on(work))
+}
+
+/// Numbers events, writes the journal and hands them on.
+struct Recorder {
+    journal: Option<Journal>,
+    report: UnboundedSender<Item>,
+    seq: u64,
+    broken: Option<String>,
+}
+
+impl Recorder {
+    fn new(journal: Option<Journal>, report: UnboundedSender<Item>) -> Self {
+        Self {
+            journal,
+            report,
+            seq: 0,
+            broken: None,
+        }
+    }
+
+    /// Records an event; whether it was the last.
+    fn record(&mut self, told: Told) -> bool {
+        let (kind, receipt) = told.open();
+        self.seq += 1;
+        let event = Event {
+            seq: self.seq,
+            at: Timestamp::now(),
+            kind,
+        };
+        if let Some(journal) = &mut self.journal
+            && self.broken.is_none()
+            && let Err(error) = journal.append(&event)
+        {
+            self.broken = Some(error.to_string());
+        }
+        // Without a record no further step may start: nobody gets a receipt any more.
+        if self.broken.is_none() {
+            receipt.sign();
+        }
+        let last = matches!(event.kind, EventKind::RunFinished { .. });
+        self.show(Item::Event(Box::new(event)));
+        last
+    }
+
+    fn show(&self, item: Item) {
+        // The run goes on when nobody looks; the journal has it all.
+        let _ = self.report.send(item);
+    }
+}
+
+async fn record_all(
+    mut recorder: Recorder,
+    mut events: UnboundedReceiver<Told>,
+    mut questions: UnboundedReceiver<Question>,
+) -> Option<String> {
+    loop {
+        tokio::select! {
+            // A question comes after what was told before it.
+            biased;
+            told = events.recv() => match told {
+                // Whoever still has a way to tell after the last event (a server that is still
+                // waited for) does not keep us.
+                Some(told) => {
+                    if recorder.record(told) {
+                        break;
+                    }
+                }
+                None => break,
+            },
+            Some(question) = questions.recv() => recorder.show(Item::Question(question)),
+        }
+    }
+    recorder.broken
+}
+
+async fn show_all(
+    mut report: Report,
+    mut items: UnboundedReceiver<Item>,
+    stop: watch::Receiver<bool>,
+) {
+    let mut tick = tokio::time::interval(Duration::from_millis(120));
+    let mut resized =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).ok();
+    loop {
+        tokio::select! {
+            biased;
+            item = items.recv() => match item {
+                Some(Item::Event(event)) => {
+                    // A closed terminal or pipe leaves nobody to tell.
+                    let _ = report.tell(&event);
+                }
+                Some(Item::Question(Question { text, answer })) => {
+                    // What could not be shown cannot be agreed to.
+                    let shown = report.pause().is_ok();
+                    let yes = shown && ask::confirm(&text, &stop);
+                    report.resume();
+                    // Whoever asked may be gone after a stop.
+                    let _ = answer.send(yes);
+                }
+                None => break,
+            },
+            () = window_change(&mut resized) => {
+                let (rows, columns) = console::Term::stderr().size();
+                report.resize(columns.into(), rows.into());
+            }
+            _ = tick.tick() => report.tick(Timestamp::now()),
+        }
+    }
+    let _ = report.close();
+}
+
+async fn window_change(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Chooses the form of the report.
+pub(super) fn report(output: &Output, unattended: bool) -> Report {
+    let streams = || Streams {
+        data: Box::new(std::io::stdout()),
+        status: Box::new(std::io::stderr()),
+    };
+    let term = console::Term::stderr();
+    let live = term.is_term()
+        && std::io::stdout().is_terminal()
+        && output.verbose < 2
+        && std::env::var_os("CI").is_none()
+        && !dumb();
+    let style = style(output, live);
+    match (output.format, unattended) {
+        (Some(Format::Json), _) => Report::Json(Json::new(streams())),
+        (_, true) => Report::Quiet(Quiet::new(style, streams())),
+        (Some(Format::Human) | None, false) if live => {
+            let (rows, _) = term.size();
+            let target = indicatif::ProgressDrawTarget::stderr();
+            Report::Terminal(Box::new(Terminal::new(
+                style,
+                streams(),
+                target,
+                rows.into(),
+            )))
+        }
+        (Some(Format::Human | Format::Plain) | None, false) => {
+            Report::Plain(Plain::new(style, streams()))
+        }
+    }
+}
+
+fn dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb")
+}
+
+fn style(output: &Output, live: bool) -> Style {
+    let colour = match output.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            live && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    };
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    let width = columns.or_else(|| live.then(|| usize::from(console::Term::stderr().size().1)));
+    let language = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    // Without any language set (cron) text goes to mails and logs, which take UTF-8.
+    let unicode =
+        language.is_none_or(|language| !matches!(language.as_str(), "C" | "POSIX") || !live);
+    Style {
+        colour,
+        width,
+        unicode,
+        verbosity: output.verbose,
+        quiet: output.quiet,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Events;
+    use crate::journal::RunId;
+    use std::io::Write;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    /// A pipe whose reader does not read until it is told to.
+    struct Blocked(Receiver<()>);
+
+    impl Write for Blocked {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            // Freed for good when the sender is gone.
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn telling(journal: Option<Journal>) -> (Telling, Events, Sender<()>) {
+        let (free, blocked) = channel();
+        let streams = Streams {
+            data: Box::new(Blocked(blocked)),
+            status: Box::new(std::io::sink()),
+        };
+        let (events, receiver) = Events::channel();
+        let telling = Telling {
+            report: Report::Json(Json::new(streams)),
+            journal,
+            events: receiver,
+            stop: watch::channel(false).1,
+        };
+        (telling, events, free)
+    }
+
+    fn connecting(host: &str) -> EventKind {
+        let host = host.to_owned();
+        EventKind::HostConnecting { host }
+    }
+
+    #[tokio::test]
+    async fn a_blocked_report_does_not_stop_the_journal() {
+        let state = tempfile::tempdir().unwrap();
+        let run: RunId = "019a-1".parse().unwrap();
+        let journal = Journal::create(state.path(), &run).unwrap();
+        let (telling, events, free) = telling(Some(journal));
+        let teller = Teller::start(telling).unwrap();
+        for host in ["a", "b", "c"] {
+            assert!(events.tell_and_wait(connecting(host)).await);
+        }
+        let finished = EventKind::RunFinished { exit: 0, millis: 1 };
+        assert!(events.tell_and_wait(finished).await);
+        let lines = std::fs::read_to_string(state.path().join("runs/019a-1/events.jsonl")).unwrap();
+        assert_eq!(lines.lines().count(), 4);
+        // The last event ends the telling although somebody could still tell.
+        drop(free);
+        assert_eq!(teller.finish(), None);
+        assert!(!events.tell_and_wait(connecting("d")).await);
+    }
+
+    #[tokio::test]
+    async fn without_a_journal_every_event_is_on_record_at_once() {
+        let (telling, events, free) = telling(None);
+        let teller = Teller::start(telling).unwrap();
+        assert!(events.tell_and_wait(connecting("a")).await);
+        drop((free, events));
+        assert_eq!(teller.finish(), None);
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_cannot_be_written_gives_no_receipt() {
+        let (telling, events, free) = telling(Some(Journal::on_full_disk()));
+        let teller = Teller::start(telling).unwrap();
+        assert!(!events.tell_and_wait(connecting("a")).await);
+        assert!(!events.tell_and_wait(connecting("b")).await);
+        drop((free, events));
+        let broken = teller.finish().unwrap();
+        assert_eq!(broken, "cannot write to the journal /dev/full");
+    }
+}

@@ -1,0 +1,154 @@
+//! A plan is performed on one host: lock, step by step, what waits for the end, checks in effect.
+
+use std::sync::Arc;
+
+use super::step::Done;
+use super::worker::Worker;
+use super::{Job, Stop, Surveyed, recover, verify};
+use crate::change::{Change, Known, Timing, Verdict};
+use crate::event::{EventKind, Fault, HostResult};
+use crate::plan::{HostPlan, StepPlan};
+use crate::runbook::Rendered;
+
+pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
+    let Surveyed {
+        host,
+        link,
+        rendered,
+        plan,
+    } = surveyed;
+    if let Some(stop) = obstacle(&plan) {
+        job.finish(&host, stop.into());
+        link.close().await;
+        return None;
+    }
+    if !plan.is_pending() {
+        job.finish(&host, HostResult::NothingToDo);
+        link.close().await;
+        return None;
+    }
+    if job.stopped() {
+        job.finish(
+            &host,
+            Stop::new(Fault::Interrupted, "stopped before anything was done").into(),
+        );
+        link.close().await;
+        return None;
+    }
+    let link = match link.lock(&job.card).await {
+        Ok(link) => link,
+        Err((link, error)) => {
+            job.finish(&host, Stop::from(error).into());
+            link.close().await;
+            return None;
+        }
+    };
+    let mut worker = Worker {
+        job: &job,
+        host: &host,
+        link,
+        steps: &rendered.steps,
+        known: Known::nothing(),
+        changes: 0,
+    };
+    let result = match perform_all(&mut worker, &plan).await {
+        Err(stop) => Stop {
+            changes: worker.changes,
+            ..stop
+        }
+        .into(),
+        Ok(()) => prove(&mut worker, &rendered).await,
+    };
+    worker.link.close().await;
+    job.finish(&host, result);
+    None
+}
+
+/// The first step that must not be passed over: nothing at all is done on such a host.
+fn obstacle(plan: &HostPlan) -> Option<Stop> {
+    let (step, obstacle) = plan.obstacle()?;
+    let fault = if obstacle.human {
+        Fault::NeedsHuman
+    } else {
+        Fault::Failed
+    };
+    let message = format!("{} ({}): {}", step.number, step.subject, obstacle.why);
+    Some(Stop::new(fault, message).hint(obstacle.hint.map(str::to_owned)))
+}
+
+async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Stop> {
+    for step in plan.steps.iter().filter(|step| step.is_pending()) {
+        if worker.job.stopped() {
+            return Err(Stop::new(
+                Fault::Interrupted,
+                format!("stopped before {}", step.number),
+            ));
+        }
+        match worker.perform(step, Timing::InOrder).await? {
+            Done::Changed(_) | Done::Nothing => {}
+        }
+    }
+    for step in plan.steps.iter().filter(|step| waits_for_end(step)) {
+        worker.perform(step, Timing::AtEnd).await?;
+    }
+    Ok(())
+}
+
+fn waits_for_end(step: &StepPlan) -> bool {
+    let Some(verdict) = step.verdict() else {
+        return false;
+    };
+    let reloads = |change: &Change| change.timing == Timing::AtEnd;
+    // Of a step that could not be known, it is only known at the end.
+    matches!(verdict, Verdict::UnknownUntil { .. }) || verdict.changes().iter().any(reloads)
+}
+
+/// Proves in effect what was done. A connection that breaks before that is made anew once: it may be
+/// our own change that cut it, and then that must be known.
+async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
+    let (job, host, changes) = (worker.job, worker.host, worker.changes);
+    let refuted = |message: String| {
+        let stop = Stop::new(Fault::Verification, message);
+        HostResult::from(Stop { changes, ..stop })
+    };
+    let mut fresh = None;
+    if worker.link.alive().await.is_err() {
+        match recover::come_back(job, host).await {
+            Ok(link) => fresh = Some(link),
+            Err(why) => {
+                return refuted(format!("all was done, but nothing could be proved: {why}"));
+            }
+        }
+    }
+    let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
+    let mut proofs = vec![verify::planned_again(job, host, link, &rendered.steps).await];
+    proofs.extend(verify::checks(job, host, link, &rendered.checks).await);
+    if let Some(link) = fresh {
+        link.close().await;
+    }
+    match verify::failed(&proofs) {
+        Some(message) => refuted(message),
+        None if changes == 0 => HostResult::NothingToDo,
+        None => HostResult::Changed { changes },
+    }
+}
+
+/// Tells that a step begins, and waits until that is on record.
+///
+/// # Errors
+/// When it cannot be recorded: then the step must not begin.
+pub(super) async fn tell_started(job: &Job, host: &str, step: &StepPlan) -> Result<(), Stop> {
+    let started = EventKind::StepStarted {
+        host: host.to_owned(),
+        number: step.number,
+        name: step.name.clone(),
+    };
+    if job.events.tell_and_wait(started).await {
+        Ok(())
+    } else {
+        Err(Stop::new(
+            Fault::Journal,
+            "the journal on this machine cannot be written; nothing more was started",
+        ))
+    }
+}

@@ -1,0 +1,119 @@
+//! The first contact: connection, root, facts, and whether the runbook is made for this host.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Connected, Job, Stop, pause};
+use crate::change::Note;
+use crate::event::{EventKind, Fault, Mode};
+use crate::facts::{self, Facts};
+use crate::inventory::Host;
+use crate::runbook::{Fit, Supported};
+use crate::transport::ReadHost;
+
+/// Clocks further apart than this make TLS and apt fail.
+const CLOCK_LIMIT: i64 = 60;
+
+pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
+    if job.stopped() {
+        job.finish(&host, interrupted().into());
+        return None;
+    }
+    job.events.tell(EventKind::HostConnecting {
+        host: host.name.to_string(),
+    });
+    match reach(&job, &host).await {
+        Ok((link, facts)) => {
+            let notes = notes(&job, &facts, &link);
+            job.events.tell(EventKind::HostReached {
+                host: host.name.to_string(),
+                facts: Box::new(facts.clone()),
+                notes,
+            });
+            Some(Connected { host, link, facts })
+        }
+        Err(stop) => {
+            job.finish(&host, stop.into());
+            None
+        }
+    }
+}
+
+async fn reach(job: &Job, host: &Host) -> Result<(ReadHost, Facts), Stop> {
+    // A dry run is useful even without root: it says what it could not read.
+    let root_needed = job.mode != Mode::DryRun;
+    let opened = ReadHost::open(host, &job.ssh, root_needed, &facts::probes()).await;
+    let (link, answers) = match opened {
+        Err(error) if error.fault() == Fault::Unreachable && stops(job).await => {
+            return Err(interrupted());
+        }
+        other => other?,
+    };
+    let now = jiff::Timestamp::now().as_second();
+    let facts = facts::parse(&answers, now)
+        .map_err(|error| Stop::new(Fault::Unsupported, error.to_string()));
+    let checked = facts.and_then(|facts| supported(job, &facts).map(|()| facts));
+    match checked {
+        Ok(facts) => Ok((link, facts)),
+        Err(stop) => {
+            link.close().await;
+            Err(stop)
+        }
+    }
+}
+
+/// Whether the run is being stopped. Ctrl-C also reaches an ssh that is still connecting, whose end
+/// may be heard of just before our own signal.
+async fn stops(job: &Job) -> bool {
+    pause(job, Duration::from_millis(100)).await;
+    job.stopped()
+}
+
+fn interrupted() -> Stop {
+    Stop::new(Fault::Interrupted, "stopped before anything was done")
+}
+
+fn supported(job: &Job, facts: &Facts) -> Result<(), Stop> {
+    if Supported::fit(&job.runbook.supports, &facts.os) != Fit::No {
+        return Ok(());
+    }
+    let made_for: Vec<String> = job
+        .runbook
+        .supports
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let message = format!(
+        "the runbook is not made for {} {}",
+        facts.os.id, facts.os.version
+    );
+    Err(Stop::new(Fault::Unsupported, message.trim_end())
+        .hint(Some(format!("it is made for {}", made_for.join(", ")))))
+}
+
+fn notes(job: &Job, facts: &Facts, link: &ReadHost) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if Supported::fit(&job.runbook.supports, &facts.os) == Fit::Derived {
+        notes.push(Note::warning(format!(
+            "{} is a derivative that this runbook was not tried on",
+            facts.os.name
+        )));
+    }
+    if facts.clock_ahead.abs() > CLOCK_LIMIT {
+        let way = if facts.clock_ahead > 0 {
+            "ahead of"
+        } else {
+            "behind"
+        };
+        notes.push(Note::warning(format!(
+            "its clock is {} s {way} ours",
+            facts.clock_ahead.abs()
+        )));
+    }
+    if !link.is_root() {
+        notes.push(Note::warning(
+            "no root there (sudo would ask): what only root may read could not be looked at",
+        ));
+    }
+    notes
+}

@@ -1,0 +1,267 @@
+//! A run over many hosts: connect, survey, apply, verify. Tells events, prints nothing.
+
+mod apply;
+mod connect;
+mod outside;
+mod recover;
+mod step;
+mod survey;
+mod verify;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::event::{EventKind, Events, Fault, HostResult, Mode};
+use crate::facts::Facts;
+use crate::inventory::Host;
+use crate::plan::HostPlan;
+use crate::runbook::{Inputs, Rendered, Runbook};
+use crate::transport::{ReadHost, RunCard, SshOptions};
+use crate::value::Name;
+
+/// What a run is to do, the same for all hosts.
+#[derive(Debug)]
+pub struct Job {
+    /// The runbook.
+    pub runbook: Runbook,
+    /// The hosts, in the order of the inventory.
+    pub hosts: Vec<Host>,
+    /// The inputs' values by host name.
+    pub inputs: BTreeMap<String, Inputs>,
+    /// What it is for.
+    pub mode: Mode,
+    /// Only steps with one of these tags; all when empty.
+    pub tags: Vec<Name>,
+    /// Hosts that are worked on at the same time.
+    pub forks: usize,
+    /// How connections are made.
+    pub ssh: SshOptions,
+    /// Who runs what, for the hosts' own records.
+    pub card: RunCard,
+    /// Where events go.
+    pub events: Events,
+    /// True once the operator asked to stop: the running step ends, nothing more starts.
+    pub stop: watch::Receiver<bool>,
+    /// How each host ended; starts empty.
+    pub results: Mutex<BTreeMap<String, HostResult>>,
+}
+
+/// A host that answered.
+#[derive(Debug)]
+pub struct Connected {
+    host: Host,
+    link: ReadHost,
+    facts: Facts,
+}
+
+impl Connected {
+    /// The host in the inventory.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Its facts.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// A host whose plan is made.
+#[derive(Debug)]
+pub struct Surveyed {
+    host: Host,
+    link: ReadHost,
+    rendered: Rendered,
+    /// The plan.
+    pub plan: HostPlan,
+}
+
+/// Why a host is out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) fault: Fault,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) changes: usize,
+}
+
+impl Stop {
+    fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self {
+            fault,
+            message: message.into(),
+            hint: None,
+            changes: 0,
+        }
+    }
+
+    fn hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+}
+
+impl Stop {
+    /// The same end, reached because the operator asked to stop before another try.
+    fn interrupted(self) -> Self {
+        let message = format!("{}; stopped before another try", self.message);
+        Self {
+            fault: Fault::Interrupted,
+            message,
+            ..self
+        }
+    }
+}
+
+impl From<crate::transport::TransportError> for Stop {
+    fn from(error: crate::transport::TransportError) -> Self {
+        Self::new(error.fault(), error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<Stop> for HostResult {
+    fn from(stop: Stop) -> Self {
+        let Stop {
+            fault,
+            message,
+            hint,
+            changes,
+        } = stop;
+        HostResult::Stopped {
+            fault,
+            message,
+            hint,
+            changes,
+        }
+    }
+}
+
+impl Job {
+    /// How each host ended so far. A host without a result has a task that broke down.
+    pub fn results(&self) -> BTreeMap<String, HostResult> {
+        self.results
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn finish(&self, host: &Host, result: HostResult) {
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        results.insert(host.name.to_string(), result.clone());
+        drop(results);
+        self.events.tell(EventKind::HostFinished {
+            host: host.name.to_string(),
+            result,
+        });
+    }
+
+    fn stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Connects to all hosts and reads their facts. Hosts that cannot be worked with are told as
+    /// finished; the others come back in order.
+    pub async fn connect(self: &Arc<Self>) -> Vec<Connected> {
+        let job = self.clone();
+        self.each(self.hosts.clone(), move |host| {
+            connect::connect(job.clone(), host)
+        })
+        .await
+    }
+
+    /// Makes each host's plan. Hosts whose plan cannot be made are told as finished.
+    pub async fn survey(self: &Arc<Self>, connected: Vec<Connected>, data: Value) -> Vec<Surveyed> {
+        let (job, data) = (self.clone(), Arc::new(data));
+        self.each(connected, move |host| {
+            survey::survey(job.clone(), host, data.clone())
+        })
+        .await
+    }
+
+    /// Performs the plans and verifies, and tells how each host ended.
+    pub async fn apply(self: &Arc<Self>, surveyed: Vec<Surveyed>) {
+        let job = self.clone();
+        self.each(surveyed, move |host| apply::apply(job.clone(), host))
+            .await;
+    }
+
+    /// Makes the runbook's checks on hosts without changing them, and tells how each host ended.
+    pub async fn verify(self: &Arc<Self>, surveyed: Vec<Surveyed>) {
+        let job = self.clone();
+        self.each(surveyed, move |host| verify::verify_only(job.clone(), host))
+            .await;
+    }
+
+    /// Ends hosts on which nothing is done, with one result for each.
+    pub async fn leave(
+        self: &Arc<Self>,
+        surveyed: Vec<Surveyed>,
+        result: impl Fn(&HostPlan) -> HostResult,
+    ) {
+        for host in surveyed {
+            self.finish(&host.host, result(&host.plan));
+            host.link.close().await;
+        }
+    }
+
+    /// Ends hosts before their plan was made, because of `message`.
+    pub async fn abandon(self: &Arc<Self>, connected: Vec<Connected>, fault: Fault, message: &str) {
+        for host in connected {
+            self.finish(&host.host, Stop::new(fault, message).into());
+            host.link.close().await;
+        }
+    }
+
+    /// Ends a connection without a result.
+    pub async fn release(&self, connected: Connected) {
+        connected.link.close().await;
+    }
+
+    /// Runs `work` for every item, at most `forks` at a time; results keep the order.
+    async fn each<T, R, F>(&self, items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: Future<Output = Option<R>> + Send + 'static,
+    {
+        let places = Arc::new(Semaphore::new(self.forks.max(1)));
+        let mut tasks = JoinSet::new();
+        for (index, item) in items.into_iter().enumerate() {
+            let (places, job) = (places.clone(), work(item));
+            tasks.spawn(async move {
+                let _place = places.acquire_owned().await;
+                (index, job.await)
+            });
+        }
+        let mut results = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            // A task that panicked is a bug of ours; its host stays without a result, which the
+            // caller reports as outcome unknown. The others go on.
+            if let Ok((index, Some(result))) = done {
+                results.push((index, result));
+            }
+        }
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+}
+
+/// A pause that a stop ends early.
+async fn pause(job: &Job, time: Duration) {
+    let mut stop = job.stop.clone();
+    let stopped = async {
+        // The sender lives as long as the run; without it nobody can ask to stop.
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = stopped => {}
+    }
+}

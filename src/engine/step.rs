@@ -1,0 +1,299 @@
+//! One step is performed: looked at again when it was provisional, compared and swapped on the host,
+//! read back.
+
+use std::time::Duration;
+
+use super::worker::Worker;
+use super::{Stop, apply, recover, survey};
+use crate::change::{Change, Known, Shown, Timing, Verdict};
+use crate::event::{EventKind, Fault, StepResult};
+use crate::plan::{Outcome, StepPlan};
+use crate::probe::Answers;
+use crate::runbook::RenderedStep;
+use crate::transport::{MOVED, Performed, StepScript, TransportError};
+
+/// How a step ended well.
+pub(super) enum Done {
+    Changed(
+        #[expect(
+            dead_code,
+            reason = "told as an event; kept for the reader of the type"
+        )]
+        usize,
+    ),
+    Nothing,
+}
+
+/// `timeout(1)` says this when it ended a step.
+const OUT_OF_TIME: i32 = 124;
+/// And this when it had to kill it (128 + SIGKILL).
+const KILLED: i32 = 137;
+
+impl Worker<'_> {
+    /// Performs the part of a step that is due now.
+    pub(super) async fn perform(
+        &mut self,
+        planned: &StepPlan,
+        timing: Timing,
+    ) -> Result<Done, Stop> {
+        let Some(step) = self.steps.iter().find(|step| step.number == planned.number) else {
+            return Ok(Done::Nothing);
+        };
+        let mut plan = planned.clone();
+        let mut tried = 0;
+        loop {
+            if tried > 0 || timing == Timing::AtEnd || self.is_provisional(step, &plan) {
+                plan = self.look_again(step, planned).await?;
+            }
+            let due = due(&plan, timing);
+            if due.is_empty() {
+                return Ok(self.nothing(planned, timing));
+            }
+            apply::tell_started(self.job, self.host.name.as_str(), &plan).await?;
+            let tried_now = self.attempt(step, &plan, &due, tried).await;
+            match tried_now.and_then(|answers| self.read_back(step, &plan, &due, &answers)) {
+                Err(stop) if stop.fault == Fault::Failed && tried < step.retry.times => {
+                    tried += 1;
+                    let again = format!("trying again ({tried} of {})", step.retry.times);
+                    self.progress(&plan, &format!("{}; {again}", stop.message));
+                    self.rest(step.retry.every.get()).await?;
+                    if self.job.stopped() {
+                        return Err(stop.interrupted());
+                    }
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Whether this run itself changed what the plan of the step was made from: an earlier step that
+    /// brings something, or one whose change left a mark for a pending reload.
+    fn is_provisional(&self, step: &RenderedStep, plan: &StepPlan) -> bool {
+        plan.expects.is_empty() || step.reload_on.iter().any(|id| self.known.will_change(id))
+    }
+
+    /// Looks at a step right before it is performed. What was promised must still be what is due.
+    async fn look_again(
+        &mut self,
+        step: &RenderedStep,
+        promised: &StepPlan,
+    ) -> Result<StepPlan, Stop> {
+        let probes = step
+            .resource
+            .as_ref()
+            .map(|resource| resource.probes())
+            .unwrap_or_default();
+        let answers = self.link.reader().ask(&probes).await?;
+        let now = survey::plan_now(step, &answers, &self.known);
+        if let Some(obstacle) = now.obstacle() {
+            let fault = if obstacle.human {
+                Fault::NeedsHuman
+            } else {
+                Fault::Failed
+            };
+            let stop = Stop::new(fault, format!("{}: {}", now.number, obstacle.why));
+            return Err(stop.hint(obstacle.hint.map(str::to_owned)));
+        }
+        if keeps_promise(promised, &now) {
+            return Ok(now);
+        }
+        let told = EventKind::StepReplanned {
+            host: self.host.name.to_string(),
+            step: Box::new(now.clone()),
+        };
+        self.job.events.tell(told);
+        match &promised.outcome {
+            // Nothing was promised about it, so it may turn out as anything.
+            Outcome::Seen(Verdict::UnknownUntil { .. }) => Ok(now),
+            Outcome::Seen(_) | Outcome::Skipped { .. } | Outcome::CouldNotTell { .. } => {
+                let message = format!(
+                    "{} turned out different from what was shown; nothing of it was done",
+                    now.number
+                );
+                Err(Stop::new(Fault::Stale, message)
+                    .hint(Some("run again to see and confirm the new plan".to_owned())))
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        step: &RenderedStep,
+        plan: &StepPlan,
+        due: &[&Change],
+        tried: u32,
+    ) -> Result<Answers, Stop> {
+        let folder = folder(plan, due, tried);
+        let before = self.marks(step);
+        let script = StepScript {
+            folder: &folder,
+            expects: &plan.expects,
+            before: &before,
+            changes: due,
+            seconds: step.timeout.get().as_secs(),
+        };
+        let probes = step
+            .resource
+            .as_ref()
+            .map(|resource| resource.probes())
+            .unwrap_or_default();
+        let (events, host, number) = (
+            self.job.events.clone(),
+            self.host.name.to_string(),
+            plan.number,
+        );
+        let progress = move |text: &str| {
+            events.tell(EventKind::StepProgress {
+                host: host.clone(),
+                number,
+                text: text.to_owned(),
+            });
+        };
+        let performed = match self.link.perform(&script, &probes, &progress).await {
+            Err(TransportError::Lost { message } | TransportError::Garbled { message }) => {
+                self.progress(plan, &format!("{message}; looking what became of it"));
+                let limit = Duration::from_secs(script.seconds);
+                let found = recover::outcome(self.job, self.host, &folder, &probes, limit).await;
+                let (link, performed) = found.map_err(|why| self.unknown(plan, &message, &why))?;
+                self.link = link;
+                performed
+            }
+            other => other?,
+        };
+        self.judge(plan, performed)
+    }
+
+    fn nothing(&self, plan: &StepPlan, timing: Timing) -> Done {
+        if timing == Timing::InOrder
+            && !plan
+                .verdict()
+                .is_some_and(|verdict| verdict.changes().iter().any(|c| c.timing == Timing::AtEnd))
+        {
+            self.tell(plan, StepResult::NothingToDo);
+        }
+        Done::Nothing
+    }
+
+    fn judge(&self, plan: &StepPlan, performed: Performed) -> Result<Answers, Stop> {
+        let Performed {
+            status,
+            output,
+            answers,
+        } = performed;
+        let fault = match status {
+            0 => return Ok(answers),
+            MOVED => Fault::Stale,
+            _ => Fault::Failed,
+        };
+        let message = match status {
+            MOVED => "the host is no longer as it was when the plan was made; nothing of this step was done".to_owned(),
+            recover::NEVER_STARTED => "the connection was lost before it started; nothing of it was done".to_owned(),
+            OUT_OF_TIME | KILLED => "it took longer than its time limit and was ended".to_owned(),
+            _ => format!("failed: {}", last_line(&output)),
+        };
+        self.tell_failed(plan, fault, &message, &output);
+        let hint = (fault == Fault::Stale).then(|| "run again to see what moved".to_owned());
+        Err(Stop::new(
+            fault,
+            format!("{} ({}): {message}", plan.number, plan.subject),
+        )
+        .hint(hint))
+    }
+
+    /// The state after the change must be the desired one; exit codes are no proof.
+    fn read_back(
+        &mut self,
+        step: &RenderedStep,
+        plan: &StepPlan,
+        due: &[&Change],
+        answers: &Answers,
+    ) -> Result<Done, Stop> {
+        let after = survey::plan_step(step, answers, &Known::nothing());
+        let left: Vec<&Change> = due_again(&after, due);
+        let could_tell = !matches!(after.outcome, Outcome::CouldNotTell { .. });
+        if !left.is_empty() || !could_tell {
+            let what = left.first().map_or_else(
+                || "its state could not be read".to_owned(),
+                |change| change.summary.clone(),
+            );
+            let message = format!("it ran, but did not take effect: still due: {what}");
+            self.tell_failed(plan, Fault::Failed, &message, "");
+            return Err(Stop::new(
+                Fault::Failed,
+                format!("{} ({}): {message}", plan.number, plan.subject),
+            ));
+        }
+        let changes = due.iter().map(|change| change.count()).sum();
+        self.changes += changes;
+        self.known.learn(
+            plan.number,
+            plan.id.as_deref(),
+            &Verdict::Change(due.iter().map(|c| (*c).clone()).collect()),
+        );
+        self.known.forget_predictions();
+        self.tell(plan, StepResult::Done { changes });
+        Ok(Done::Changed(changes))
+    }
+}
+
+/// The step's folder on the host: every try has its own, with its own undo data.
+fn folder(plan: &StepPlan, due: &[&Change], tried: u32) -> String {
+    let at_end = due.iter().any(|change| change.timing == Timing::AtEnd);
+    let part = if at_end { "-end" } else { "" };
+    let again = if tried == 0 {
+        String::new()
+    } else {
+        format!("-{}", tried + 1)
+    };
+    format!("{}{part}{again}", plan.number.0)
+}
+
+/// The changes of a step that belong to this moment.
+fn due(plan: &StepPlan, timing: Timing) -> Vec<&Change> {
+    let changes = plan.verdict().map(Verdict::changes).unwrap_or_default();
+    changes
+        .iter()
+        .filter(|change| change.timing == timing)
+        .collect()
+}
+
+/// What is still due of what was just done. Changes that wait for the end are not.
+fn due_again<'a>(after: &'a StepPlan, done: &[&Change]) -> Vec<&'a Change> {
+    let timing = done.first().map_or(Timing::InOrder, |change| change.timing);
+    let left = due(after, timing);
+    // A command without a guard is always due; having run is all that can be said of it.
+    left.into_iter()
+        .filter(|change| {
+            !matches!(change.shown.as_slice(), [Shown::Run { .. }])
+                || !done.iter().any(|d| d.act == change.act)
+        })
+        .collect()
+}
+
+/// Whether what is due now is nothing, or exactly what was shown.
+fn keeps_promise(promised: &StepPlan, now: &StepPlan) -> bool {
+    let shown = |plan: &StepPlan| -> Vec<Shown> {
+        let changes = plan.verdict().map(Verdict::changes).unwrap_or_default();
+        changes
+            .iter()
+            .flat_map(|change| change.shown.clone())
+            .collect()
+    };
+    let now = shown(now);
+    let promised = shown(promised);
+    now.iter().all(|one| promised.contains(one))
+}
+
+fn last_line(output: &str) -> String {
+    let mut lines = output
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    lines
+        .next_back()
+        .unwrap_or("it said nothing")
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(300)
+        .collect()
+}

@@ -1,0 +1,235 @@
+//! The plan of one host: render, ask everything at once, compare step by step with what earlier
+//! steps will make true. Plan, re-plan and read-back are this one comparison.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Connected, Job, Stop, Surveyed};
+use crate::change::{Diff, Known, Note, StepNumber, Verdict};
+use crate::event::{EventKind, Fault};
+use crate::inventory::Host;
+use crate::plan::{Expectation, HostPlan, Outcome, StepPlan};
+use crate::probe::{Answers, Probe};
+use crate::runbook::{self, RenderedStep, World};
+use crate::transport::{ReadHost, TransportError};
+use crate::value::Name;
+
+pub(super) async fn survey(
+    job: Arc<Job>,
+    connected: Connected,
+    data: Arc<Value>,
+) -> Option<Surveyed> {
+    let Connected {
+        host,
+        mut link,
+        facts,
+    } = connected;
+    let Some(inputs) = job.inputs.get(host.name.as_str()) else {
+        job.finish(
+            &host,
+            Stop::new(Fault::Failed, "no inputs were prepared for this host").into(),
+        );
+        return None;
+    };
+    let world = World {
+        host: &host,
+        inputs,
+        facts: Some(&facts),
+        data: &data,
+    };
+    let planned = match runbook::render(&job.runbook, &world) {
+        Err(diagnostics) => Err(Stop::new(Fault::Failed, diagnostics.to_string())),
+        Ok(rendered) => match look(&host, &mut link, &rendered.steps, &job.tags).await {
+            Err(error) => Err(error.into()),
+            Ok(plan) => Ok((plan, rendered)),
+        },
+    };
+    match planned {
+        Ok((plan, rendered)) => {
+            job.events
+                .tell(EventKind::HostPlanned { plan: plan.clone() });
+            Some(Surveyed {
+                host,
+                link,
+                rendered,
+                plan,
+            })
+        }
+        Err(stop) => {
+            job.finish(&host, stop.into());
+            link.close().await;
+            None
+        }
+    }
+}
+
+/// Asks everything at once and makes the plan.
+pub(super) async fn look(
+    host: &Host,
+    link: &mut ReadHost,
+    steps: &[RenderedStep],
+    tags: &[Name],
+) -> Result<HostPlan, TransportError> {
+    let answers = link.ask(&probes(steps)).await?;
+    Ok(HostPlan {
+        host: host.name.to_string(),
+        steps: plan(steps, &answers, tags),
+        unprivileged: !link.is_root(),
+    })
+}
+
+/// Every question of the steps, each once.
+fn probes(steps: &[RenderedStep]) -> Vec<Probe> {
+    let resources = steps.iter().filter_map(|step| step.resource.as_ref());
+    let unique: BTreeSet<Probe> = resources.flat_map(|resource| resource.probes()).collect();
+    unique.into_iter().collect()
+}
+
+fn plan(steps: &[RenderedStep], answers: &Answers, tags: &[Name]) -> Vec<StepPlan> {
+    let mut known = Known::nothing();
+    let mut planned = Vec::new();
+    for step in steps {
+        let wanted = tags.is_empty() || step.tags.iter().any(|tag| tags.contains(tag));
+        let step_plan = if wanted {
+            plan_step(step, answers, &known)
+        } else {
+            skipped(step, "not asked for by --tags")
+        };
+        if let Some(verdict) = step_plan.verdict() {
+            known.learn(step.number, step.id.as_deref(), verdict);
+        }
+        planned.push(step_plan);
+    }
+    planned
+}
+
+/// Compares one step with the answers, for the plan that is shown.
+pub(super) fn plan_step(step: &RenderedStep, answers: &Answers, known: &Known) -> StepPlan {
+    compare(step, answers, known, |verdict| {
+        rests_on(step, known, verdict)
+    })
+}
+
+/// Compares one step right before it is performed: what it rests on is done, so all of it is certain.
+pub(super) fn plan_now(step: &RenderedStep, answers: &Answers, known: &Known) -> StepPlan {
+    compare(step, answers, known, |verdict| match verdict {
+        Verdict::ChangeAfter { changes, .. } => Verdict::Change(changes),
+        Verdict::Compliant
+        | Verdict::Change(_)
+        | Verdict::UnknownUntil { .. }
+        | Verdict::Blocked(_)
+        | Verdict::NotApplicable { .. } => verdict,
+    })
+}
+
+fn compare(
+    step: &RenderedStep,
+    answers: &Answers,
+    known: &Known,
+    settle: impl Fn(Verdict) -> Verdict,
+) -> StepPlan {
+    let Some(resource) = &step.resource else {
+        return skipped(step, "its condition does not hold");
+    };
+    match resource.diff(answers, known) {
+        Ok(Diff { verdict, notes }) => {
+            let verdict = settle(verdict);
+            let expects = expectations(&verdict, answers);
+            frame(
+                step,
+                resource.subject(),
+                Outcome::Seen(verdict),
+                notes,
+                expects,
+            )
+        }
+        Err(error) => {
+            let outcome = Outcome::CouldNotTell {
+                why: error.to_string(),
+            };
+            frame(step, resource.subject(), outcome, Vec::new(), Vec::new())
+        }
+    }
+}
+
+/// `after:`: once an earlier step changes something, this one is looked at again.
+fn rests_on(step: &RenderedStep, known: &Known, verdict: Verdict) -> Verdict {
+    let Some(earlier) = step
+        .after
+        .iter()
+        .filter_map(|id| known.changing_step(id))
+        .max()
+    else {
+        return verdict;
+    };
+    match verdict {
+        Verdict::Change(changes) => Verdict::ChangeAfter {
+            step: earlier,
+            changes,
+        },
+        Verdict::Compliant => Verdict::UnknownUntil {
+            step: earlier,
+            why: "it is as desired now, and is looked at again then".to_owned(),
+        },
+        Verdict::ChangeAfter { .. }
+        | Verdict::UnknownUntil { .. }
+        | Verdict::Blocked(_)
+        | Verdict::NotApplicable { .. } => verdict,
+    }
+}
+
+fn expectations(verdict: &Verdict, answers: &Answers) -> Vec<Expectation> {
+    let Verdict::Change(changes) = verdict else {
+        return Vec::new();
+    };
+    let probes: BTreeSet<&Probe> = changes.iter().flat_map(|change| &change.expects).collect();
+    let digest = |probe: &Probe| answers.get(probe).ok().map(crate::probe::Answer::digest);
+    probes
+        .into_iter()
+        .filter_map(|probe| {
+            Some(Expectation {
+                digest: digest(probe)?,
+                probe: probe.clone(),
+            })
+        })
+        .collect()
+}
+
+fn skipped(step: &RenderedStep, why: &str) -> StepPlan {
+    let subject = step
+        .resource
+        .as_ref()
+        .map(|resource| resource.subject())
+        .unwrap_or_default();
+    frame(
+        step,
+        subject,
+        Outcome::Skipped {
+            why: why.to_owned(),
+        },
+        Vec::new(),
+        Vec::new(),
+    )
+}
+
+fn frame(
+    step: &RenderedStep,
+    subject: String,
+    outcome: Outcome,
+    notes: Vec<Note>,
+    expects: Vec<Expectation>,
+) -> StepPlan {
+    let number: StepNumber = step.number;
+    StepPlan {
+        number,
+        id: step.id.clone(),
+        name: step.name.clone(),
+        subject,
+        risk: step.risk,
+        outcome,
+        notes,
+        expects,
+    }
+}

@@ -1,0 +1,183 @@
+//! Checks in effect, from inside and from outside. A check that could not have failed is not passed.
+
+use std::sync::Arc;
+
+use super::{Job, Stop, Surveyed, outside, pause, survey};
+use crate::change::{Shown, Verdict};
+use crate::event::{EventKind, Fault, HostResult, Proof};
+use crate::inventory::Host;
+use crate::plan::StepPlan;
+use crate::probe::Probe;
+use crate::runbook::{Expect, RenderedCheck, RenderedProbe, RenderedStep};
+use crate::transport::ReadHost;
+
+/// A check and how it came out.
+pub(super) struct Proven {
+    name: String,
+    proof: Proof,
+    /// Made on the host itself: there it can always be told. From outside, a jump host or this very
+    /// machine may be in the way, which is no fault of the host.
+    inside: bool,
+}
+
+/// `verify`: the plan must be empty, and every check must hold.
+pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
+    let Surveyed {
+        host,
+        mut link,
+        rendered,
+        plan,
+    } = surveyed;
+    let proofs = checks(&job, &host, &mut link, &rendered.checks).await;
+    let result = match (plan.obstacle(), plan.is_pending(), failed(&proofs)) {
+        (Some((step, obstacle)), _, _) => {
+            let fault = if obstacle.human {
+                Fault::NeedsHuman
+            } else {
+                Fault::Failed
+            };
+            Stop::new(fault, format!("{}: {}", step.number, obstacle.why)).into()
+        }
+        (None, true, _) => HostResult::ChangesDue {
+            changes: plan.count(),
+        },
+        (None, false, Some(message)) => Stop::new(Fault::Verification, message).into(),
+        (None, false, None) => HostResult::Verified,
+    };
+    job.finish(&host, result);
+    link.close().await;
+    None
+}
+
+/// The first proof after a change: planning again finds nothing left to do.
+pub(super) async fn planned_again(
+    job: &Job,
+    host: &Host,
+    link: &mut ReadHost,
+    steps: &[RenderedStep],
+) -> Proven {
+    let name = "Planned again, and nothing is left to do".to_owned();
+    let proof = match survey::look(host, link, steps, &job.tags).await {
+        Err(error) => Proof::CouldNotTell {
+            why: error.to_string(),
+        },
+        Ok(plan) => match plan.steps.iter().find(|step| leaves_something(step)) {
+            Some(step) => Proof::No {
+                seen: format!("{} ({}) is still due", step.number, step.subject),
+            },
+            None => Proof::Yes {
+                seen: format!("{} steps are as desired", plan.steps.len()),
+            },
+        },
+    };
+    tell(job, host, &name, &proof);
+    Proven {
+        name,
+        proof,
+        inside: true,
+    }
+}
+
+/// Commands without a guard are always due; they prove nothing either way.
+fn leaves_something(step: &StepPlan) -> bool {
+    let changes = step.verdict().map(Verdict::changes).unwrap_or_default();
+    let states = changes
+        .iter()
+        .filter(|change| !matches!(change.shown.as_slice(), [Shown::Run { .. }]));
+    states.count() > 0 || step.obstacle().is_some()
+}
+
+fn tell(job: &Job, host: &Host, name: &str, proof: &Proof) {
+    let told = EventKind::Checked {
+        host: host.name.to_string(),
+        name: name.to_owned(),
+        proof: proof.clone(),
+    };
+    job.events.tell(told);
+}
+
+/// Makes all checks of a host and tells how each came out.
+pub(super) async fn checks(
+    job: &Job,
+    host: &Host,
+    link: &mut ReadHost,
+    checks: &[RenderedCheck],
+) -> Vec<Proven> {
+    let mut proofs = Vec::new();
+    for check in checks {
+        let mut tries = check.retry.times;
+        let proof = loop {
+            match make(job, host, link, &check.probe).await {
+                Proof::No { .. } if tries > 0 && !job.stopped() => {
+                    tries -= 1;
+                    pause(job, check.retry.every.get()).await;
+                }
+                proof => break proof,
+            }
+        };
+        tell(job, host, &check.name, &proof);
+        proofs.push(Proven {
+            name: check.name.clone(),
+            proof,
+            inside: matches!(check.probe, RenderedProbe::Command { .. }),
+        });
+    }
+    proofs
+}
+
+/// The first check that says no, or that should have been able to tell and was not.
+pub(super) fn failed(proofs: &[Proven]) -> Option<String> {
+    proofs.iter().find_map(|proven| match &proven.proof {
+        Proof::No { seen } => Some(format!("{} ({seen})", proven.name)),
+        Proof::CouldNotTell { why } if proven.inside => {
+            Some(format!("{} (could not tell: {why})", proven.name))
+        }
+        Proof::Yes { .. } | Proof::CouldNotTell { .. } => None,
+    })
+}
+
+async fn make(job: &Job, host: &Host, link: &mut ReadHost, probe: &RenderedProbe) -> Proof {
+    match probe {
+        RenderedProbe::Command { argv, expect } => command(link, argv, expect).await,
+        RenderedProbe::Connect { ports, reach } => {
+            outside::connect(job, host, link, ports, *reach).await
+        }
+        RenderedProbe::Http {
+            url,
+            header,
+            not_status,
+        } => outside::http(url.clone(), header.clone(), not_status.clone()).await,
+    }
+}
+
+async fn command(link: &mut ReadHost, argv: &[String], expect: &Expect) -> Proof {
+    let probe = Probe::new("hf_run", argv.iter().cloned());
+    let answers = match link.ask(std::slice::from_ref(&probe)).await {
+        Ok(answers) => answers,
+        Err(error) => {
+            return Proof::CouldNotTell {
+                why: error.to_string(),
+            };
+        }
+    };
+    match answers
+        .get(&probe)
+        .and_then(|answer| crate::resource::command_output(&probe, answer))
+    {
+        Err(error) => Proof::CouldNotTell {
+            why: error.to_string(),
+        },
+        Ok((status @ 126..=127, _)) if expect.status != status => Proof::CouldNotTell {
+            why: format!(
+                "{} cannot be run there",
+                argv.first().map_or("", String::as_str)
+            ),
+        },
+        Ok((status, stdout)) => match expect.problem(status, &stdout) {
+            Some(seen) => Proof::No { seen },
+            None => Proof::Yes {
+                seen: format!("exit status {status}"),
+            },
+        },
+    }
+}

@@ -1,0 +1,97 @@
+//! What works through a plan on one host: its link, what it has done so far, and how it tells.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Job, Stop, pause};
+use crate::change::{Call, Known};
+use crate::event::{EventKind, Fault, StepResult};
+use crate::inventory::Host;
+use crate::plan::StepPlan;
+use crate::runbook::RenderedStep;
+use crate::transport::WriteHost;
+
+/// What works through a plan on one host.
+pub(super) struct Worker<'a> {
+    pub(super) job: &'a Job,
+    pub(super) host: &'a Host,
+    pub(super) link: WriteHost,
+    pub(super) steps: &'a [RenderedStep],
+    /// Which steps did change something.
+    pub(super) known: Known,
+    /// How many things were changed so far.
+    pub(super) changes: usize,
+}
+
+impl Worker<'_> {
+    /// A pause between tries, during which the host keeps its lock for us.
+    pub(super) async fn rest(&mut self, time: Duration) -> Result<(), Stop> {
+        let end = Instant::now() + time;
+        while Instant::now() < end && !self.job.stopped() {
+            let left = end.saturating_duration_since(Instant::now());
+            pause(self.job, left.min(Duration::from_mins(1))).await;
+            self.link.alive().await?;
+        }
+        Ok(())
+    }
+
+    /// Services whose reload this step's change asks for: marked on the host before the change, so
+    /// that the reload is not forgotten when the run ends in between.
+    pub(super) fn marks(&self, step: &RenderedStep) -> Vec<Call> {
+        let Some(id) = &step.id else {
+            return Vec::new();
+        };
+        let listeners = self
+            .steps
+            .iter()
+            .filter(|other| other.reload_on.contains(id));
+        listeners
+            .filter_map(|other| other.resource.as_ref()?.mark_reload())
+            .collect()
+    }
+
+    pub(super) fn unknown(&self, plan: &StepPlan, lost: &str, why: &str) -> Stop {
+        let message = format!("{lost}; {why}: it may have been done or not");
+        self.tell_failed(plan, Fault::OutcomeUnknown, &message, "");
+        let hint = format!(
+            "the host's own record is /var/lib/holdfast/runs/{}/journal; run again to see its state",
+            self.job.card.run
+        );
+        Stop::new(
+            Fault::OutcomeUnknown,
+            format!("{} ({}): {message}", plan.number, plan.subject),
+        )
+        .hint(Some(hint))
+    }
+
+    pub(super) fn tell(&self, plan: &StepPlan, result: StepResult) {
+        let host = self.host.name.to_string();
+        self.job.events.tell(EventKind::StepFinished {
+            host,
+            number: plan.number,
+            name: plan.name.clone(),
+            result,
+        });
+    }
+
+    pub(super) fn tell_failed(&self, plan: &StepPlan, fault: Fault, message: &str, output: &str) {
+        self.tell(
+            plan,
+            StepResult::Failed {
+                fault,
+                message: message.to_owned(),
+                output: output.to_owned(),
+            },
+        );
+    }
+
+    pub(super) fn progress(&self, plan: &StepPlan, text: &str) {
+        let host = self.host.name.to_string();
+        self.job.events.tell(EventKind::StepProgress {
+            host,
+            number: plan.number,
+            text: text.to_owned(),
+        });
+    }
+}

@@ -1,0 +1,83 @@
+# shellcheck shell=sh
+# Facts of a host, as `key=value` lines. Parsed in src/facts.rs.
+#
+# Asked on every run, so files are read by the shell itself: a process costs a millisecond.
+
+hf_facts() {
+	hf_os_facts
+	hf_pid1=unknown
+	read -r hf_pid1 </proc/1/comm
+	if [ -d /run/systemd/system ]; then hf_pid1=systemd; fi
+	printf 'init=%s\n' "$hf_pid1"
+	# systemd and container managers leave the name there (systemd-nspawn, lxc, podman).
+	hf_container=none
+	if [ -r /run/systemd/container ]; then
+		read -r hf_container </run/systemd/container
+	elif [ -e /.dockerenv ]; then
+		hf_container=docker
+	fi
+	printf 'container=%s\n' "$hf_container"
+	read -r hf_name </proc/sys/kernel/hostname
+	printf 'hostname=%s\n' "$hf_name"
+	read -r hf_boot </proc/sys/kernel/random/boot_id
+	printf 'boot_id=%s\n' "$hf_boot"
+	printf 'clock=%s\n' "$(date +%s)"
+	hf_peer=${HF_CONNECTION:-${SSH_CONNECTION:-}}
+	printf 'controller_ip=%s\n' "${hf_peer%% *}"
+	printf 'sshd_ports=%s\n' "$(hf_sshd_ports | tr '\n' ' ')"
+	hf_ufw_facts
+}
+
+# os-release is shell syntax by its own definition (os-release(5)); a subshell keeps it apart.
+hf_os_facts() {
+	(
+		ID='' VERSION_ID='' VERSION_CODENAME='' ID_LIKE='' PRETTY_NAME=''
+		# shellcheck source=/dev/null
+		[ -r /etc/os-release ] && . /etc/os-release
+		printf 'os_id=%s\nos_version=%s\nos_codename=%s\nos_like=%s\nos_name=%s\n' \
+			"${ID:-unknown}" "$VERSION_ID" "$VERSION_CODENAME" "$ID_LIKE" "$PRETTY_NAME"
+	)
+}
+
+# Ports that sshd itself, or systemd in its place, listens on beyond loopback. A listener of a
+# session (remote forwarding) is also called sshd: where the main process is known, only it counts.
+hf_sshd_ports() {
+	hf_pid=
+	if [ -r /run/sshd.pid ]; then read -r hf_pid </run/sshd.pid; fi
+	hf_listen=$(ss -Hltnp 2>/dev/null)
+	case $hf_listen in *"pid=${hf_pid:-none},"*) ;; *) hf_pid= ;; esac
+	printf '%s\n' "$hf_listen" | awk -v pid="$hf_pid" '
+		$4 ~ /^127\./ || $4 ~ /^\[::1\]/ { next }
+		(pid != "" && index($0, "pid=" pid ",")) || (pid == "" && /"sshd"/) { sub(/.*:/, "", $4); print $4 }'
+	# systemd holds the port where ssh.socket is in use; only it can say which of its ports that is.
+	case $hf_listen in
+	*'"systemd",pid=1,'*)
+		systemctl show -p Listen -p ActiveState ssh.socket 2>/dev/null | awk '
+			/^Listen=/ { ports[++n] = $1; sub(/^Listen=/, "", ports[n]) }
+			/^ActiveState=active/ { active = 1 }
+			END { for (i = 1; active && i <= n; i++) if (ports[i] !~ /^\//) { sub(/.*:/, "", ports[i]); print ports[i] } }'
+		;;
+	esac
+}
+
+hf_ufw_facts() {
+	if command -v ufw >/dev/null 2>&1; then echo ufw_installed=yes; else echo ufw_installed=no; fi
+	printf 'ufw_enabled=%s\n' "$(hf_setting ENABLED /etc/ufw/ufw.conf)"
+	hf_six=$(hf_setting IPV6 /etc/default/ufw)
+	if [ ! -e /proc/sys/net/ipv6 ]; then hf_six=no; fi
+	printf 'ufw_ipv6=%s\n' "$hf_six"
+}
+
+# hf_setting KEY FILE: yes or no; the last line counts, as in the shell that ufw itself reads it with.
+hf_setting() {
+	hf_value=no
+	if [ -r "$2" ]; then
+		while read -r hf_line || [ -n "$hf_line" ]; do
+			case $hf_line in
+			"$1"=[Yy][Ee][Ss]* | "$1"=[\"\'][Yy][Ee][Ss]*) hf_value=yes ;;
+			"$1"=*) hf_value=no ;;
+			esac
+		done <"$2"
+	fi
+	echo "$hf_value"
+}

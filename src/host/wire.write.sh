@@ -1,0 +1,196 @@
+# shellcheck shell=sh
+# Transactions: the part of the wire that changes a host. Sent by apply only.
+#
+# A step is a script of its own in the run's folder, started with setsid and its output in a file,
+# so that a lost connection lets it finish. The lock (fd 9) is inherited by the step: it is free
+# again when the last process of the run is gone, never before and never later.
+
+# hf_open_run RUN HOLDER TEXT: takes the host's lock and makes the run's folder.
+# Answers frame 0: status 0, or 73 and the holder's words when another run has the lock.
+hf_open_run() {
+	HF_RUN=/var/lib/holdfast/runs/$1
+	# A failing `exec` redirection would end this shell, so try it in a subshell first. Nobody else
+	# may open the lock: whoever can read a file can also lock it.
+	if ! (umask 077 && : >>/run/holdfast.lock && chmod 0600 /run/holdfast.lock) 2>/dev/null; then
+		hf_say 0 71 "cannot write /run/holdfast.lock"
+		return 0
+	fi
+	exec 9>>/run/holdfast.lock
+	if ! flock -n 9; then
+		# Our own earlier shell, whose connection was lost without its knowing.
+		hf_end_dead_shell "$1" && flock -w 5 9
+	fi
+	if ! flock -n 9; then
+		exec 9>&-
+		hf_say 0 73 "$(sed -n 1p /run/holdfast.holder 2>/dev/null)"
+		return 0
+	fi
+	(umask 077 && printf '%s\n%s %s\n' "$2" "$1" "$$" >/run/holdfast.holder)
+	hf_out=$(hf_make_run "$3" 2>&1)
+	hf_status=$?
+	if [ "$hf_status" -eq 0 ]; then
+		trap '[ -e "$HF_RUN/busy" ] || : >/run/holdfast.holder' EXIT
+		# Closed with exec: beside a function dash keeps a copy of the descriptor, and so the lock.
+		(
+			exec </dev/null >/dev/null 2>&1 9>&-
+			hf_watch "$$"
+		) &
+	fi
+	hf_say 0 "$hf_status" "$hf_out"
+}
+
+hf_make_run() {
+	(umask 077 && mkdir -p "$HF_RUN") || return 1
+	chmod 0700 /var/lib/holdfast /var/lib/holdfast/runs "$HF_RUN" || return 1
+	printf '%s\n' "$1" >"$HF_RUN/run" || return 1
+	: >"$HF_RUN/alive"
+	: >>"$HF_RUN/journal" && sync "$HF_RUN" "$HF_RUN/run" "$HF_RUN/journal"
+}
+
+# hf_end_dead_shell RUN: ends the shell that holds the lock when it is of this very run. A step that
+# still runs keeps the lock by itself.
+hf_end_dead_shell() {
+	hf_words=$(sed -n 2p /run/holdfast.holder 2>/dev/null)
+	[ "${hf_words% *}" = "$1" ] || return 1
+	hf_kill_holder "${hf_words##* }"
+}
+
+# hf_kill_holder PID: ends that shell if it really has the lock open.
+hf_kill_holder() {
+	[ "$(readlink "/proc/$1/fd/9" 2>/dev/null)" = /run/holdfast.lock ] || return 1
+	kill -KILL "$1"
+}
+
+# hf_watch PID: ends the shell that holds the lock when nothing came from its controller for five
+# minutes and no step runs. Over a cut line nobody would ever tell it that its controller is gone.
+hf_watch() {
+	while sleep 15 && kill -0 "$1"; do
+		if [ -e "$HF_RUN/busy" ]; then continue; fi
+		hf_since=$(stat -c %Y "$HF_RUN/alive")
+		if [ $(($(date +%s) - hf_since)) -gt 300 ]; then
+			hf_kill_holder "$1"
+			return
+		fi
+	done
+}
+
+# hf_alive: the controller is still there.
+hf_alive() {
+	: >"$HF_RUN/alive"
+}
+
+# hf_perform STEP SECONDS: runs $HF_RUN/STEP/step.sh to its end and answers frame 0: its status and
+# the end of its output. The step writes progress frames to fd 3, which is our stdout.
+hf_perform() {
+	hf_dir=$HF_RUN/$1
+	: >"$HF_RUN/busy"
+	setsid timeout -k 10 "$2" sh "$hf_dir/step.sh" 3>&1 >"$hf_dir/output" 2>&1 </dev/null &
+	hf_session=$!
+	wait "$hf_session"
+	hf_rc=$?
+	case $hf_rc in
+	# timeout(1) ends the shell of the step; what that had started may not care.
+	124 | 137) hf_kill_session "$hf_session" && hf_log "step $1 failed" ;;
+	esac
+	hf_alive
+	rm -f "$HF_RUN/busy"
+	hf_say 0 "$hf_rc" "$(tail -c 65536 "$hf_dir/output")"
+}
+
+# hf_kill_session ID: ends every process of a session and waits until they are gone.
+hf_kill_session() {
+	for hf_try in 1 2 3 4 5; do
+		hf_pids=$(cat /proc/[0-9]*/stat 2>/dev/null | awk -v id="$1" '
+			{ pid = $1; sub(/^.*\) /, ""); if ($4 == id && $1 != "Z") print pid }')
+		[ -n "$hf_pids" ] || return 0
+		# Word splitting is meant: a list of numbers.
+		# shellcheck disable=SC2086
+		kill -KILL $hf_pids 2>/dev/null
+		sleep "0.$hf_try"
+	done
+}
+
+# ── inside a step ──────────────────────────────────────────────────────────────────────────────
+
+# hf_tool PROGRAM ARGS...: runs a program that may leave a daemon behind or run for long: without
+# our lock and our connection, which a daemon would hold for ever.
+hf_tool() {
+	"$@" </dev/null 3>&- 9>&-
+}
+
+# hf_progress TEXT: tells the operator something. The connection may be gone: then nobody hears it.
+hf_progress() {
+	(
+		trap '' PIPE
+		hf_text=$(printf '%s' "$1" | tr '\n' ' ')
+		printf '%s p 0 0 %s\n%s\n' "$HF_NONCE" "${#hf_text}" "$hf_text" >&3
+	) 2>/dev/null
+	return 0
+}
+
+# hf_log WORDS...: a line in the host's journal, on the disk before we go on.
+hf_log() {
+	printf '%s %s\n' "$(date +%s)" "$*" >>"$HF_RUN/journal" && sync "$HF_RUN/journal"
+}
+
+# hf_begin STEP: the step starts; if that cannot be written, it does not.
+hf_begin() {
+	HF_STEP=$1
+	hf_log "step $HF_STEP started" || {
+		echo "the host's journal $HF_RUN/journal cannot be written"
+		exit 70
+	}
+}
+
+# hf_expect DIGEST FUNCTION ARGS...: compare, the first half of compare-and-swap.
+hf_expect() {
+	hf_want=$1
+	shift
+	hf_out=$(
+		"$@" 2>/dev/null </dev/null
+		echo ".$?"
+	)
+	hf_got=$(printf '%s\n%s' "${hf_out##*.}" "${hf_out%.*}" | sha256sum)
+	[ "${hf_got%% *}" = "$hf_want" ] && return 0
+	hf_log "step $HF_STEP moved"
+	echo "no longer as planned: $*"
+	exit 75
+}
+
+# hf_change NUMBER: makes the folder for what the undo needs; its record comes on stdin.
+hf_change() {
+	HF_CHANGE=$1
+	HF_SAVE=$HF_RUN/$HF_STEP/$1
+	HF_INPUT=$HF_SAVE/input
+	export HF_SAVE HF_INPUT
+	(umask 077 && mkdir -p "$HF_SAVE" && cat >"$HF_SAVE/undo.json" && sync "$HF_SAVE/undo.json" "$HF_SAVE") || {
+		hf_log "step $HF_STEP failed"
+		echo "cannot keep the undo record in $HF_SAVE"
+		exit 70
+	}
+}
+
+# hf_input: bytes for $HF_INPUT, base64 on stdin.
+hf_input() {
+	(umask 077 && base64 -d >"$HF_INPUT") && return 0
+	hf_log "step $HF_STEP failed"
+	echo "cannot write $HF_INPUT"
+	exit 70
+}
+
+# hf_act FUNCTION ARGS...: the change itself.
+hf_act() {
+	hf_log "step $HF_STEP change $HF_CHANGE started"
+	"$@" </dev/null
+	hf_rc=$?
+	rm -f "$HF_INPUT"
+	hf_log "step $HF_STEP change $HF_CHANGE rc $hf_rc"
+	[ "$hf_rc" -eq 0 ] && return 0
+	hf_log "step $HF_STEP failed"
+	exit 70
+}
+
+# hf_done: all changes of the step are made.
+hf_done() {
+	hf_log "step $HF_STEP done"
+}

@@ -1,0 +1,101 @@
+//! Runbooks: what an author wrote, checked as a whole before any host is asked.
+
+mod check;
+mod concrete;
+mod input;
+mod library;
+mod load;
+mod reference;
+mod render;
+mod supports;
+
+use crate::data;
+use crate::diagnostic::Source;
+use crate::risk::Risk;
+use crate::template::{Templates, Text};
+use crate::value::{Duration, Name};
+use crate::yaml::Node;
+
+pub use check::{Check, Expect, Reach, RenderedCheck, RenderedProbe};
+pub use concrete::concrete;
+pub use input::{InputSpec, InputType, Inputs};
+pub use library::{Entry, Library, LibraryError, Origin};
+pub use load::load;
+pub use reference::reference;
+pub use render::{Rendered, RenderedStep, World, render, scope};
+pub use supports::{Fit, Supported};
+
+/// A checked runbook.
+#[derive(Debug)]
+pub struct Runbook {
+    /// Its name, the one of its file.
+    pub name: Name,
+    /// One line: what it does.
+    pub summary: String,
+    /// Why one wants that.
+    pub why: String,
+    /// How much it can break.
+    pub risk: Risk,
+    /// Which systems it is made for; empty means any.
+    pub supports: Vec<Supported>,
+    /// What it can be told.
+    pub inputs: Vec<InputSpec>,
+    /// External data, fetched once per run.
+    pub data: Vec<data::Spec>,
+    /// Its steps in order.
+    pub steps: Vec<Step>,
+    /// Its checks in effect.
+    pub verify: Vec<Check>,
+    /// The file.
+    pub source: Source,
+    /// The template files it may use.
+    pub templates: Templates,
+}
+
+/// One step as written.
+#[derive(Debug)]
+pub struct Step {
+    /// For others to refer to.
+    pub id: Option<Name>,
+    /// The desired state, a template.
+    pub name: Text,
+    /// Why; shown with the step.
+    pub why: Option<String>,
+    /// Its own risk, at most the runbook's.
+    pub risk: Risk,
+    /// The kind of resource.
+    pub kind: &'static crate::resource::Kind,
+    /// What stands below the kind's key.
+    pub body: Node,
+    /// Only when this holds.
+    pub when: Option<Text>,
+    /// Once for each of these, as `item`.
+    pub for_each: Option<Vec<Text>>,
+    /// Ids of earlier steps after whose changes this one is looked at again.
+    pub after: Vec<String>,
+    /// Ids of earlier steps whose changes ask this service to reload.
+    pub reload_on: Vec<String>,
+    /// What to do when it fails.
+    pub retry: Retry,
+    /// How long its changes may take on the host.
+    pub timeout: Duration,
+    /// For `--tags`.
+    pub tags: Vec<Name>,
+}
+
+/// How often something is tried again, and how long is waited before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries after the first.
+    pub times: u32,
+    /// Time before each.
+    pub every: Duration,
+}
+
+impl Retry {
+    /// One try only.
+    pub const NONE: Retry = Retry {
+        times: 0,
+        every: Duration::seconds(0),
+    };
+}

@@ -1,0 +1,77 @@
+//! The wire to a host: the only place that starts processes.
+//!
+//! One connection and one shell per host and run. [`ReadHost`] can only ask; [`WriteHost`], made
+//! from it by taking the host's lock, can perform. A plan that writes does not compile.
+
+mod channel;
+mod fault;
+mod frame;
+mod host;
+mod local;
+mod script;
+mod ssh;
+mod wire;
+
+pub use fault::TransportError;
+pub use host::{MOVED, Performed, ReadHost, WriteHost};
+pub use script::{READ_SET, RunCard, StepScript, WRITE_SET};
+pub use ssh::{SshOptions, end_masters};
+
+use std::net::IpAddr;
+
+use crate::inventory::{Connection as Way, Host};
+use channel::Channel;
+
+/// An open way to a host, on which shells can be started.
+#[derive(Debug, Clone)]
+pub(crate) enum Connection {
+    /// Over OpenSSH.
+    Ssh(ssh::SshConnection),
+    /// This machine.
+    Local,
+}
+
+/// The addresses at which a host can be reached from here without anything in between.
+pub async fn direct_addresses(host: &Host, options: &SshOptions) -> Vec<IpAddr> {
+    let Some(target) = ssh::direct_target(host, options).await else {
+        return Vec::new();
+    };
+    let name = target.trim_matches(['[', ']']).to_owned();
+    let found = tokio::net::lookup_host((name.as_str(), 22)).await;
+    found
+        .map(|found| found.map(|address| address.ip()).collect())
+        .unwrap_or_default()
+}
+
+impl Connection {
+    /// Connects, with time limits on every phase.
+    pub(crate) async fn open(host: &Host, options: &SshOptions) -> Result<Self, TransportError> {
+        match host.connection {
+            Way::Ssh => Ok(Self::Ssh(ssh::SshConnection::open(host, options).await?)),
+            Way::Local => Ok(Self::Local),
+        }
+    }
+
+    async fn shell(&self, words: &[&str]) -> Result<Channel, TransportError> {
+        match self {
+            Self::Ssh(connection) => connection.shell(words).await,
+            Self::Local => local::shell(words),
+        }
+    }
+
+    /// Whether the way is still open, whatever became of a shell on it.
+    async fn is_alive(&self) -> bool {
+        match self {
+            Self::Ssh(connection) => connection.is_alive().await,
+            Self::Local => true,
+        }
+    }
+
+    /// Ends the connection; a lost one is none to end.
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Ssh(connection) => connection.close().await,
+            Self::Local => {}
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The program as its users meet it: one file per verb.
+
+mod lint;
+mod list;
+mod render;
+mod run;
+mod usage;

@@ -1,0 +1,75 @@
+//! The shell that runs on hosts, on other shells than Debian's: it must at least parse and answer.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use holdfast::transport::{READ_SET, WRITE_SET};
+
+fn shells() -> Vec<Vec<&'static str>> {
+    let all = [vec!["dash"], vec!["bash", "--posix"], vec!["busybox", "sh"]];
+    #[expect(clippy::disallowed_methods, reason = "a test looks for shells")]
+    let there = |shell: &Vec<&str>| Command::new(shell[0]).arg("--help").output().is_ok();
+    all.into_iter().filter(there).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test starts shells")]
+fn run(shell: &[&str], script: &str) -> String {
+    let mut child = Command::new(shell[0])
+        .args(&shell[1..])
+        .arg("-s")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(script.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.stderr.is_empty(),
+        "{shell:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn both_sets_parse_in_every_shell_at_hand() {
+    for shell in shells() {
+        let script = format!("{}{}echo fine\n", *READ_SET, *WRITE_SET);
+        assert_eq!(run(&shell, &script), "fine\n", "{shell:?}");
+    }
+}
+
+/// As `transport/script.rs` nests them.
+#[test]
+fn held_back_parts_come_whole_and_in_order_in_every_shell_at_hand() {
+    for shell in shells() {
+        let script = format!(
+            "LC_ALL=C\n{}hf_two() {{ sleep 0.$1; printf 'x%s\\n\\n' \"$1\"; }}\nHF_NONCE=n.1\n{{\nhf_answer 0 hf_two 2\n}} &\nhf_part=$!\nhf_held=$(\n{{\nhf_answer 1 hf_two 1\n}} &\nhf_part=$!\nhf_held=$(\nhf_answer 2 hf_two 0\necho .\n)\nwait \"$hf_part\"\nprintf %s \"${{hf_held%.*}}\"\necho .\n)\nwait \"$hf_part\"\nprintf %s \"${{hf_held%.*}}\"\nhf_end\n",
+            *READ_SET
+        );
+        let wanted =
+            "n.1 a 0 0 4\nx2\n\n\nn.1 a 1 0 4\nx1\n\n\nn.1 a 2 0 4\nx0\n\n\nn.1 e 0 0 0\n\n";
+        assert_eq!(run(&shell, &script), wanted, "{shell:?}");
+    }
+}
+
+#[test]
+fn answers_are_framed_alike_in_every_shell_at_hand() {
+    for shell in shells() {
+        let script = format!(
+            "LC_ALL=C\n{}hf_two() {{ printf 'a\\n\\n'; return 3; }}\nHF_NONCE=n.1\nhf_answer 5 hf_two\nhf_end\n",
+            *READ_SET
+        );
+        assert_eq!(
+            run(&shell, &script),
+            "n.1 a 5 3 3\na\n\n\nn.1 e 0 0 0\n\n",
+            "{shell:?}"
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! The tests on real hosts: each shows a line of what the product promises. They need root and the images
+//! of `tests/lab/lab prepare`; `tests/run` sees to both.
+#![expect(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a program of tests: nobody is outside, and a test ends where something is not as it should be"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bare;
+mod cron;
+mod exits;
+mod files;
+mod fleet;
+mod hostile;
+mod moved;
+mod operator;
+mod poisoned;
+mod refresh;

@@ -1,0 +1,4 @@
+//! What several tests use: a sandbox around the program, and the lab.
+
+pub mod lab;
+pub mod sandbox;
