@@ -57,6 +57,8 @@ pub enum Fault {
     NeedsHuman,
     /// Everything was done, but it is not so in effect.
     Verification,
+    /// The host restored itself, because no new login came about after a change that can cut access.
+    Reverted,
     /// The connection was lost while something was under way: it may have been done or not.
     OutcomeUnknown,
     /// The operator interrupted the run.

@@ -26,6 +26,15 @@ pub struct Facts {
     pub controller_ip: Option<IpAddr>,
     /// About the firewall.
     pub ufw: Ufw,
+    /// About the ban daemon.
+    pub fail2ban: Fail2ban,
+    /// The account that we logged in as, before sudo; empty when the host did not say.
+    pub login_user: String,
+    /// The container manager as in `container`, else the maker of the machine that the kernel names when
+    /// that is a hypervisor (`qemu`, `vmware`, `xen` …), else `none`.
+    pub virtualization: String,
+    /// Whether the host says that it waits for a restart (`/run/reboot-required`).
+    pub reboot_pending: bool,
     /// Seconds the host's clock is ahead of the controller's (negative: behind).
     pub clock_ahead: i64,
     /// Names this boot.
@@ -52,6 +61,17 @@ pub struct Os {
 pub struct Sshd {
     /// Ports that sshd (or systemd for it) listens on beyond loopback, ascending. Empty when none was found.
     pub ports: Vec<Port>,
+    /// Who listens: `service` (sshd itself), `socket` (systemd's ssh.socket), or `none` when nobody was found.
+    pub mode: String,
+}
+
+/// The ban daemon's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fail2ban {
+    /// Whether the program is there.
+    pub installed: bool,
+    /// Whether the daemon runs.
+    pub running: bool,
 }
 
 /// The firewall's state.
@@ -107,20 +127,30 @@ pub fn parse(answers: &Answers, now: i64) -> Result<Facts, ParseError> {
         init: value("init"),
         container: value("container"),
         hostname: value("hostname"),
-        sshd: Sshd { ports },
+        sshd: Sshd {
+            ports,
+            mode: value("sshd_mode"),
+        },
         controller_ip: value("controller_ip").parse().ok(),
         ufw: Ufw {
             installed: value("ufw_installed") == "yes",
             enabled: value("ufw_enabled") == "yes",
             ipv6: value("ufw_ipv6") == "yes",
         },
+        fail2ban: Fail2ban {
+            installed: value("fail2ban_installed") == "yes",
+            running: value("fail2ban_running") == "yes",
+        },
+        login_user: value("login_user"),
+        virtualization: value("virtualization"),
+        reboot_pending: value("reboot_pending") == "yes",
         clock_ahead: value("clock").parse::<i64>().map_or(0, |host| host - now),
         boot_id: value("boot_id"),
     })
 }
 
 /// The names below `facts`, for checking templates without a host.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 13] = [
     "os",
     "init",
     "container",
@@ -128,6 +158,10 @@ pub const NAMES: [&str; 9] = [
     "sshd",
     "controller_ip",
     "ufw",
+    "fail2ban",
+    "login_user",
+    "virtualization",
+    "reboot_pending",
     "clock_ahead",
     "boot_id",
 ];
@@ -145,13 +179,23 @@ pub fn sample() -> serde_json::Value {
         init: String::new(),
         container: String::new(),
         hostname: String::new(),
-        sshd: Sshd { ports: Vec::new() },
+        sshd: Sshd {
+            ports: Vec::new(),
+            mode: String::new(),
+        },
         controller_ip: None,
         ufw: Ufw {
             installed: false,
             enabled: false,
             ipv6: false,
         },
+        fail2ban: Fail2ban {
+            installed: false,
+            running: false,
+        },
+        login_user: String::new(),
+        virtualization: String::new(),
+        reboot_pending: false,
         clock_ahead: 0,
         boot_id: String::new(),
     };

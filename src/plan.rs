@@ -31,6 +31,9 @@ pub struct StepPlan {
     pub subject: String,
     /// Its risk.
     pub risk: Risk,
+    /// Whether the host takes it back by itself unless a new login proves that we still get in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guarded: bool,
     /// What was found.
     pub outcome: Outcome,
     /// What else was seen.

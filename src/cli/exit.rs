@@ -19,6 +19,8 @@ pub enum Exit {
     Unreachable,
     /// Everything was done, but it is not so in effect.
     Verification,
+    /// The guard took back what would have cut us off.
+    Reverted,
     /// Another run holds a host.
     Locked,
     /// A host is no longer as it was when the plan was made.
@@ -40,13 +42,13 @@ Exit codes:
   3    a step failed or cannot be done
   4    a host could not be reached, or its identity, login or sudo was refused
   5    everything was done, but it is not so in effect
-  6    reverted by the guard (comes with a later version)
+  6    reverted by the guard: no new login came about, and the host is as it was before
   7    locked by another run
   8    the host is no longer as it was when the plan was made
   9    a person must decide: refused data, a foreign rule, a high risk unattended
   10   the outcome is unknown: the connection was lost while something was under way
   130  interrupted
-When several apply, the most alarming wins: 10, 130, 1, 3, 5, 4, 8, 7, 9, 2.";
+When several apply, the most alarming wins: 10, 6, 130, 1, 3, 5, 4, 8, 7, 9, 2.";
 
 impl Exit {
     /// The number.
@@ -58,6 +60,7 @@ impl Exit {
             Exit::Failed => 3,
             Exit::Unreachable => 4,
             Exit::Verification => 5,
+            Exit::Reverted => 6,
             Exit::Locked => 7,
             Exit::Stale => 8,
             Exit::NeedsHuman => 9,
@@ -79,7 +82,8 @@ impl Exit {
             Exit::Failed => 7,
             Exit::Usage => 8,
             Exit::Interrupted => 9,
-            Exit::OutcomeUnknown => 10,
+            Exit::Reverted => 10,
+            Exit::OutcomeUnknown => 11,
         }
     }
 
@@ -110,6 +114,7 @@ impl Exit {
                 Fault::Stale => Exit::Stale,
                 Fault::NeedsHuman => Exit::NeedsHuman,
                 Fault::Verification => Exit::Verification,
+                Fault::Reverted => Exit::Reverted,
                 Fault::OutcomeUnknown => Exit::OutcomeUnknown,
                 Fault::Interrupted => Exit::Interrupted,
             },
@@ -141,6 +146,7 @@ mod tests {
     fn the_most_alarming_wins() {
         let order = [
             Exit::OutcomeUnknown,
+            Exit::Reverted,
             Exit::Interrupted,
             Exit::Usage,
             Exit::Failed,
@@ -173,6 +179,7 @@ mod tests {
             Exit::Failed,
             Exit::Unreachable,
             Exit::Verification,
+            Exit::Reverted,
             Exit::Locked,
             Exit::Stale,
             Exit::NeedsHuman,

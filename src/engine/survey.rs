@@ -228,6 +228,7 @@ fn frame(
         name: step.name.clone(),
         subject,
         risk: step.risk,
+        guarded: step.guard.is_some(),
         outcome,
         notes,
         expects,

@@ -24,8 +24,11 @@ hf_facts() {
 	printf 'clock=%s\n' "$(date +%s)"
 	hf_peer=${HF_CONNECTION:-${SSH_CONNECTION:-}}
 	printf 'controller_ip=%s\n' "${hf_peer%% *}"
-	printf 'sshd_ports=%s\n' "$(hf_sshd_ports | tr '\n' ' ')"
+	printf 'login_user=%s\n' "${SUDO_USER:-${LOGNAME:-${USER:-}}}"
+	hf_sshd_ports
 	hf_ufw_facts
+	hf_fail2ban_facts
+	hf_machine_facts
 }
 
 # os-release is shell syntax by its own definition (os-release(5)); a subshell keeps it apart.
@@ -42,14 +45,26 @@ hf_os_facts() {
 # Ports that sshd itself, or systemd in its place, listens on beyond loopback. A listener of a
 # session (remote forwarding) is also called sshd: where the main process is known, only it counts.
 hf_sshd_ports() {
+	hf_mode=none
+	hf_listen=$(ss -Hltnp 2>/dev/null)
+	hf_ports=$(hf_sshd_own_ports | tr '\n' ' ')
+	if [ -n "$hf_ports" ]; then hf_mode=service; fi
+	hf_more=$(hf_sshd_socket_ports | tr '\n' ' ')
+	if [ -n "$hf_more" ]; then hf_mode=socket; fi
+	printf 'sshd_ports=%s%s\nsshd_mode=%s\n' "$hf_ports" "$hf_more" "$hf_mode"
+}
+
+hf_sshd_own_ports() {
 	hf_pid=
 	if [ -r /run/sshd.pid ]; then read -r hf_pid </run/sshd.pid; fi
-	hf_listen=$(ss -Hltnp 2>/dev/null)
 	case $hf_listen in *"pid=${hf_pid:-none},"*) ;; *) hf_pid= ;; esac
 	printf '%s\n' "$hf_listen" | awk -v pid="$hf_pid" '
 		$4 ~ /^127\./ || $4 ~ /^\[::1\]/ { next }
 		(pid != "" && index($0, "pid=" pid ",")) || (pid == "" && /"sshd"/) { sub(/.*:/, "", $4); print $4 }'
-	# systemd holds the port where ssh.socket is in use; only it can say which of its ports that is.
+}
+
+# systemd holds the port where ssh.socket is in use; only it can say which of its ports that is.
+hf_sshd_socket_ports() {
 	case $hf_listen in
 	*'"systemd",pid=1,'*)
 		systemctl show -p Listen -p ActiveState ssh.socket 2>/dev/null | awk '
@@ -58,6 +73,35 @@ hf_sshd_ports() {
 			END { for (i = 1; active && i <= n; i++) if (ports[i] !~ /^\//) { sub(/.*:/, "", ports[i]); print ports[i] } }'
 		;;
 	esac
+}
+
+hf_fail2ban_facts() {
+	if command -v fail2ban-client >/dev/null 2>&1; then echo fail2ban_installed=yes; else echo fail2ban_installed=no; fi
+	hf_pid=none
+	if [ -r /run/fail2ban/fail2ban.pid ]; then read -r hf_pid </run/fail2ban/fail2ban.pid; fi
+	if [ -d "/proc/$hf_pid" ]; then echo fail2ban_running=yes; else echo fail2ban_running=no; fi
+}
+
+hf_machine_facts() {
+	if [ -e /run/reboot-required ]; then echo reboot_pending=yes; else echo reboot_pending=no; fi
+	hf_machine=none
+	if [ "$hf_container" != none ]; then
+		hf_machine=$hf_container
+	elif [ -r /sys/class/dmi/id/sys_vendor ]; then
+		read -r hf_maker </sys/class/dmi/id/sys_vendor
+		case $hf_maker in
+		QEMU*) hf_machine=qemu ;;
+		VMware*) hf_machine=vmware ;;
+		Xen*) hf_machine=xen ;;
+		innotek*) hf_machine=virtualbox ;;
+		Microsoft*) hf_machine=hyperv ;;
+		Amazon*) hf_machine=amazon ;;
+		Google*) hf_machine=google ;;
+		Hetzner*) hf_machine=hetzner ;;
+		DigitalOcean*) hf_machine=digitalocean ;;
+		esac
+	fi
+	printf 'virtualization=%s\n' "$hf_machine"
 }
 
 hf_ufw_facts() {

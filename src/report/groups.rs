@@ -101,6 +101,7 @@ pub(super) fn visible(step: &StepPlan) -> StepPlan {
         name: step.name.clone(),
         subject: step.subject.clone(),
         risk: step.risk,
+        guarded: step.guarded,
         outcome: match &step.outcome {
             Outcome::Seen(verdict) => Outcome::Seen(visible_verdict(verdict)),
             Outcome::Skipped { why } => Outcome::Skipped { why: why.clone() },

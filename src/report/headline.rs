@@ -83,6 +83,7 @@ impl Count {
             | Fault::Failed
             | Fault::Stale
             | Fault::NeedsHuman
+            | Fault::Reverted
             | Fault::Interrupted
             | Fault::Journal => {
                 self.made_before += changes;

@@ -203,6 +203,7 @@ const fn failed(fault: Fault) -> &'static str {
         Fault::OutcomeUnknown => "may have been done or not",
         Fault::Interrupted => "was interrupted",
         Fault::Stale | Fault::Journal => "was not begun",
+        Fault::Reverted => "was taken back",
         Fault::Unreachable
         | Fault::Identity
         | Fault::Authentication

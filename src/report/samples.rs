@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::change::{Blocked, Call, Change, Note, Shown, StepNumber, Timing, Undo, Verdict};
 use crate::event::{Event, EventKind, Fault, HostResult, Mode, Proof, StepResult};
-use crate::facts::{Facts, Os, Sshd, Ufw};
+use crate::facts::{Facts, Fail2ban, Os, Sshd, Ufw};
 use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::risk::Risk;
 
@@ -73,6 +73,7 @@ pub(super) fn reached(host: &str, notes: Vec<Note>) -> EventKind {
         hostname: host.into(),
         sshd: Sshd {
             ports: vec!["22".parse().unwrap()],
+            mode: "service".into(),
         },
         controller_ip: Some([10, 77, 0, 1].into()),
         ufw: Ufw {
@@ -80,6 +81,13 @@ pub(super) fn reached(host: &str, notes: Vec<Note>) -> EventKind {
             enabled: true,
             ipv6: true,
         },
+        fail2ban: Fail2ban {
+            installed: false,
+            running: false,
+        },
+        login_user: "root".into(),
+        virtualization: "none".into(),
+        reboot_pending: false,
         clock_ahead: 0,
         boot_id: "b1".into(),
     };
@@ -108,6 +116,7 @@ pub(super) fn step(number: usize, name: &str, verdict: Verdict) -> StepPlan {
         name: name.into(),
         subject: "file /etc/motd".into(),
         risk: Risk::Low,
+        guarded: false,
         outcome: Outcome::Seen(verdict),
         notes: Vec::new(),
         expects: Vec::new(),

@@ -139,18 +139,19 @@ fn warnings(tally: &Tally, style: &Style) -> Vec<Line> {
 const fn alarm(fault: Fault) -> u8 {
     match fault {
         Fault::OutcomeUnknown => 0,
-        Fault::Failed => 1,
-        Fault::Journal => 2,
-        Fault::Verification => 3,
-        Fault::Unreachable => 4,
-        Fault::Identity => 5,
-        Fault::Authentication => 6,
-        Fault::Sudo => 7,
-        Fault::Stale => 8,
-        Fault::Locked => 9,
-        Fault::NeedsHuman => 10,
-        Fault::Unsupported => 11,
-        Fault::Interrupted => 12,
+        Fault::Reverted => 1,
+        Fault::Failed => 2,
+        Fault::Journal => 3,
+        Fault::Verification => 4,
+        Fault::Unreachable => 5,
+        Fault::Identity => 6,
+        Fault::Authentication => 7,
+        Fault::Sudo => 8,
+        Fault::Stale => 9,
+        Fault::Locked => 10,
+        Fault::NeedsHuman => 11,
+        Fault::Unsupported => 12,
+        Fault::Interrupted => 13,
     }
 }
 

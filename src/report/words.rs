@@ -109,6 +109,7 @@ pub(super) const fn class(fault: Fault) -> &'static str {
         Fault::Stale => "stale plan",
         Fault::NeedsHuman => "needs a decision",
         Fault::Verification => "not so in effect",
+        Fault::Reverted => "reverted",
         Fault::OutcomeUnknown => "outcome unknown",
         Fault::Interrupted => "interrupted",
         Fault::Journal => "no record",
@@ -131,6 +132,7 @@ pub(super) const fn advice(fault: Fault) -> &'static str {
         Fault::Stale => "Run again: the plan is made anew from what is there now.",
         Fault::NeedsHuman => "Look at it and decide; then run again.",
         Fault::Verification => "Look at the checks that say no.",
+        Fault::Reverted => "The host is as it was before. Mend what it says; then run again.",
         Fault::OutcomeUnknown => {
             "Run again when it can be reached: it looks at what was done, and carries on."
         }

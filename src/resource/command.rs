@@ -31,6 +31,7 @@ pub const KIND: Kind = Kind {
     key: "command",
     help: "Runs a program while its guard says that it is needed.",
     shape: &SHAPE,
+    guarded: false,
     check,
     render,
 };

@@ -38,6 +38,7 @@ pub const KIND: Kind = Kind {
     key: "file",
     help: "A plain file: content, mode, owner; or its absence.",
     shape: &SHAPE,
+    guarded: false,
     check,
     render,
 };

@@ -68,6 +68,8 @@ pub struct Kind {
     pub help: &'static str,
     /// What stands below the key.
     pub shape: &'static Shape,
+    /// Whether its changes can cut our own access: then a step is guarded unless it says `guard: false`.
+    pub guarded: bool,
     /// Says what is wrong beyond the shape and can be known without a host.
     pub check: fn(&Node, &mut Diagnostics),
     /// Makes the resource for one host.

@@ -27,6 +27,7 @@ pub const KIND: Kind = Kind {
     key: "package",
     help: "Packages that must be installed (apt).",
     shape: &SHAPE,
+    guarded: false,
     check,
     render,
 };

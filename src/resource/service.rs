@@ -27,6 +27,7 @@ pub const KIND: Kind = Kind {
     key: "service",
     help: "A systemd unit: running, enabled, reloaded after changes.",
     shape: &SHAPE,
+    guarded: false,
     check,
     render,
 };

@@ -65,6 +65,7 @@ pub const KIND: Kind = Kind {
     key: "ufw_rules",
     help: "Lets a list of networks reach ports, as a set of ufw rules with a tag.",
     shape: &SHAPE,
+    guarded: false,
     check,
     render,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::check::{self, Check};
 use super::input::{self, InputSpec};
-use super::{Retry, Runbook, Step};
+use super::{Guard, Retry, Runbook, Step};
 use crate::data;
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::facts;
@@ -82,6 +82,12 @@ const STEP: Shape = Shape {
             Ty::Texts,
             "Ids of earlier steps whose changes ask this service to reload.",
         ),
+        Field::optional(
+            "guard",
+            Ty::One(&GUARD),
+            "The host takes the step back by itself unless a new login proves that we still get in. When not \
+             said: for kinds that can cut access, and for `risk: high`.",
+        ),
         Field::optional("retry", Ty::One(&RETRY), "Try again when its changes fail."),
         Field::optional(
             "timeout",
@@ -103,11 +109,29 @@ pub(super) const RETRY: Shape = Shape {
     shorthand: Some("times"),
 };
 
+/// `guard: true`, `guard: false` or `guard: {port: 2222}`.
+const GUARD: Shape = Shape {
+    name: "a guard",
+    fields: &[
+        Field::optional(
+            "on",
+            Ty::Bool,
+            "Whether the step is guarded; yes when not said.",
+        ),
+        Field::optional(
+            "port",
+            Ty::Text,
+            "The port of sshd that the new login must come through; the host's own when not said.",
+        ),
+    ],
+    shorthand: Some("on"),
+};
+
 /// Keys that later versions bring; named so that the message can say so.
-const LATER: [&str; 3] = ["guard", "manual", "include"];
+const LATER: [&str; 2] = ["manual", "include"];
 
 /// Every shape of the runbook language, for the generated reference.
-pub(super) const SHAPES: [&Shape; 12] = [
+pub(super) const SHAPES: [&Shape; 13] = [
     &RUNBOOK,
     &input::SHAPE,
     &data::SHAPE,
@@ -115,6 +139,7 @@ pub(super) const SHAPES: [&Shape; 12] = [
     &data::LIST,
     &data::CHANGE,
     &STEP,
+    &GUARD,
     &RETRY,
     &check::SHAPE,
     &check::EXPECT,
@@ -395,6 +420,7 @@ fn read_step(node: &Node, earlier: &BTreeSet<String>, out: &mut Diagnostics) -> 
         for_each: STEP.texts(node, "for_each"),
         after,
         reload_on,
+        guard: STEP.get(node, "guard").map(guard),
         retry: retry(STEP.get(node, "retry")),
         timeout: STEP
             .parse(node, "timeout")
@@ -409,6 +435,16 @@ fn named(text: &Text, out: &mut Diagnostics) -> Option<Name> {
         out.push(Diagnostic::error(format!("`{}`: {error}", text.text)).at(&text.place));
     })
     .ok()
+}
+
+/// Reads what fits [`GUARD`].
+fn guard(node: &Node) -> Guard {
+    match GUARD.parse(node, "on") {
+        Some(false) => Guard::Off,
+        Some(true) | None => Guard::On {
+            port: GUARD.text(node, "port"),
+        },
+    }
 }
 
 /// Reads what fits [`RETRY`].
@@ -436,6 +472,9 @@ fn check_step_texts(step: &Step, names: &Names, templates: &Templates, out: &mut
         template::check(when, Meaning::Expression, &inside, out);
     }
     check_texts(&step.body, &inside, out);
+    if let Some(Guard::On { port: Some(port) }) = &step.guard {
+        template::check(port, Meaning::Template, &inside, out);
+    }
     if let Some(text) = step.body.get("template").and_then(Text::from_node)
         && text.is_constant()
     {

@@ -22,7 +22,7 @@ pub use input::{InputSpec, InputType, Inputs};
 pub use library::{Entry, Library, LibraryError, Origin};
 pub use load::load;
 pub use reference::reference;
-pub use render::{Rendered, RenderedStep, World, render, scope};
+pub use render::{Rendered, RenderedGuard, RenderedStep, World, render, scope};
 pub use supports::{Fit, Supported};
 
 /// A checked runbook.
@@ -75,12 +75,27 @@ pub struct Step {
     pub after: Vec<String>,
     /// Ids of earlier steps whose changes ask this service to reload.
     pub reload_on: Vec<String>,
+    /// Whether the host takes its changes back by itself unless a new login proves that we still get in;
+    /// `None` when the step does not say: then the kind and the risk decide.
+    pub guard: Option<Guard>,
     /// What to do when it fails.
     pub retry: Retry,
     /// How long its changes may take on the host.
     pub timeout: Duration,
     /// For `--tags`.
     pub tags: Vec<Name>,
+}
+
+/// What a step says about its guard.
+#[derive(Debug, Clone)]
+pub enum Guard {
+    /// Not guarded.
+    Off,
+    /// Guarded.
+    On {
+        /// The port of sshd that the new login must come through; the host's own when not said.
+        port: Option<Text>,
+    },
 }
 
 /// How often something is tried again, and how long is waited before.

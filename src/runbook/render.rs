@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::check::RenderedCheck;
-use super::{Inputs, Retry, Runbook, Step};
+use super::{Guard, Inputs, Retry, Runbook, Step};
 use crate::change::StepNumber;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::Facts;
@@ -11,7 +11,7 @@ use crate::inventory::{Connection, Host};
 use crate::resource::{Resource, StepFrame};
 use crate::risk::Risk;
 use crate::template::Scope;
-use crate::value::{Duration, Name};
+use crate::value::{Duration, Name, Port};
 
 /// Everything a template of a run may see on one host.
 #[derive(Debug, Clone, Copy)]
@@ -52,12 +52,21 @@ pub struct RenderedStep {
     pub after: Vec<String>,
     /// Ids of steps whose changes ask this service to reload.
     pub reload_on: Vec<String>,
+    /// How its changes are guarded; `None`: they are not.
+    pub guard: Option<RenderedGuard>,
     /// What to do when it fails.
     pub retry: Retry,
     /// How long its changes may take.
     pub timeout: Duration,
     /// For `--tags`.
     pub tags: Vec<Name>,
+}
+
+/// The host takes a step back by itself unless a new login proves that we still get in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RenderedGuard {
+    /// The port of sshd that the new login must come through; the one we use when not said.
+    pub port: Option<Port>,
 }
 
 /// The scope of a host: `inputs`, `vars`, `host`, `facts`, `data`, `runbook`.
@@ -156,8 +165,23 @@ fn render_step(
         resource,
         after: step.after.clone(),
         reload_on: step.reload_on.clone(),
+        guard: guard(step, scope)?,
         retry: step.retry,
         timeout: step.timeout,
         tags: step.tags.clone(),
     })
+}
+
+fn guard(step: &Step, scope: &Scope) -> Result<Option<RenderedGuard>, Diagnostic> {
+    match &step.guard {
+        Some(Guard::Off) => Ok(None),
+        Some(Guard::On { port }) => {
+            let port = port.as_ref().map(|text| scope.parse(text)).transpose()?;
+            Ok(Some(RenderedGuard { port }))
+        }
+        None if step.kind.guarded || step.risk == Risk::High => {
+            Ok(Some(RenderedGuard { port: None }))
+        }
+        None => Ok(None),
+    }
 }
