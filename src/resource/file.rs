@@ -123,6 +123,26 @@ enum Body {
 }
 
 impl File {
+    /// A file with this content, for kinds that write files among other things.
+    pub(super) fn holding(path: &AbsolutePath, text: &str) -> Self {
+        Self {
+            path: path.clone(),
+            body: Body::Text(text.to_owned()),
+            mode: None,
+            owner: None,
+            group: None,
+            validate: Vec::new(),
+            follow: false,
+            in_place: false,
+        }
+    }
+
+    /// What a host shows of the file behind the path; `None`: no plain file, or none that is a text.
+    pub(super) fn text_seen(&self, seen: &Answers) -> Result<Option<String>, ParseError> {
+        let look = Look::parse(&Lines::of(seen, &self.probe())?)?;
+        Ok(look.text().map(str::to_owned))
+    }
+
     fn probe(&self) -> Probe {
         let links = if self.follow { "follow" } else { "nofollow" };
         Probe::new("hf_file", [self.path.as_str(), links])

@@ -21,6 +21,7 @@ pub mod command;
 pub mod file;
 pub mod package;
 pub mod service;
+pub mod sshd_config;
 pub mod ufw_rules;
 
 pub use command::command_output;
@@ -82,6 +83,7 @@ pub const KINDS: &[Kind] = &[
     file::KIND,
     package::KIND,
     service::KIND,
+    sshd_config::KIND,
     ufw_rules::KIND,
 ];
 
@@ -214,6 +216,11 @@ impl<'a> Lines<'a> {
         self.text
             .lines()
             .filter_map(move |line| line.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// Every key with its value, in order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.text.lines().filter_map(|line| line.split_once('='))
     }
 
     /// The value of a key; empty when it is not there.
