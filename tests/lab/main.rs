@@ -20,3 +20,4 @@ mod moved;
 mod operator;
 mod poisoned;
 mod refresh;
+mod ufw_kind;
