@@ -19,6 +19,7 @@ use crate::yaml::Node;
 
 pub mod command;
 pub mod file;
+pub mod login;
 pub mod package;
 pub mod service;
 pub mod ufw_rules;
@@ -81,6 +82,7 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     command::KIND,
     file::KIND,
+    login::KIND,
     package::KIND,
     service::KIND,
     ufw_rules::KIND,
@@ -216,6 +218,11 @@ impl<'a> Lines<'a> {
         self.text
             .lines()
             .filter_map(move |line| line.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// Every line, in order.
+    pub(crate) fn every(&self) -> impl Iterator<Item = &str> {
+        self.text.lines()
     }
 
     /// The value of a key; empty when it is not there.
