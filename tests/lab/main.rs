@@ -16,6 +16,7 @@ mod exits;
 mod files;
 mod fleet;
 mod hostile;
+mod language;
 mod moved;
 mod operator;
 mod poisoned;
