@@ -123,6 +123,28 @@ enum Body {
 }
 
 impl File {
+    /// A file that another kind writes: this text; mode and owner stay as they are.
+    pub(super) fn of_text(path: AbsolutePath, text: String) -> Self {
+        Self {
+            path,
+            body: Body::Text(text),
+            mode: None,
+            owner: None,
+            group: None,
+            validate: Vec::new(),
+            follow: false,
+            in_place: false,
+        }
+    }
+
+    /// The text it should hold, when that is what is wanted of it.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.body {
+            Body::Text(text) => Some(text),
+            Body::AsItIs | Body::Gone => None,
+        }
+    }
+
     fn probe(&self) -> Probe {
         let links = if self.follow { "follow" } else { "nofollow" };
         Probe::new("hf_file", [self.path.as_str(), links])

@@ -17,6 +17,7 @@ use crate::shape::Shape;
 use crate::template::{Scope, Text};
 use crate::yaml::Node;
 
+pub mod apt_conf;
 pub mod command;
 pub mod file;
 pub mod login;
@@ -80,6 +81,7 @@ pub struct Kind {
 
 /// The table of kinds.
 pub const KINDS: &[Kind] = &[
+    apt_conf::KIND,
     command::KIND,
     file::KIND,
     login::KIND,
