@@ -356,6 +356,15 @@ impl Diff {
         self
     }
 
+    /// The same with each change put another way.
+    #[must_use]
+    pub fn map_changes(mut self, put: impl FnMut(Change) -> Change) -> Self {
+        if let Verdict::Change(changes) | Verdict::ChangeAfter { changes, .. } = &mut self.verdict {
+            *changes = std::mem::take(changes).into_iter().map(put).collect();
+        }
+        self
+    }
+
     /// Changes become "after step" when they rest on an earlier step.
     #[must_use]
     pub fn after(mut self, step: Option<StepNumber>) -> Self {
