@@ -14,7 +14,7 @@
 //! `follow: true`. Attributes that nobody asked for stay: mode, owner, access control list.
 
 use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant, check_one_content};
-use crate::change::{Diff, Known};
+use crate::change::{Diff, Known, StepNumber};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
 use crate::shape::{Field, Shape, Ty};
@@ -153,11 +153,16 @@ impl File {
     }
 
     /// Things that must be on the host before this file can be made, and are not.
-    fn lacks(&self, seen: &Answers) -> Result<Vec<String>, ParseError> {
+    fn lacks(&self, seen: &Answers, known: &Known) -> Result<Lacks, ParseError> {
         let mut lacks = Vec::new();
+        let mut user = known.home(self.path.parent());
         for probe in self.account_probes() {
-            if seen.get(&probe)?.status != 0 {
-                lacks.push(format!("there is no {} on the host", probe.args.join(" ")));
+            if seen.get(&probe)?.status == 0 {
+                continue;
+            }
+            match probe.args.last().and_then(|name| known.user(name)) {
+                Some((step, _)) => user = user.max(Some(step)),
+                None => lacks.push(format!("there is no {} on the host", probe.args.join(" "))),
             }
         }
         if let Some(probe) = self.validator_probe()
@@ -168,8 +173,16 @@ impl File {
                 probe.args.join(" ")
             ));
         }
-        Ok(lacks)
+        Ok(Lacks { why: lacks, user })
     }
+}
+
+/// What a file needs that is not on the host.
+struct Lacks {
+    /// Why it cannot be made now, a clause each.
+    why: Vec<String>,
+    /// The earlier step that makes its owner, or the user whose home holds it.
+    user: Option<StepNumber>,
 }
 
 impl Resource for File {
@@ -185,7 +198,13 @@ impl Resource for File {
     fn diff(&self, seen: &Answers, known: &Known) -> Result<Diff, ParseError> {
         let look = Look::parse(&Lines::of(seen, &self.probe())?)?;
         let ids = account::Ids::of(self, seen)?;
-        Ok(judge::judge(self, &look, &ids, &self.lacks(seen)?, known))
+        Ok(judge::judge(
+            self,
+            &look,
+            &ids,
+            &self.lacks(seen, known)?,
+            known,
+        ))
     }
 }
 

@@ -22,6 +22,7 @@ pub mod file;
 pub mod package;
 pub mod service;
 pub mod ufw_rules;
+pub mod user;
 
 pub use command::command_output;
 
@@ -83,6 +84,7 @@ pub const KINDS: &[Kind] = &[
     package::KIND,
     service::KIND,
     ufw_rules::KIND,
+    user::KIND,
 ];
 
 /// The kind behind a key of a step.
