@@ -18,6 +18,7 @@ use crate::template::{Scope, Text};
 use crate::yaml::Node;
 
 pub mod command;
+pub mod fail2ban_jail;
 pub mod file;
 pub mod package;
 pub mod service;
@@ -79,6 +80,7 @@ pub struct Kind {
 /// The table of kinds.
 pub const KINDS: &[Kind] = &[
     command::KIND,
+    fail2ban_jail::KIND,
     file::KIND,
     package::KIND,
     service::KIND,
