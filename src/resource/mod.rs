@@ -19,6 +19,7 @@ use crate::yaml::Node;
 
 pub mod apt_conf;
 pub mod command;
+pub mod fail2ban_jail;
 pub mod file;
 pub mod login;
 pub mod package;
@@ -84,6 +85,7 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     apt_conf::KIND,
     command::KIND,
+    fail2ban_jail::KIND,
     file::KIND,
     login::KIND,
     package::KIND,
