@@ -118,8 +118,8 @@ impl SshdConfig {
     /// Our drop-in, and the main file, with these texts, as the kind `file` sees them.
     fn files(&self, drop_in: &str, main: &str) -> [File; 2] {
         [
-            File::holding(&self.path, drop_in),
-            File::holding(&self.main, main),
+            File::of_text(self.path.clone(), drop_in.to_owned()),
+            File::of_text(self.main.clone(), main.to_owned()),
         ]
     }
 }
@@ -219,7 +219,10 @@ fn ports(fields: &mut Fields<'_>) -> Option<Vec<Port>> {
     }
     if items.is_empty() {
         let error = Diagnostic::error("`ports` names no port");
-        fields.wrong("ports", error.hint("leave the key out to leave the ports as they are"));
+        fields.wrong(
+            "ports",
+            error.hint("leave the key out to leave the ports as they are"),
+        );
     }
     ports.sort_unstable();
     ports.dedup();

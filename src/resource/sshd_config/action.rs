@@ -47,13 +47,26 @@ pub(super) struct Outcome<'a> {
 pub(super) fn change(config: &SshdConfig, sshd: &Sshd, outcome: Outcome<'_>) -> Change {
     let summary = summary(config, sshd, &outcome);
     let activation = activation(sshd, outcome.moves);
-    let Outcome { drop_in, main, values, spots, effective, .. } = outcome;
+    let Outcome {
+        drop_in,
+        main,
+        values,
+        spots,
+        effective,
+        ..
+    } = outcome;
     let real = |rewrite: &Option<Rewrite>, otherwise: &str| {
-        rewrite.as_ref().map_or_else(|| otherwise.to_owned(), |rewrite| rewrite.real.clone())
+        rewrite
+            .as_ref()
+            .map_or_else(|| otherwise.to_owned(), |rewrite| rewrite.real.clone())
     };
     let paths = [real(&drop_in, config.path.as_str()), real(&main, "-")];
     let mut words = paths.to_vec();
-    words.extend([config.name.clone(), listen::in_words(spots), effective.join("\n")]);
+    words.extend([
+        config.name.clone(),
+        listen::in_words(spots),
+        effective.join("\n"),
+    ]);
     words.extend(main.as_ref().map(|main| main.text.clone()));
     let mut act = Call::new("hf_set_sshd", words);
     if let Some(drop_in) = &drop_in {
@@ -63,8 +76,14 @@ pub(super) fn change(config: &SshdConfig, sshd: &Sshd, outcome: Outcome<'_>) -> 
     let rewrites: Vec<Rewrite> = drop_in.into_iter().chain(main).collect();
     let texts = rewrites.iter().flat_map(|rewrite| rewrite.shown.clone());
     let shown: Vec<Shown> = texts.chain(values).chain(activation).collect();
-    let expects: Vec<Probe> = rewrites.iter().flat_map(|rewrite| rewrite.expects.clone()).collect();
-    let gives: Vec<Gives> = rewrites.into_iter().flat_map(|rewrite| rewrite.gives).collect();
+    let expects: Vec<Probe> = rewrites
+        .iter()
+        .flat_map(|rewrite| rewrite.expects.clone())
+        .collect();
+    let gives: Vec<Gives> = rewrites
+        .into_iter()
+        .flat_map(|rewrite| rewrite.gives)
+        .collect();
     Change::new(summary, shown, act, undo)
         .expecting([config.probe()])
         .expecting(expects)
@@ -84,7 +103,11 @@ fn summary(config: &SshdConfig, sshd: &Sshd, outcome: &Outcome<'_>) -> String {
         (None, Some(_)) => format!("change {}", config.main),
         (None, None) => return format!("{takes}, for sshd does not go by its files yet"),
     };
-    if takes.is_empty() { writes } else { format!("{writes}, {takes}") }
+    if takes.is_empty() {
+        writes
+    } else {
+        format!("{writes}, {takes}")
+    }
 }
 
 /// How the change comes into effect.
@@ -98,7 +121,9 @@ fn activation(sshd: &Sshd, moves: bool) -> Vec<Shown> {
             run(&["systemctl", "daemon-reload"]),
             run(&["systemctl", "restart", unit]),
         ],
-        (Mode::Service | Mode::Socket { .. }, Some(unit)) => vec![run(&["systemctl", "reload", unit])],
+        (Mode::Service | Mode::Socket { .. }, Some(unit)) => {
+            vec![run(&["systemctl", "reload", unit])]
+        }
         (Mode::Service | Mode::Socket { .. }, None) => vec![run(&["kill", "-HUP", "sshd"])],
     }
 }

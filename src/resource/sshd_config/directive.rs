@@ -118,8 +118,15 @@ fn words(line: &str) -> Option<(String, String)> {
 mod tests {
     use super::*;
 
-    fn file(path: &str, text: &str, place: Option<usize>, includes: &[(usize, &str)]) -> ConfigFile {
-        let includes = includes.iter().map(|(line, path)| (*line, (*path).to_owned()));
+    fn file(
+        path: &str,
+        text: &str,
+        place: Option<usize>,
+        includes: &[(usize, &str)],
+    ) -> ConfigFile {
+        let includes = includes
+            .iter()
+            .map(|(line, path)| (*line, (*path).to_owned()));
         ConfigFile {
             path: path.to_owned(),
             text: text.to_owned(),
@@ -131,8 +138,14 @@ mod tests {
     fn said(files: &[ConfigFile], own: Own<'_>) -> Vec<String> {
         let all = directives(files, "/m", own);
         let line = |one: &Directive| {
-            let condition = one.condition.as_deref().map_or(String::new(), |c| format!(" [{c}]"));
-            format!("{}:{} {} {}{condition}", one.path, one.line, one.keyword, one.args)
+            let condition = one
+                .condition
+                .as_deref()
+                .map_or(String::new(), |c| format!(" [{c}]"));
+            format!(
+                "{}:{} {} {}{condition}",
+                one.path, one.line, one.keyword, one.args
+            )
         };
         all.iter().map(line).collect()
     }
@@ -140,7 +153,12 @@ mod tests {
     #[test]
     fn lines_come_in_the_order_of_sshd_with_our_drop_in_among_its_neighbours() {
         let files = [
-            file("/m", "Include /d/*.conf\r\nPort=22\n# no\nMatch User x\n\tPort 1", Some(1), &[(1, "/d/00-a"), (1, "/d/50-b")]),
+            file(
+                "/m",
+                "Include /d/*.conf\r\nPort=22\n# no\nMatch User x\n\tPort 1",
+                Some(1),
+                &[(1, "/d/00-a"), (1, "/d/50-b")],
+            ),
             file("/d/00-a", "UsePAM \"yes\"\nMatch all\nBanner a", None, &[]),
             file("/d/50-b", "x11forwarding no\n", None, &[]),
         ];
@@ -155,7 +173,10 @@ mod tests {
                 "/m:5 port 1 [User x]",
             ]
         );
-        assert_eq!(said(&files, ("/d/99-o", Some("Port 1")))[3], "/d/99-o:1 port 1");
+        assert_eq!(
+            said(&files, ("/d/99-o", Some("Port 1")))[3],
+            "/d/99-o:1 port 1"
+        );
         assert_eq!(said(&files, ("/d/20-o", None)).len(), 5);
     }
 

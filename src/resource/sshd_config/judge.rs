@@ -83,7 +83,9 @@ impl Case<'_> {
             return Ok(diff);
         }
         let before = self.directives(self.own.as_deref(), &self.main);
-        let settings = self.trial.and_then(|trial| obstacle::of_settings(config, sshd, trial, &before));
+        let settings = self
+            .trial
+            .and_then(|trial| obstacle::of_settings(config, sshd, trial, &before));
         if let Some(diff) = settings.or_else(|| obstacle::of_ports(config, sshd)) {
             return Ok(diff);
         }
@@ -97,7 +99,8 @@ impl Case<'_> {
         let text = self.text(&wanted);
         let main = without(&self.main, &wanted.stale, &config.name);
         let after = self.directives(text.as_deref(), &main);
-        let listeners = listen::spots(&before).and_then(|before| Ok((before, listen::spots(&after)?)));
+        let listeners =
+            listen::spots(&before).and_then(|before| Ok((before, listen::spots(&after)?)));
         let listeners = match (listeners, ports) {
             (Ok((before, after)), Some(_)) => Some((before, after)),
             (_, None) => None,
@@ -134,7 +137,9 @@ impl Case<'_> {
     /// The text of our drop-in; `None` when there is nothing to say and never was.
     fn text(&self, wanted: &Wanted) -> Option<String> {
         let settings = self.config.settings.iter();
-        let settings = settings.filter(|setting| !self.left_out(setting)).map(Setting::line);
+        let settings = settings
+            .filter(|setting| !self.left_out(setting))
+            .map(Setting::line);
         let lines: Vec<String> = wanted.lines.iter().cloned().chain(settings).collect();
         (!lines.is_empty() || self.own.is_some()).then(|| drop_in::text(&lines))
     }
@@ -152,16 +157,21 @@ impl Case<'_> {
             Some(text) => self.rewrite(&own_file, text, &mut step)?,
             None => Ok(None),
         };
-        let edited = if main == self.main { Ok(None) } else { self.rewrite(&main_file, main, &mut step)? };
+        let edited = if main == self.main {
+            Ok(None)
+        } else {
+            self.rewrite(&main_file, main, &mut step)?
+        };
         let (drop_in, edited) = match (drop_in, edited) {
             (Ok(drop_in), Ok(edited)) => (drop_in, edited),
             (Err(diff), _) | (_, Err(diff)) => return Ok(diff),
         };
         let now: BTreeSet<Spot> = sshd.spots.iter().cloned().collect();
         let (was, then) = match &listeners {
-            Some((before, after)) if self.predicted => {
-                (listen::visible(before, &sshd.spots), listen::visible(after, &sshd.spots))
-            }
+            Some((before, after)) if self.predicted => (
+                listen::visible(before, &sshd.spots),
+                listen::visible(after, &sshd.spots),
+            ),
             Some((_, after)) => (now.clone(), listen::visible(after, &sshd.spots)),
             None => (now.clone(), now.clone()),
         };
@@ -173,11 +183,20 @@ impl Case<'_> {
             return Ok(Diff::compliant().with_notes(notes));
         }
         if !runs {
-            notes.push(Note::info("sshd does not run: this counts when it is started"));
+            notes.push(Note::info(
+                "sshd does not run: this counts when it is started",
+            ));
         }
         let mut values = self.values();
         if moves {
-            values.insert(0, property("listens on", listen::in_words(&was), listen::in_words(&then)));
+            values.insert(
+                0,
+                property(
+                    "listens on",
+                    listen::in_words(&was),
+                    listen::in_words(&then),
+                ),
+            );
         }
         let outcome = Outcome {
             drop_in,
@@ -213,7 +232,11 @@ impl Case<'_> {
     fn shown(&self) -> impl Iterator<Item = (&Setting, &Trial, String)> {
         let trial = self.trial.into_iter();
         trial.flat_map(|trial| {
-            let settings = self.config.settings.iter().filter(|setting| trial.knows(setting));
+            let settings = self
+                .config
+                .settings
+                .iter()
+                .filter(|setting| trial.knows(setting));
             settings.filter_map(move |setting| Some((setting, trial, trial.name(setting)?)))
         })
     }
@@ -225,7 +248,10 @@ impl Case<'_> {
         let now = self.sshd.now.as_deref().unwrap_or_default();
         let shown = self.shown().filter_map(|(setting, trial, name)| {
             let predicted = own.iter().find(|line| line.keyword == setting.key());
-            let before = predicted.map_or_else(|| trial::values(now, &name).join(" "), |line| line.args.clone());
+            let before = predicted.map_or_else(
+                || trial::values(now, &name).join(" "),
+                |line| line.args.clone(),
+            );
             let after = trial.after(&name).join(" ");
             (before != after).then(|| property(&setting.keyword, before, after))
         });
@@ -237,7 +263,11 @@ impl Case<'_> {
         let spots = listeners.into_iter().flatten();
         let spots = spots.map(|spot| format!("listenaddress {spot}"));
         let settings = self.shown().flat_map(|(_, trial, name)| {
-            let values: Vec<String> = trial.wanted(&name).iter().map(|value| format!("{name} {value}")).collect();
+            let values: Vec<String> = trial
+                .wanted(&name)
+                .iter()
+                .map(|value| format!("{name} {value}"))
+                .collect();
             values
         });
         spots.chain(settings).collect()
@@ -248,14 +278,26 @@ impl Case<'_> {
         let (config, sshd) = (self.config, self.sshd);
         for setting in &config.settings {
             if self.left_out(setting) {
-                notes.push(Note::info(format!("{} does not know {}: left out", sshd.version, setting.keyword)));
-            } else if self.trial.is_some_and(|trial| trial.name(setting).is_none()) {
-                notes.push(Note::warning(format!("{} shows no value of {}: whether it counts cannot be told", sshd.version, setting.keyword)));
+                notes.push(Note::info(format!(
+                    "{} does not know {}: left out",
+                    sshd.version, setting.keyword
+                )));
+            } else if self
+                .trial
+                .is_some_and(|trial| trial.name(setting).is_none())
+            {
+                notes.push(Note::warning(format!(
+                    "{} shows no value of {}: whether it counts cannot be told",
+                    sshd.version, setting.keyword
+                )));
             }
         }
         notes.extend(self.others());
         let new = config.ports.iter().flatten().map(|port| port.get());
-        for port in new.filter(|port| sshd.ephemeral.is_some_and(|(from, to)| (from..=to).contains(port))) {
+        for port in new.filter(|port| {
+            sshd.ephemeral
+                .is_some_and(|(from, to)| (from..=to).contains(port))
+        }) {
             notes.push(Note::warning(format!(
                 "port {port} is among those for outgoing connections (net.ipv4.ip_local_port_range): one of them may have it when sshd starts"
             )));
@@ -270,11 +312,15 @@ impl Case<'_> {
         let mut notes = Vec::new();
         for line in all.iter().filter(|line| !ours(line)) {
             let same_key = |setting: &&Setting| setting.key() == line.keyword;
-            let Some(setting) = self.config.settings.iter().find(same_key) else { continue };
+            let Some(setting) = self.config.settings.iter().find(same_key) else {
+                continue;
+            };
             let says = format!("{} says `{} {}`", line.place(), setting.keyword, line.args);
             match &line.condition {
                 Some(condition) if !line.args.eq_ignore_ascii_case(&setting.value()) => {
-                    notes.push(Note::warning(format!("{says} for `Match {condition}`: there it stays so")));
+                    notes.push(Note::warning(format!(
+                        "{says} for `Match {condition}`: there it stays so"
+                    )));
                 }
                 None if setting.is_cumulative() => {
                     notes.push(Note::warning(format!("{says}: that counts as well")));
@@ -296,14 +342,22 @@ fn property(name: &str, before: String, after: String) -> Shown {
 
 fn named_by_host(line: &Directive) -> Diff {
     Diff::needs_human(
-        format!("{} names a host (`ListenAddress {}`): where that is cannot be known beforehand", line.place(), line.args),
+        format!(
+            "{} names a host (`ListenAddress {}`): where that is cannot be known beforehand",
+            line.place(),
+            line.args
+        ),
         "write the address instead of the name",
     )
 }
 
 /// The main file with these of its lines commented out.
 fn without(main: &str, stale: &[Directive], name: &str) -> String {
-    let gone = |number: usize| stale.iter().any(|line| line.path == MAIN && line.line == number);
+    let gone = |number: usize| {
+        stale
+            .iter()
+            .any(|line| line.path == MAIN && line.line == number)
+    };
     let lines = main.split_inclusive('\n').enumerate().map(|(index, line)| {
         if gone(index + 1) {
             format!("# Holdfast, for {name}: {line}")

@@ -59,8 +59,15 @@ impl Listen {
     fn parse(args: &str) -> Self {
         let args = args.trim_matches('"');
         let (word, rest) = args.split_once([' ', '\t']).unwrap_or((args, ""));
-        let rest = if rest.is_empty() { String::new() } else { format!(" {}", rest.trim()) };
-        let (host, port) = match word.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        let rest = if rest.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", rest.trim())
+        };
+        let (host, port) = match word
+            .strip_prefix('[')
+            .and_then(|inner| inner.split_once(']'))
+        {
             Some((host, port)) => (host, port.strip_prefix(':')),
             None if word.matches(':').count() == 1 => {
                 let (host, port) = word.split_once(':').unwrap_or((word, ""));
@@ -78,7 +85,11 @@ impl Listen {
     fn with(&self, port: u16) -> String {
         let Self { host, rest, .. } = self;
         let bare = host.contains(':');
-        let host = if bare { format!("[{host}]") } else { host.clone() };
+        let host = if bare {
+            format!("[{host}]")
+        } else {
+            host.clone()
+        };
         format!("ListenAddress {host}:{port}{rest}")
     }
 
@@ -109,19 +120,32 @@ pub(super) fn spots(all: &[Directive]) -> Result<BTreeSet<Spot>, Directive> {
     let mut spots = BTreeSet::new();
     for line in global(all, "listenaddress") {
         let listen = Listen::parse(&line.args);
-        let Ok(address) = listen.host.split('%').next().unwrap_or("").parse::<IpAddr>() else {
+        let Ok(address) = listen
+            .host
+            .split('%')
+            .next()
+            .unwrap_or("")
+            .parse::<IpAddr>()
+        else {
             return Err(line.clone());
         };
         let ports = listen.port.map_or_else(|| ports.clone(), |port| vec![port]);
         spots.extend(ports.into_iter().map(|port| Spot { address, port }));
     }
     if spots.is_empty() {
-        let family = global(all, "addressfamily").next().map_or("any", |line| line.args.as_str());
+        let family = global(all, "addressfamily")
+            .next()
+            .map_or("any", |line| line.args.as_str());
         let everywhere = [("inet6", "0.0.0.0"), ("inet", "::")];
-        let addresses = everywhere.iter().filter(|(other, _)| !family.eq_ignore_ascii_case(other));
+        let addresses = everywhere
+            .iter()
+            .filter(|(other, _)| !family.eq_ignore_ascii_case(other));
         let addresses = addresses.filter_map(|(_, address)| address.parse().ok());
         let all = addresses.flat_map(|address: IpAddr| {
-            ports.iter().map(move |port| Spot { address, port: *port })
+            ports.iter().map(move |port| Spot {
+                address,
+                port: *port,
+            })
         });
         spots.extend(all);
     }
@@ -157,7 +181,8 @@ pub(super) fn wanted(all: &[Directive], own: &str, ports: &[Port]) -> Wanted {
     }
     for place in &places {
         for port in &ports {
-            let says = |one: &&Listen| one.port.is_none_or(|said| said == *port) && one.same_place(place);
+            let says =
+                |one: &&Listen| one.port.is_none_or(|said| said == *port) && one.same_place(place);
             if theirs.iter().find(says).is_none() {
                 lines.push(place.with(*port));
             }
@@ -171,12 +196,18 @@ pub(super) fn wanted(all: &[Directive], own: &str, ports: &[Port]) -> Wanted {
 pub(super) fn visible(said: &BTreeSet<Spot>, seen: &[Spot]) -> BTreeSet<Spot> {
     let here = |spot: &&Spot| seen.iter().any(|one| one.address == spot.address);
     let visible: BTreeSet<Spot> = said.iter().filter(here).cloned().collect();
-    if visible.is_empty() { said.clone() } else { visible }
+    if visible.is_empty() {
+        said.clone()
+    } else {
+        visible
+    }
 }
 
 /// Whether sshd listens on exactly the ports of these spots, and on each of them.
 pub(super) fn fits(wanted: &BTreeSet<Spot>, seen: &[Spot]) -> bool {
-    let ports = |spots: &mut dyn Iterator<Item = &Spot>| spots.map(|spot| spot.port).collect::<BTreeSet<u16>>();
+    let ports = |spots: &mut dyn Iterator<Item = &Spot>| {
+        spots.map(|spot| spot.port).collect::<BTreeSet<u16>>()
+    };
     let same = ports(&mut wanted.iter()) == ports(&mut seen.iter());
     same && wanted.iter().all(|spot| seen.contains(spot))
 }
@@ -205,16 +236,28 @@ mod tests {
     }
 
     fn wanted_of(text: &str, ports: &[u16]) -> (Vec<String>, Vec<usize>) {
-        let ports: Vec<Port> = ports.iter().map(|port| Port::try_from(*port).unwrap()).collect();
+        let ports: Vec<Port> = ports
+            .iter()
+            .map(|port| Port::try_from(*port).unwrap())
+            .collect();
         let wanted = wanted(&lines(text), "own", &ports);
-        (wanted.lines, wanted.stale.iter().map(|line| line.line).collect())
+        (
+            wanted.lines,
+            wanted.stale.iter().map(|line| line.line).collect(),
+        )
     }
 
     #[test]
     fn where_sshd_listens_follows_from_all_lines() {
         assert_eq!(spots_of(""), "0.0.0.0:22 [::]:22");
-        assert_eq!(spots_of("m: AddressFamily inet\nm: Port 2222"), "0.0.0.0:2222");
-        assert_eq!(spots_of("o: Port 22\nm: Port 2222\nm: ListenAddress fd77::1"), "[fd77::1]:22 [fd77::1]:2222");
+        assert_eq!(
+            spots_of("m: AddressFamily inet\nm: Port 2222"),
+            "0.0.0.0:2222"
+        );
+        assert_eq!(
+            spots_of("o: Port 22\nm: Port 2222\nm: ListenAddress fd77::1"),
+            "[fd77::1]:22 [fd77::1]:2222"
+        );
         assert_eq!(
             spots_of("m: ListenAddress 10.0.0.1:22\nm: ListenAddress [::1]:24\no: Port 2222"),
             "10.0.0.1:22 [::1]:24"
@@ -227,11 +270,21 @@ mod tests {
         let text = "m: Port 22\nm: ListenAddress 10.0.0.1:22\nm: ListenAddress fd77::1";
         assert_eq!(
             wanted_of(text, &[22, 2222]),
-            (vec!["Port 22".into(), "Port 2222".into(), "ListenAddress 10.0.0.1:2222".into()], vec![])
+            (
+                vec![
+                    "Port 22".into(),
+                    "Port 2222".into(),
+                    "ListenAddress 10.0.0.1:2222".into()
+                ],
+                vec![]
+            )
         );
         assert_eq!(
             wanted_of(text, &[2222]),
-            (vec!["Port 2222".into(), "ListenAddress 10.0.0.1:2222".into()], vec![1, 2])
+            (
+                vec!["Port 2222".into(), "ListenAddress 10.0.0.1:2222".into()],
+                vec![1, 2]
+            )
         );
     }
 
@@ -241,7 +294,10 @@ mod tests {
         let (lines, stale) = wanted_of(text, &[22, 2222]);
         assert_eq!(
             lines[2..],
-            ["ListenAddress [fd77::1]:22 rdomain x", "ListenAddress [fd77::1]:2222 rdomain x"]
+            [
+                "ListenAddress [fd77::1]:22 rdomain x",
+                "ListenAddress [fd77::1]:2222 rdomain x"
+            ]
         );
         assert!(stale.is_empty());
     }

@@ -79,21 +79,34 @@ impl Look {
             "yes" => {}
             other => return Err(lines.unreadable(format!("sshd is {other:?}"))),
         }
-        let spots = lines.all("spot").filter_map(Spot::parse).collect::<Vec<_>>();
+        let spots = lines
+            .all("spot")
+            .filter_map(Spot::parse)
+            .collect::<Vec<_>>();
         let error = lines.get("error");
         let now = lines.all("now").map(str::to_owned).collect();
         let unit = lines.get("unit");
         Ok(Self::Sshd(Box::new(Sshd {
             version: lines.get("version").to_owned(),
             files: files(lines)?,
-            now: if error.is_empty() { Ok(now) } else { Err(error.to_owned()) },
+            now: if error.is_empty() {
+                Ok(now)
+            } else {
+                Err(error.to_owned())
+            },
             mode: mode(lines, !spots.is_empty()),
             unit: (!unit.is_empty()).then(|| unit.to_owned()),
             pending: lines.is("pending"),
-            options: lines.get("options").trim_matches(['"', '\'', ' ']).to_owned(),
+            options: lines
+                .get("options")
+                .trim_matches(['"', '\'', ' '])
+                .to_owned(),
             spots,
             held: lines.all("held").filter_map(held).collect(),
-            forwarded: lines.all("nat").filter_map(|port| port.parse().ok()).collect(),
+            forwarded: lines
+                .all("nat")
+                .filter_map(|port| port.parse().ok())
+                .collect(),
             ephemeral: ephemeral(lines.get("ephemeral")),
         })))
     }
@@ -130,7 +143,7 @@ fn ephemeral(line: &str) -> Option<(u16, u16)> {
 
 fn files(lines: &Lines<'_>) -> Result<Vec<ConfigFile>, ParseError> {
     let mut files: Vec<ConfigFile> = Vec::new();
-    for (key, value) in lines.pairs() {
+    for (key, value) in lines.every().filter_map(|line| line.split_once('=')) {
         let last = files.last_mut();
         match (key, last) {
             ("file", _) => files.push(ConfigFile {

@@ -28,7 +28,10 @@ pub(super) fn of_sshd(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
     }
     let overrides = |word: &&str| OVERRIDES.iter().any(|option| word.starts_with(option));
     if sshd.options.split_whitespace().any(|word| overrides(&word)) {
-        let why = format!("sshd is started with `{}`, which its files cannot change", sshd.options);
+        let why = format!(
+            "sshd is started with `{}`, which its files cannot change",
+            sshd.options
+        );
         return Some(Diff::needs_human(
             why,
             "take those words out of SSHD_OPTS in /etc/default/ssh",
@@ -36,7 +39,10 @@ pub(super) fn of_sshd(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
     }
     if sshd.files.iter().all(|file| file.place.is_none()) {
         return Some(Diff::blocked(
-            format!("sshd would not read {}: no Include before the first Match of {MAIN} covers it", config.path),
+            format!(
+                "sshd would not read {}: no Include before the first Match of {MAIN} covers it",
+                config.path
+            ),
             &format!("make `Include {FOLDER}/*.conf` the first line of {MAIN}"),
         ));
     }
@@ -44,32 +50,50 @@ pub(super) fn of_sshd(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
 }
 
 /// Why sshd cannot take the settings, or would not go by them.
-pub(super) fn of_settings(config: &SshdConfig, sshd: &Sshd, trial: &Trial, all: &[Directive]) -> Option<Diff> {
+pub(super) fn of_settings(
+    config: &SshdConfig,
+    sshd: &Sshd,
+    trial: &Trial,
+    all: &[Directive],
+) -> Option<Diff> {
     if let Some(error) = &trial.error {
-        let unknown = config.settings.iter().filter(|setting| !trial.knows(setting));
+        let unknown = config
+            .settings
+            .iter()
+            .filter(|setting| !trial.knows(setting));
         let unknown: Vec<&str> = unknown.map(|setting| setting.keyword.as_str()).collect();
         let version = &sshd.version;
         return Some(if unknown.is_empty() {
             Diff::blocked(format!("{version} refuses the settings: {error}"), "")
         } else {
             let why = format!("{version} does not know {}", unknown.join(", "));
-            Diff::blocked(why, "leave it out, or name it in `when_known` to have it left out here")
+            Diff::blocked(
+                why,
+                "leave it out, or name it in `when_known` to have it left out here",
+            )
         });
     }
     let lost = |setting: &&Setting| {
-        let Some(name) = trial.name(setting) else { return false };
+        let Some(name) = trial.name(setting) else {
+            return false;
+        };
         !setting.is_cumulative() && trial.wanted(&name) != trial.after(&name)
     };
     let setting = config.settings.iter().find(lost)?;
     let first = all.iter().find(|line| {
-        line.keyword == setting.key() && line.condition.is_none() && line.path != config.path.as_str()
+        line.keyword == setting.key()
+            && line.condition.is_none()
+            && line.path != config.path.as_str()
     });
     let winner = first.map_or_else(
         || "another line".to_owned(),
         |line| format!("{} (`{} {}`)", line.place(), setting.keyword, line.args),
     );
     Some(Diff::needs_human(
-        format!("{} would not take effect: {winner} comes first and wins", setting.keyword),
+        format!(
+            "{} would not take effect: {winner} comes first and wins",
+            setting.keyword
+        ),
         "take that line away, or give our drop-in a name that sorts before that file",
     ))
 }
@@ -83,7 +107,11 @@ pub(super) fn of_ports(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
         .filter(|port| sshd.spots.iter().all(|spot| spot.port != *port));
     for port in new {
         if let Some((_, address, program)) = sshd.held.iter().find(|(held, _, _)| *held == port) {
-            let who = if program == "?" { "another process" } else { program };
+            let who = if program == "?" {
+                "another process"
+            } else {
+                program
+            };
             return Some(Diff::blocked(
                 format!("port {port} is taken: {who} listens on {address}"),
                 "choose another port, or move that program first",
@@ -91,25 +119,41 @@ pub(super) fn of_ports(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
         }
         if sshd.forwarded.contains(&port) {
             return Some(Diff::blocked(
-                format!("port {port} is sent elsewhere by the packet filter (a container publishes it?)"),
+                format!(
+                    "port {port} is sent elsewhere by the packet filter (a container publishes it?)"
+                ),
                 "choose another port: connections to it would never reach sshd",
             ));
         }
         if let Some((_, whose)) = CLUSTER.iter().find(|(taken, _)| *taken == port) {
-            return Some(Diff::blocked(format!("port {port} is {whose}"), "choose another port"));
+            return Some(Diff::blocked(
+                format!("port {port} is {whose}"),
+                "choose another port",
+            ));
         }
     }
     let listens: Vec<u16> = sshd.spots.iter().map(|spot| spot.port).collect();
     let same = ports.iter().all(|port| listens.contains(&port.get()))
-        && listens.iter().all(|at| ports.iter().any(|port| port.get() == *at));
+        && listens
+            .iter()
+            .all(|at| ports.iter().any(|port| port.get() == *at));
     match &sshd.mode {
-        Mode::Socket { unit, follows: Err(file) } if !same => Some(Diff::needs_human(
+        Mode::Socket {
+            unit,
+            follows: Err(file),
+        } if !same => Some(Diff::needs_human(
             if file == unit {
-                format!("{unit} listens for sshd, and nothing on this host gives it the ports of sshd's files")
+                format!(
+                    "{unit} listens for sshd, and nothing on this host gives it the ports of sshd's files"
+                )
             } else {
-                format!("{unit} listens for sshd on the ports that {file} says, whatever sshd's files say")
+                format!(
+                    "{unit} listens for sshd on the ports that {file} says, whatever sshd's files say"
+                )
             },
-            &format!("change the ports there, or let sshd listen itself: systemctl disable --now {unit} && systemctl enable --now ssh.service"),
+            &format!(
+                "change the ports there, or let sshd listen itself: systemctl disable --now {unit} && systemctl enable --now ssh.service"
+            ),
         )),
         Mode::Socket { .. } | Mode::Service | Mode::Idle => None,
     }
@@ -118,7 +162,11 @@ pub(super) fn of_ports(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
 /// Lines of files that are not ours to edit, which make sshd listen on ports that nobody asked for.
 pub(super) fn of_stale(stale: &[Directive]) -> Option<Diff> {
     let line = stale.iter().find(|line| line.path != MAIN)?;
-    let keyword = if line.keyword == "port" { "Port" } else { "ListenAddress" };
+    let keyword = if line.keyword == "port" {
+        "Port"
+    } else {
+        "ListenAddress"
+    };
     Some(Diff::needs_human(
         format!(
             "{} says `{keyword} {}`: sshd would go on listening there",

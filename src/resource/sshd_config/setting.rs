@@ -106,7 +106,8 @@ pub(super) fn check(settings: &Node, out: &mut Diagnostics) {
             }
         }
         if matches!(value.kind, Kind::Map(_)) {
-            let error = Diagnostic::error(format!("`{keyword}` must be a value or a list of values"));
+            let error =
+                Diagnostic::error(format!("`{keyword}` must be a value or a list of values"));
             out.push(error.at(&value.place));
         }
     }

@@ -18,14 +18,20 @@ pub(super) struct Trial {
 
 /// Keywords that sshd shows by another name than it takes.
 const SHOWN_AS: [(&str, &str); 8] = [
-    ("challengeresponseauthentication", "kbdinteractiveauthentication"),
+    (
+        "challengeresponseauthentication",
+        "kbdinteractiveauthentication",
+    ),
     ("dsaauthentication", "pubkeyauthentication"),
     ("hostbasedacceptedkeytypes", "hostbasedacceptedalgorithms"),
     ("keepalive", "tcpkeepalive"),
     ("pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms"),
     ("skeyauthentication", "kbdinteractiveauthentication"),
     ("dscp", "ipqos"),
-    ("kbdinteractiveauthentication", "challengeresponseauthentication"),
+    (
+        "kbdinteractiveauthentication",
+        "challengeresponseauthentication",
+    ),
 ];
 
 impl Trial {
@@ -42,7 +48,10 @@ impl Trial {
 
     /// Whether sshd said that it does not know this keyword.
     pub(super) fn knows(&self, setting: &Setting) -> bool {
-        !self.unknown.iter().any(|word| word.eq_ignore_ascii_case(&setting.keyword))
+        !self
+            .unknown
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(&setting.keyword))
     }
 
     /// The name under which sshd shows a setting; `None`: it does not show it.
