@@ -13,6 +13,7 @@
 //! the global section only: `Match` blocks of others are reported where they say something else.
 
 use super::file::File;
+use super::login;
 use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant};
 use crate::change::{Diff, Known};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -109,6 +110,29 @@ impl SshdConfig {
         })
     }
 
+    /// Whether we still get in, asked when a setting decides about that.
+    fn login(&self) -> Option<login::Check> {
+        if !self
+            .settings
+            .iter()
+            .any(|one| login::restricts(&one.keyword))
+        {
+            return None;
+        }
+        // What this sshd may not know would keep it from saying anything.
+        let sure = |one: &&Setting| {
+            let same = |word: &String| word.eq_ignore_ascii_case(&one.keyword);
+            !self.when_known.iter().any(same)
+        };
+        let lines: Vec<String> = self
+            .settings
+            .iter()
+            .filter(sure)
+            .map(Setting::line)
+            .collect();
+        Some(login::Check::ours(&self.name, &lines.join("\n")))
+    }
+
     /// The settings as lines of a configuration, those of `when_known` included.
     fn settings_text(&self) -> String {
         let lines: Vec<String> = self.settings.iter().map(Setting::line).collect();
@@ -133,7 +157,8 @@ impl Resource for SshdConfig {
         let files = self.files("", "");
         let files = files.iter().flat_map(Resource::probes);
         let own = [self.probe()].into_iter().chain(files);
-        own.chain(self.trial_probe()).collect()
+        let login = self.login().map(|check| check.probe());
+        own.chain(self.trial_probe()).chain(login).collect()
     }
 
     fn diff(&self, seen: &Answers, known: &Known) -> Result<Diff, ParseError> {
