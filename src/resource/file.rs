@@ -137,6 +137,11 @@ impl File {
         }
     }
 
+    /// Where it is wanted.
+    pub(super) fn path(&self) -> &AbsolutePath {
+        &self.path
+    }
+
     /// The text it should hold, when that is what is wanted of it.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.body {

@@ -22,6 +22,7 @@ pub mod command;
 pub mod file;
 pub mod package;
 pub mod service;
+pub mod sysctl;
 pub mod ufw_rules;
 
 pub use command::command_output;
@@ -84,6 +85,7 @@ pub const KINDS: &[Kind] = &[
     file::KIND,
     package::KIND,
     service::KIND,
+    sysctl::KIND,
     ufw_rules::KIND,
 ];
 
