@@ -10,10 +10,12 @@ mod host;
 mod local;
 mod script;
 mod ssh;
+mod offer;
 mod wire;
 
 pub use fault::TransportError;
 pub use host::{MOVED, Performed, ReadHost, WriteHost};
+pub use offer::{Offer, password_offer};
 pub use script::{READ_SET, RunCard, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};
 
