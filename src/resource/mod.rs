@@ -17,10 +17,12 @@ use crate::shape::Shape;
 use crate::template::{Scope, Text};
 use crate::yaml::Node;
 
+pub mod authorized_keys;
 pub mod command;
 pub mod file;
 pub mod package;
 pub mod service;
+pub mod sudoers;
 pub mod ufw_rules;
 pub mod user;
 
@@ -79,10 +81,12 @@ pub struct Kind {
 
 /// The table of kinds.
 pub const KINDS: &[Kind] = &[
+    authorized_keys::KIND,
     command::KIND,
     file::KIND,
     package::KIND,
     service::KIND,
+    sudoers::KIND,
     ufw_rules::KIND,
     user::KIND,
 ];
