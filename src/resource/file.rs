@@ -163,6 +163,11 @@ impl File {
         }
     }
 
+    /// Whether it says that there must be no file.
+    pub(super) fn is_absence(&self) -> bool {
+        self.body == Body::Gone
+    }
+
     fn probe(&self) -> Probe {
         let links = if self.follow { "follow" } else { "nofollow" };
         Probe::new("hf_file", [self.path.as_str(), links])

@@ -18,6 +18,7 @@ use crate::template::{Scope, Text};
 use crate::yaml::Node;
 
 pub mod apt_conf;
+pub mod authorized_keys;
 pub mod command;
 pub mod fail2ban_jail;
 pub mod file;
@@ -25,6 +26,7 @@ pub mod login;
 pub mod package;
 pub mod service;
 pub mod sysctl;
+pub mod sudoers;
 pub mod ufw_rules;
 pub mod ufw;
 pub mod user;
@@ -85,6 +87,7 @@ pub struct Kind {
 /// The table of kinds.
 pub const KINDS: &[Kind] = &[
     apt_conf::KIND,
+    authorized_keys::KIND,
     command::KIND,
     fail2ban_jail::KIND,
     file::KIND,
@@ -92,6 +95,7 @@ pub const KINDS: &[Kind] = &[
     package::KIND,
     service::KIND,
     sysctl::KIND,
+    sudoers::KIND,
     ufw_rules::KIND,
     ufw::KIND,
     user::KIND,
