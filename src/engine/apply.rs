@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::step::Done;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, recover, verify};
+use super::{Job, Stop, Surveyed, interlude, recover, verify};
 use crate::change::{Change, Known, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
-use crate::plan::{HostPlan, StepPlan};
+use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::runbook::Rendered;
 
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
@@ -24,6 +24,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     }
     if !plan.is_pending() {
         job.finish(&host, HostResult::NothingToDo);
+        link.close().await;
+        return None;
+    }
+    if let Some(step) = job.answerer.lacks(&plan) {
+        job.finish(&host, interlude::unanswered(step).into());
         link.close().await;
         return None;
     }
@@ -77,7 +82,14 @@ fn obstacle(plan: &HostPlan) -> Option<Stop> {
 }
 
 async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Stop> {
-    for step in plan.steps.iter().filter(|step| step.is_pending()) {
+    for step in &plan.steps {
+        if let Outcome::Interlude(interlude) = &step.outcome {
+            worker.interlude(step, interlude).await?;
+            continue;
+        }
+        if !step.is_pending() {
+            continue;
+        }
         if worker.job.stopped() {
             return Err(Stop::new(
                 Fault::Interrupted,

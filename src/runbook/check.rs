@@ -168,7 +168,7 @@ pub(super) const SHAPE: Shape = Shape {
         Field::optional("http", Ty::One(&HTTP), "A request from the controller."),
         Field::optional(
             "retry",
-            Ty::One(&super::load::RETRY),
+            Ty::One(&super::step_shape::RETRY),
             "Ask again before the answer is no.",
         ),
     ],
@@ -201,7 +201,7 @@ impl Check {
         Some(Self {
             name: SHAPE.text(node, "name")?,
             when: SHAPE.text(node, "when"),
-            retry: super::load::retry(SHAPE.get(node, "retry")),
+            retry: super::step::retry(SHAPE.get(node, "retry")),
             kind: kinds.remove(0),
         })
     }
