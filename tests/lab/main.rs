@@ -21,3 +21,4 @@ mod moved;
 mod operator;
 mod poisoned;
 mod refresh;
+mod ufw_kind;
