@@ -20,6 +20,8 @@ use crate::yaml::Node;
 pub mod apt_conf;
 pub mod command;
 pub mod file;
+pub mod inventory;
+pub mod known_hosts;
 pub mod login;
 pub mod package;
 pub mod service;
@@ -84,6 +86,8 @@ pub const KINDS: &[Kind] = &[
     apt_conf::KIND,
     command::KIND,
     file::KIND,
+    inventory::KIND,
+    known_hosts::KIND,
     login::KIND,
     package::KIND,
     service::KIND,

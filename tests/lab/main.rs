@@ -19,6 +19,7 @@ mod hostile;
 mod language;
 mod moved;
 mod operator;
+mod other_port;
 mod poisoned;
 mod refresh;
 mod ufw_kind;
