@@ -22,6 +22,8 @@ pub mod authorized_keys;
 pub mod command;
 pub mod fail2ban_jail;
 pub mod file;
+pub mod inventory;
+pub mod known_hosts;
 pub mod login;
 pub mod package;
 pub mod service;
@@ -91,6 +93,8 @@ pub const KINDS: &[Kind] = &[
     command::KIND,
     fail2ban_jail::KIND,
     file::KIND,
+    inventory::KIND,
+    known_hosts::KIND,
     login::KIND,
     package::KIND,
     service::KIND,

@@ -20,6 +20,7 @@ mod hostile;
 mod language;
 mod moved;
 mod operator;
+mod other_port;
 mod poisoned;
 mod refresh;
 mod ufw_kind;
