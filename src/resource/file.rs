@@ -134,10 +134,16 @@ impl File {
         }
     }
 
+<<<<<<< HEAD
     /// What a host shows of the file behind the path; `None`: no plain file, or none that is a text.
     pub(super) fn text_seen(&self, seen: &Answers) -> Result<Option<String>, ParseError> {
         let look = Look::parse(&Lines::of(seen, &self.probe())?)?;
         Ok(look.text().map(str::to_owned))
+=======
+    /// Where it is wanted.
+    pub(super) fn path(&self) -> &AbsolutePath {
+        &self.path
+>>>>>>> main
     }
 
     /// A file of root's with this content and mode, or none: what other kinds put somewhere.
@@ -162,6 +168,11 @@ impl File {
             Body::Text(text) => Some(text),
             Body::AsItIs | Body::Gone => None,
         }
+    }
+
+    /// Whether it says that there must be no file.
+    pub(super) fn is_absence(&self) -> bool {
+        self.body == Body::Gone
     }
 
     fn probe(&self) -> Probe {
