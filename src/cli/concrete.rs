@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args, feed};
-use crate::engine::Job;
+use crate::engine::{GuardTerms, Job};
 use crate::event::{EventKind, Events, HostResult, Mode, Told};
 use crate::runbook;
 
@@ -26,6 +26,7 @@ pub(super) fn concrete(
         due: Exit::Done,
         accept_change: false,
         tags: Vec::new(),
+        guard: GuardTerms::default(),
     };
     let links = setup::links(connections)?;
     let runtime = setup::runtime()?;

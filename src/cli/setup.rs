@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::feed::LoadIntent;
 use super::session::{Loaded, complain};
 use super::{Exit, args, paths};
-use crate::engine::Job;
+use crate::engine::{GuardTerms, Job};
 use crate::event::{Events, Mode};
 use crate::journal::{Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
@@ -26,6 +26,8 @@ pub(super) struct Intent {
     pub(super) due: Exit,
     pub(super) accept_change: bool,
     pub(super) tags: Vec<Name>,
+    /// How guarded steps are guarded.
+    pub(super) guard: GuardTerms,
 }
 
 impl Intent {
@@ -104,6 +106,7 @@ pub(super) fn job(
         mode: intent.mode,
         tags: intent.tags.clone(),
         forks: forks.into(),
+        guard: intent.guard,
         ssh: ssh.clone(),
         card,
         events: wires.events,

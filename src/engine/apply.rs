@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::new_login::{Logins, Way};
 use super::step::Done;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, recover, verify};
@@ -50,13 +51,22 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         steps: &rendered.steps,
         known: Known::nothing(),
         changes: 0,
+        way: Way {
+            host: host.clone(),
+            ssh: job.ssh.clone(),
+        },
+        logins: Logins::one(),
+        section: None,
     };
     let result = match perform_all(&mut worker, &plan).await {
-        Err(stop) => Stop {
-            changes: worker.changes,
-            ..stop
+        Err(stop) => {
+            let stop = worker.taken_back(stop).await;
+            Stop {
+                changes: worker.changes,
+                ..stop
+            }
+            .into()
         }
-        .into(),
         Ok(()) => prove(&mut worker, &rendered).await,
     };
     worker.link.close().await;
@@ -88,10 +98,11 @@ async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Sto
             Done::Changed(_) | Done::Nothing => {}
         }
     }
+    worker.end_section().await?;
     for step in plan.steps.iter().filter(|step| waits_for_end(step)) {
         worker.perform(step, Timing::AtEnd).await?;
     }
-    Ok(())
+    worker.end_section().await
 }
 
 fn waits_for_end(step: &StepPlan) -> bool {
@@ -113,7 +124,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
     };
     let mut fresh = None;
     if worker.link.alive().await.is_err() {
-        match recover::come_back(job, host).await {
+        match recover::come_back(job, &worker.way).await {
             Ok(link) => fresh = Some(link),
             Err(why) => {
                 return refuted(format!("all was done, but nothing could be proved: {why}"));

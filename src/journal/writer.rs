@@ -113,7 +113,10 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
             | HostResult::Verified
             | HostResult::Declined => false,
         },
-        EventKind::RunFinished { .. } => true,
+        EventKind::GuardArmed { .. }
+        | EventKind::GuardDisarmed { .. }
+        | EventKind::GuardFired { .. }
+        | EventKind::RunFinished { .. } => true,
         EventKind::RunStarted { .. }
         | EventKind::DataReady { .. }
         | EventKind::DataRefused { .. }
@@ -124,6 +127,9 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
         | EventKind::StepReplanned { .. }
         | EventKind::StepStarted { .. }
         | EventKind::StepProgress { .. }
+        | EventKind::GuardProven { .. }
+        | EventKind::GuardRefuted { .. }
+        | EventKind::GuardAwaited { .. }
         | EventKind::Checked { .. }
         | EventKind::Unknown => false,
     }

@@ -6,6 +6,7 @@
 mod channel;
 mod fault;
 mod frame;
+mod guard;
 mod host;
 mod local;
 mod script;
@@ -13,6 +14,7 @@ mod ssh;
 mod wire;
 
 pub use fault::TransportError;
+pub use guard::{Disarmed, GuardPhase, GuardState, NewLogin, REVERTED, server_port};
 pub use host::{MOVED, Performed, ReadHost, WriteHost};
 pub use script::{READ_SET, RunCard, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};

@@ -22,6 +22,10 @@ pub struct SshOptions {
     pub connect_timeout: Duration,
     /// At most so many logins at the same time: `MaxStartups` of a jump host is 10.
     pub logins: Arc<Semaphore>,
+    /// Our configuration.
+    config: PathBuf,
+    /// Tries after the first when the server is too busy to shake hands.
+    busy_retries: u32,
 }
 
 impl SshOptions {
@@ -51,7 +55,62 @@ impl SshOptions {
             control: control.to_owned(),
             connect_timeout,
             logins: Arc::new(Semaphore::new(logins.clamp(1, 8))),
+            config: config_file(control),
+            busy_retries: BUSY_RETRIES,
         })
+    }
+
+    /// The same without tries of its own, for a caller that counts its connections.
+    #[must_use]
+    pub fn once(&self) -> Self {
+        Self {
+            busy_retries: 0,
+            ..self.clone()
+        }
+    }
+
+    /// The same with the tries of `other` again.
+    #[must_use]
+    pub fn patient(&self, other: &Self) -> Self {
+        Self {
+            busy_retries: other.busy_retries,
+            ..self.clone()
+        }
+    }
+
+    /// Options for `host` on another port than the one it is known by: the host key must be the very one
+    /// that is trusted for it now, for a port that is not 22 is another name in `known_hosts`.
+    ///
+    /// # Errors
+    /// When our file cannot be written.
+    pub async fn with_key_of(&self, host: &Host) -> std::io::Result<Self> {
+        let Some(name) = known_name(host, self).await else {
+            return Ok(self.clone());
+        };
+        let config = self.control.join(format!("ssh_config.{}", host.name));
+        let ours = std::fs::read_to_string(&self.config)?;
+        std::fs::write(&config, format!("HostKeyAlias \"{name}\"\n{ours}"))?;
+        Ok(Self {
+            config,
+            ..self.clone()
+        })
+    }
+}
+
+/// The name under which ssh looks up the host's key: its alias, else the name with a port that is not 22.
+async fn known_name(host: &Host, options: &SshOptions) -> Option<String> {
+    name_of(&ssh_says(host, options).await?)
+}
+
+fn name_of(text: &str) -> Option<String> {
+    if let Some(alias) = value_of(text, "hostkeyalias").filter(|alias| *alias != "none") {
+        return Some(alias.to_owned());
+    }
+    let name = value_of(text, "hostname")?.to_lowercase();
+    let name = name.trim_matches(['[', ']']);
+    match value_of(text, "port") {
+        None | Some("22") => Some(name.to_owned()),
+        Some(port) => Some(format!("[{name}]:{port}")),
     }
 }
 
@@ -128,16 +187,21 @@ pub(crate) struct SshConnection {
 
 /// The name or address that ssh really connects to, by `ssh -G` (which connects to nothing).
 /// `None` when there is something in between (a jump host, a proxy command) or ssh cannot say.
+pub(super) async fn direct_target(host: &Host, options: &SshOptions) -> Option<String> {
+    target_of(&ssh_says(host, options).await?)
+}
+
+/// What `ssh -G` says about a host: lines `keyword value`.
 #[expect(
     clippy::disallowed_methods,
     reason = "the transport is where processes start"
 )]
-pub(super) async fn direct_target(host: &Host, options: &SshOptions) -> Option<String> {
+async fn ssh_says(host: &Host, options: &SshOptions) -> Option<String> {
     let mut command = tokio::process::Command::new("ssh");
-    command
-        .arg("-G")
-        .arg("-F")
-        .arg(config_file(&options.control));
+    command.arg("-G").arg("-F").arg(&options.config);
+    if let Some(port) = host.port {
+        command.arg("-p").arg(port.get().to_string());
+    }
     if let Some(user) = &host.user {
         command.arg("-l").arg(user.as_str());
     }
@@ -148,22 +212,22 @@ pub(super) async fn direct_target(host: &Host, options: &SshOptions) -> Option<S
         .output()
         .await
         .ok()?;
-    target_of(&String::from_utf8_lossy(&output.stdout))
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Reads lines `keyword value` of `ssh -G`.
+fn value_of<'a>(text: &'a str, keyword: &str) -> Option<&'a str> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(keyword)?.strip_prefix(' '))
+}
+
 fn target_of(text: &str) -> Option<String> {
-    let value = |keyword: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(keyword)?.strip_prefix(' '))
-    };
     let between = ["proxyjump", "proxycommand"]
         .iter()
-        .any(|keyword| value(keyword).is_some_and(|v| v != "none"));
+        .any(|keyword| value_of(text, keyword).is_some_and(|v| v != "none"));
     if between {
         None
     } else {
-        value("hostname").map(str::to_owned)
+        value_of(text, "hostname").map(str::to_owned)
     }
 }
 
@@ -175,7 +239,7 @@ impl SshConnection {
         let mut tries = 0;
         loop {
             match login(host, options).await {
-                Err(error) if error.is_busy() && tries < BUSY_RETRIES => {
+                Err(error) if error.is_busy() && tries < options.busy_retries => {
                     tries += 1;
                     // The address spreads hosts behind one jump host, so that they do not come back together.
                     let spread =
@@ -242,7 +306,7 @@ async fn login(host: &Host, options: &SshOptions) -> Result<Session, TransportEr
     builder
         .known_hosts_check(KnownHosts::Strict)
         .control_directory(&options.control)
-        .config_file(config_file(&options.control))
+        .config_file(&options.config)
         .connect_timeout(options.connect_timeout)
         .server_alive_interval(Duration::from_secs(15))
         // A killed controller must not leave the master behind for ever. Short is enough: a master
@@ -318,5 +382,13 @@ mod tests {
             Some("192.0.2.7")
         );
         assert_eq!(target_of("hostname 192.0.2.7\nproxyjump bastion\n"), None);
+    }
+
+    #[test]
+    fn a_host_keeps_the_name_of_its_key_on_another_port() {
+        let name = |text| name_of(text).unwrap();
+        assert_eq!(name("hostname Web-1.example\nport 22\n"), "web-1.example");
+        assert_eq!(name("hostname 192.0.2.7\nport 2200\n"), "[192.0.2.7]:2200");
+        assert_eq!(name("hostname x\nport 22\nhostkeyalias web\n"), "web");
     }
 }

@@ -15,6 +15,7 @@ mod cron;
 mod exits;
 mod files;
 mod fleet;
+mod guard;
 mod hostile;
 mod moved;
 mod operator;
