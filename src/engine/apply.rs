@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::new_login::{Logins, Way};
 use super::step::Done;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, recover, verify};
+use super::{Job, Stop, Surveyed, interlude, recover, verify};
 use crate::change::{Change, Known, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
-use crate::plan::{HostPlan, StepPlan};
+use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::runbook::Rendered;
 
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
@@ -25,6 +25,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     }
     if !plan.is_pending() {
         job.finish(&host, HostResult::NothingToDo);
+        link.close().await;
+        return None;
+    }
+    if let Some(step) = job.answerer.lacks(&plan) {
+        job.finish(&host, interlude::unanswered(step).into());
         link.close().await;
         return None;
     }
@@ -87,7 +92,16 @@ fn obstacle(plan: &HostPlan) -> Option<Stop> {
 }
 
 async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Stop> {
-    for step in plan.steps.iter().filter(|step| step.is_pending()) {
+    for step in &plan.steps {
+        if let Outcome::Interlude(interlude) = &step.outcome {
+            // A person may take longer than any guard waits.
+            worker.end_section().await?;
+            worker.interlude(step, interlude).await?;
+            continue;
+        }
+        if !step.is_pending() {
+            continue;
+        }
         if worker.job.stopped() {
             return Err(Stop::new(
                 Fault::Interrupted,
@@ -133,7 +147,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
     }
     let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
     let mut proofs = vec![verify::planned_again(job, host, link, &rendered.steps).await];
-    proofs.extend(verify::checks(job, host, link, &rendered.checks).await);
+    proofs.extend(verify::checks(job, &worker.way.host, link, &rendered.checks).await);
     if let Some(link) = fresh {
         link.close().await;
     }

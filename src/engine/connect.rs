@@ -74,18 +74,17 @@ fn interrupted() -> Stop {
 }
 
 fn supported(job: &Job, facts: &Facts) -> Result<(), Stop> {
-    if Supported::fit(&job.runbook.supports, &facts.os) != Fit::No {
+    let runbooks = job.runbook.all();
+    let misfit = runbooks
+        .into_iter()
+        .find(|runbook| Supported::fit(&runbook.supports, &facts.os) == Fit::No);
+    let Some(runbook) = misfit else {
         return Ok(());
-    }
-    let made_for: Vec<String> = job
-        .runbook
-        .supports
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    };
+    let made_for: Vec<String> = runbook.supports.iter().map(ToString::to_string).collect();
     let message = format!(
-        "the runbook is not made for {} {}",
-        facts.os.id, facts.os.version
+        "the runbook {} is not made for {} {}",
+        runbook.name, facts.os.id, facts.os.version
     );
     Err(Stop::new(Fault::Unsupported, message.trim_end())
         .hint(Some(format!("it is made for {}", made_for.join(", ")))))
@@ -93,7 +92,11 @@ fn supported(job: &Job, facts: &Facts) -> Result<(), Stop> {
 
 fn notes(job: &Job, facts: &Facts, link: &ReadHost) -> Vec<Note> {
     let mut notes = Vec::new();
-    if Supported::fit(&job.runbook.supports, &facts.os) == Fit::Derived {
+    let runbooks = job.runbook.all();
+    if runbooks
+        .iter()
+        .any(|runbook| Supported::fit(&runbook.supports, &facts.os) == Fit::Derived)
+    {
         notes.push(Note::warning(format!(
             "{} is a derivative that this runbook was not tried on",
             facts.os.name

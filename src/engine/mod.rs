@@ -3,6 +3,7 @@
 mod apply;
 mod connect;
 mod guard;
+mod interlude;
 mod new_login;
 mod outside;
 mod recover;
@@ -30,6 +31,8 @@ use crate::runbook::{Inputs, Rendered, Runbook};
 use crate::transport::{ReadHost, RunCard, SshOptions};
 use crate::value::Name;
 
+pub use interlude::{Answerer, Question};
+
 /// What a run is to do, the same for all hosts.
 #[derive(Debug)]
 pub struct Job {
@@ -53,6 +56,8 @@ pub struct Job {
     pub card: RunCard,
     /// Where events go.
     pub events: Events,
+    /// Who answers the questions of manual steps.
+    pub answerer: Answerer,
     /// True once the operator asked to stop: the running step ends, nothing more starts.
     pub stop: watch::Receiver<bool>,
     /// How each host ended; starts empty.

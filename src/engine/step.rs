@@ -106,7 +106,10 @@ impl Worker<'_> {
         match &promised.outcome {
             // Nothing was promised about it, so it may turn out as anything.
             Outcome::Seen(Verdict::UnknownUntil { .. }) => Ok(now),
-            Outcome::Seen(_) | Outcome::Skipped { .. } | Outcome::CouldNotTell { .. } => {
+            Outcome::Seen(_)
+            | Outcome::Interlude(_)
+            | Outcome::Skipped { .. }
+            | Outcome::CouldNotTell { .. } => {
                 let message = format!(
                     "{} turned out different from what was shown; nothing of it was done",
                     now.number

@@ -103,7 +103,21 @@ fn plan(steps: &[RenderedStep], answers: &Answers, tags: &[Name]) -> Vec<StepPla
         }
         planned.push(step_plan);
     }
+    drop_idle_interludes(&mut planned);
     planned
+}
+
+/// Questions and pauses are only for what comes after them.
+fn drop_idle_interludes(planned: &mut [StepPlan]) {
+    let last_due = planned.iter().rposition(StepPlan::is_pending);
+    for (index, step) in planned.iter_mut().enumerate() {
+        let is_idle = last_due.is_none_or(|last| index > last);
+        if is_idle && matches!(step.outcome, Outcome::Interlude(_)) {
+            step.outcome = Outcome::Skipped {
+                why: "nothing after it is due".to_owned(),
+            };
+        }
+    }
 }
 
 /// Compares one step with the answers, for the plan that is shown.
@@ -132,6 +146,10 @@ fn compare(
     settle: impl Fn(Verdict) -> Verdict,
 ) -> StepPlan {
     let Some(resource) = &step.resource else {
+        if let Some(interlude) = &step.interlude {
+            let outcome = Outcome::Interlude(interlude.clone());
+            return frame(step, String::new(), outcome, Vec::new(), Vec::new());
+        }
         return skipped(step, "its condition does not hold");
     };
     match resource.diff(answers, known) {

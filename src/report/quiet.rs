@@ -55,6 +55,7 @@ impl Quiet {
             | EventKind::GuardRefuted { .. }
             | EventKind::GuardAwaited { .. }
             | EventKind::GuardFired { .. }
+            | EventKind::Answered { .. }
             | EventKind::Checked { .. }
             | EventKind::HostFinished { .. }
             | EventKind::Unknown => Ok(()),

@@ -144,6 +144,13 @@ impl Story {
                 Some(guard_lines::awaited(host, run, *seconds, own))
             }
             EventKind::GuardFired { host, fired } => Some(guard_lines::fired(host, fired)),
+            EventKind::Answered {
+                host,
+                number,
+                question,
+                yes,
+                by,
+            } => notices::answered(host, *number, (question, *yes, by), style),
             EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
             EventKind::HostFinished { host, result } => self.host_finished(host, result),
             EventKind::RunFinished { .. } => None,

@@ -137,6 +137,7 @@ impl Tally {
             | EventKind::GuardDisarmed { .. }
             | EventKind::GuardRefuted { .. }
             | EventKind::GuardAwaited { .. }
+            | EventKind::Answered { .. }
             | EventKind::Unknown => {}
         }
     }

@@ -11,11 +11,13 @@ mod host;
 mod local;
 mod script;
 mod ssh;
+mod offer;
 mod wire;
 
 pub use fault::TransportError;
 pub use guard::{Disarmed, GuardPhase, GuardState, NewLogin, REVERTED, server_port};
 pub use host::{MOVED, Performed, ReadHost, WriteHost};
+pub use offer::{Offer, password_offer};
 pub use script::{READ_SET, RunCard, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};
 
