@@ -25,3 +25,4 @@ mod other_port;
 mod poisoned;
 mod refresh;
 mod ufw_kind;
+mod sshd_config;
