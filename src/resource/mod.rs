@@ -25,6 +25,7 @@ pub mod file;
 pub mod login;
 pub mod package;
 pub mod service;
+pub mod sshd_config;
 pub mod sysctl;
 pub mod sudoers;
 pub mod ufw_rules;
@@ -94,6 +95,7 @@ pub const KINDS: &[Kind] = &[
     login::KIND,
     package::KIND,
     service::KIND,
+    sshd_config::KIND,
     sysctl::KIND,
     sudoers::KIND,
     ufw_rules::KIND,
