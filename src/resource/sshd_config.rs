@@ -31,6 +31,7 @@ mod drop_in;
 mod action;
 mod obstacle;
 mod judge;
+mod lockout;
 
 use setting::Setting;
 
@@ -68,6 +69,11 @@ const SHAPE: Shape = Shape {
             Ty::Texts,
             "Keywords that are left out where this sshd is too old or too new to know them.",
         ),
+        Field::optional(
+            "login_unproven",
+            Ty::Bool,
+            "Go on, with a warning, when it cannot be told that we still get in (see `login`).",
+        ),
     ],
     shorthand: None,
 };
@@ -89,6 +95,7 @@ pub struct SshdConfig {
     ports: Option<Vec<Port>>,
     settings: Vec<Setting>,
     when_known: Vec<String>,
+    login_unproven: bool,
 }
 
 impl SshdConfig {
@@ -133,7 +140,8 @@ impl Resource for SshdConfig {
         let files = self.files("", "");
         let files = files.iter().flat_map(Resource::probes);
         let own = [self.probe()].into_iter().chain(files);
-        own.chain(self.trial_probe()).collect()
+        let login = lockout::check(self).map(|check| check.probe());
+        own.chain(self.trial_probe()).chain(login).collect()
     }
 
     fn diff(&self, seen: &Answers, known: &Known) -> Result<Diff, ParseError> {
@@ -143,7 +151,8 @@ impl Resource for SshdConfig {
             Some(probe) => Some(trial::Trial::parse(&Lines::of(seen, &probe)?)),
             None => None,
         };
-        judge::judge(self, &look, trial.as_ref(), seen, known)
+        let diff = judge::judge(self, &look, trial.as_ref(), seen, known)?;
+        lockout::gate(self, diff, seen)
     }
 }
 
@@ -193,6 +202,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
         .into_iter()
         .map(|word| word.text.trim().to_owned())
         .collect();
+    let login_unproven = fields.flag("login_unproven");
     let paths = (format!("{FOLDER}/{name}").parse().ok()).zip(MAIN.parse().ok());
     fields.finish(paths.map(|(path, main)| SshdConfig {
         name,
@@ -201,6 +211,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
         ports,
         settings,
         when_known,
+        login_unproven,
     }))
 }
 
