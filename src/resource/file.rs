@@ -134,16 +134,15 @@ impl File {
         }
     }
 
-<<<<<<< HEAD
+    /// Where it is wanted.
+    pub(super) fn path(&self) -> &AbsolutePath {
+        &self.path
+    }
+
     /// What a host shows of the file behind the path; `None`: no plain file, or none that is a text.
     pub(super) fn text_seen(&self, seen: &Answers) -> Result<Option<String>, ParseError> {
         let look = Look::parse(&Lines::of(seen, &self.probe())?)?;
         Ok(look.text().map(str::to_owned))
-=======
-    /// Where it is wanted.
-    pub(super) fn path(&self) -> &AbsolutePath {
-        &self.path
->>>>>>> main
     }
 
     /// A file of root's with this content and mode, or none: what other kinds put somewhere.

@@ -14,16 +14,6 @@ use crate::probe::{Answers, ParseError};
 use crate::resource::Resource;
 use crate::resource::file::File;
 
-/// Keywords of which the login check tells what Match blocks say.
-const SAID_BY_LOGIN: [&str; 6] = [
-    "authenticationmethods",
-    "challengeresponseauthentication",
-    "kbdinteractiveauthentication",
-    "passwordauthentication",
-    "permitemptypasswords",
-    "permitrootlogin",
-];
-
 /// What is looked at.
 struct Case<'a> {
     config: &'a SshdConfig,
@@ -99,6 +89,7 @@ impl Case<'_> {
         if let Some(diff) = settings.or_else(|| obstacle::of_ports(config, sshd)) {
             return Ok(diff);
         }
+        // Whether we would still get in is the business of src/resource/login.rs, and asked here.
         let ports = config.ports.as_deref();
         let wanted = ports.map(|ports| listen::wanted(&before, config.path.as_str(), ports));
         let wanted = wanted.unwrap_or_default();
@@ -187,7 +178,7 @@ impl Case<'_> {
         let seen: Vec<Spot> = was.iter().cloned().collect();
         let runs = sshd.mode != Mode::Idle;
         let moves = runs && listeners.is_some() && !listen::fits(&then, &seen);
-        let mut notes = self.notes()?;
+        let mut notes = self.notes();
         if drop_in.is_none() && edited.is_none() && !moves && !(runs && sshd.pending) {
             return Ok(Diff::compliant().with_notes(notes));
         }
@@ -215,16 +206,7 @@ impl Case<'_> {
             effective: self.effective(listeners.as_ref().map(|(_, after)| after)),
             moves,
         };
-        let mut change = action::change(self.config, sshd, outcome);
-        if let Some(check) = self.config.login() {
-            if let Some(refusal) = check.judge(self.seen, &[])?.refusal {
-                return Ok(Diff {
-                    verdict: Verdict::Blocked(refusal),
-                    notes,
-                });
-            }
-            change = change.expecting([check.probe()]);
-        }
+        let change = action::change(self.config, sshd, outcome);
         Ok(Diff::of(vec![change]).after(step).with_notes(notes))
     }
 
@@ -291,7 +273,7 @@ impl Case<'_> {
         spots.chain(settings).collect()
     }
 
-    fn notes(&self) -> Result<Vec<Note>, ParseError> {
+    fn notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
         let (config, sshd) = (self.config, self.sshd);
         for setting in &config.settings {
@@ -311,14 +293,6 @@ impl Case<'_> {
             }
         }
         notes.extend(self.others());
-        if let Some(check) = config.login() {
-            let keywords: Vec<&str> = config
-                .settings
-                .iter()
-                .map(|one| one.keyword.as_str())
-                .collect();
-            notes.extend(check.judge(self.seen, &keywords)?.notes);
-        }
         let new = config.ports.iter().flatten().map(|port| port.get());
         for port in new.filter(|port| {
             sshd.ephemeral
@@ -328,7 +302,7 @@ impl Case<'_> {
                 "port {port} is among those for outgoing connections (net.ipv4.ip_local_port_range): one of them may have it when sshd starts"
             )));
         }
-        Ok(notes)
+        notes
     }
 
     /// Lines of others that say something else for some, or add to ours.
@@ -343,8 +317,6 @@ impl Case<'_> {
             };
             let says = format!("{} says `{} {}`", line.place(), setting.keyword, line.args);
             match &line.condition {
-                // About getting in, the login check says it, and for whom.
-                Some(_) if SAID_BY_LOGIN.contains(&line.keyword.as_str()) => {}
                 Some(condition) if !line.args.eq_ignore_ascii_case(&setting.value()) => {
                     notes.push(Note::warning(format!(
                         "{says} for `Match {condition}`: there it stays so"
