@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::Retry;
+use super::trial::{self, Ban};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resource::check_constant;
 use crate::shape::{Field, Shape, Ty};
@@ -30,6 +31,7 @@ enum CheckKind {
     },
     Connect(Node),
     Http(Node),
+    Ban(Node),
 }
 
 /// A check ready to be made on one host.
@@ -69,6 +71,8 @@ pub enum RenderedProbe {
         /// Answers that mean no.
         not_status: Vec<u16>,
     },
+    /// By a ban of an address that nobody has, seen in the packet filter and lifted.
+    Ban(Ban),
 }
 
 /// What a command must answer.
@@ -167,6 +171,11 @@ pub(super) const SHAPE: Shape = Shape {
         ),
         Field::optional("http", Ty::One(&HTTP), "A request from the controller."),
         Field::optional(
+            "ban",
+            Ty::One(&trial::BAN),
+            "A ban of an address that nobody has, made for real, seen in the packet filter and lifted.",
+        ),
+        Field::optional(
             "retry",
             Ty::One(&super::step_shape::RETRY),
             "Ask again before the answer is no.",
@@ -184,9 +193,11 @@ impl Check {
         });
         let connect = SHAPE.get(node, "connect").cloned().map(CheckKind::Connect);
         let http = SHAPE.get(node, "http").cloned().map(CheckKind::Http);
-        let mut kinds: Vec<CheckKind> = [command, connect, http].into_iter().flatten().collect();
+        let ban = SHAPE.get(node, "ban").cloned().map(CheckKind::Ban);
+        let kinds = [command, connect, http, ban].into_iter();
+        let mut kinds: Vec<CheckKind> = kinds.flatten().collect();
         if kinds.len() != 1 {
-            let message = "a check has exactly one of command, connect and http";
+            let message = "a check has exactly one of command, connect, http and ban";
             out.push(Diagnostic::error(message).at(&node.place));
             return None;
         }
@@ -196,6 +207,7 @@ impl Check {
                 check_constant::<Status>(&HTTP, node, "not_status", out);
                 check_url(node, out);
             }
+            Some(CheckKind::Ban(node)) => trial::check(node, out),
             Some(CheckKind::Command { .. }) | None => {}
         }
         Some(Self {
@@ -220,6 +232,7 @@ impl Check {
             },
             CheckKind::Connect(node) => render_connect(scope, node)?,
             CheckKind::Http(node) => render_http(scope, node)?,
+            CheckKind::Ban(node) => RenderedProbe::Ban(trial::render(scope, node)?),
         };
         Ok(Some(RenderedCheck {
             name: scope.text(&self.name)?,
