@@ -1,25 +1,27 @@
 //! Checks in effect, from inside and from outside. A check that could not have failed is not passed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::{Job, Stop, Surveyed, outside, pause, survey};
-use crate::change::{Shown, Verdict};
+use crate::change::{Call, Shown, Verdict};
 use crate::event::{EventKind, Fault, HostResult, Proof};
 use crate::facts;
 use crate::inventory::Host;
 use crate::plan::{HostPlan, StepPlan};
 use crate::probe::Probe;
-use crate::runbook::{self, Expect, RenderedCheck, RenderedProbe, World};
+use crate::runbook::{self, Ban, Expect, RenderedCheck, RenderedProbe, World};
 use crate::transport::ReadHost;
+use crate::value::Port;
 
 /// A check and how it came out.
 pub(super) struct Proven {
     name: String,
     proof: Proof,
-    /// Made on the host itself: there it can always be told. From outside, a jump host or this very
-    /// machine may be in the way, which is no fault of the host.
+    /// Asked of the host itself: there it can always be told. From outside, a jump host or this very
+    /// machine may be in the way, which is no fault of the host; nor is what keeps a trial from being made.
     inside: bool,
 }
 
@@ -173,6 +175,37 @@ async fn make(job: &Job, host: &Host, link: &mut ReadHost, probe: &RenderedProbe
             not_status,
         } => outside::http(url.clone(), header.clone(), not_status.clone()).await,
         RenderedProbe::PasswordLogin => outside::password_login(job, host).await,
+        RenderedProbe::Ban(ban) => trial(link, ban).await,
+    }
+}
+
+/// A ban that is made for real and lifted by the host itself.
+async fn trial(link: &mut ReadHost, ban: &Ban) -> Proof {
+    let ports: Vec<String> = ban.ports.iter().map(Port::to_string).collect();
+    let words = [ban.jail.clone(), ports.join(",")].into_iter();
+    let addresses = ban.addresses.iter().map(IpAddr::to_string);
+    let call = Call::new("hf_trial_ban", words.chain(addresses));
+    let text = match link.attempt(&call).await {
+        Ok(answer) => answer.text().into_owned(),
+        Err(error) => {
+            return Proof::CouldNotTell {
+                why: error.to_string(),
+            };
+        }
+    };
+    match text.trim().split_once('=') {
+        Some(("yes", seen)) => Proof::Yes {
+            seen: seen.to_owned(),
+        },
+        Some(("no", seen)) => Proof::No {
+            seen: seen.to_owned(),
+        },
+        Some(("cannot", why)) => Proof::CouldNotTell {
+            why: why.to_owned(),
+        },
+        _ => Proof::CouldNotTell {
+            why: format!("the trial ended with {text:?}"),
+        },
     }
 }
 

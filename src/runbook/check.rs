@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::Retry;
+use super::trial::{self, Ban};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resource::check_constant;
 use crate::shape::{Field, Shape, Ty};
@@ -31,6 +32,7 @@ enum CheckKind {
     Connect(Node),
     Http(Node),
     PasswordLogin,
+    Ban(Node),
 }
 
 /// A check ready to be made on one host.
@@ -72,6 +74,8 @@ pub enum RenderedProbe {
     },
     /// By one attempt to log in without a key: sshd must refuse it and offer nothing that takes a password.
     PasswordLogin,
+    /// By a ban of an address that nobody has, seen in the packet filter and lifted.
+    Ban(Ban),
 }
 
 /// What a command must answer.
@@ -175,6 +179,11 @@ pub(super) const SHAPE: Shape = Shape {
             "One attempt to log in as the same user without a key: sshd must offer neither password nor keyboard-interactive.",
         ),
         Field::optional(
+            "ban",
+            Ty::One(&trial::BAN),
+            "A ban of an address that nobody has, made for real, seen in the packet filter and lifted.",
+        ),
+        Field::optional(
             "retry",
             Ty::One(&super::step_shape::RETRY),
             "Ask again before the answer is no.",
@@ -194,10 +203,12 @@ impl Check {
         let http = SHAPE.get(node, "http").cloned().map(CheckKind::Http);
         let login = SHAPE.get(node, "password_login");
         let login = login.map(|_| CheckKind::PasswordLogin);
-        let kinds = [command, connect, http, login];
+        let ban = SHAPE.get(node, "ban").cloned().map(CheckKind::Ban);
+        let kinds = [command, connect, http, login, ban];
         let mut kinds: Vec<CheckKind> = kinds.into_iter().flatten().collect();
         if kinds.len() != 1 {
-            let message = "a check has exactly one of command, connect, http and password_login";
+            let message =
+                "a check has exactly one of command, connect, http, password_login and ban";
             out.push(Diagnostic::error(message).at(&node.place));
             return None;
         }
@@ -207,6 +218,7 @@ impl Check {
                 check_constant::<Status>(&HTTP, node, "not_status", out);
                 check_url(node, out);
             }
+            Some(CheckKind::Ban(node)) => trial::check(node, out),
             Some(CheckKind::Command { .. } | CheckKind::PasswordLogin) | None => {}
         }
         Some(Self {
@@ -232,6 +244,7 @@ impl Check {
             CheckKind::Connect(node) => render_connect(scope, node)?,
             CheckKind::Http(node) => render_http(scope, node)?,
             CheckKind::PasswordLogin => RenderedProbe::PasswordLogin,
+            CheckKind::Ban(node) => RenderedProbe::Ban(trial::render(scope, node)?),
         };
         Ok(Some(RenderedCheck {
             name: scope.text(&self.name)?,

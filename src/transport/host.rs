@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::script::{self, RunCard, StepScript};
 use super::wire::{Progress, Wire};
 use super::{Connection, SshOptions, TransportError};
+use crate::change::Call;
 use crate::inventory::Host;
 use crate::probe::{Answer, Answers, Probe};
 
@@ -138,6 +139,20 @@ impl ReadHost {
             other => other?,
         };
         Ok(answers(raw, 0, probes))
+    }
+
+    /// Makes a trial: a call of a function of `src/host/*.trial.sh`, which changes something for a moment and
+    /// puts it back by itself, and says what it saw.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn attempt(&mut self, call: &Call) -> Result<Answer, TransportError> {
+        tracing::debug!(function = call.function, args = ?call.args, "tries");
+        let request = |nonce: &str| script::trial(nonce, call);
+        let raw = self.wire.request(ASK_LIMIT, 1, &|_| {}, request).await?;
+        let first = raw.into_iter().find(|(index, _, _)| *index == 0);
+        let (status, output) = first.map_or((-1, Vec::new()), |(_, status, body)| (status, body));
+        Ok(Answer { status, output })
     }
 
     /// Takes the host's lock and opens the run's folder there.
