@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -15,6 +16,9 @@ use crate::probe::Probe;
 use crate::runbook::{self, Ban, Expect, RenderedCheck, RenderedProbe, World};
 use crate::transport::ReadHost;
 use crate::value::Port;
+
+/// `timeout(1)` says this when it ended a command.
+const OUT_OF_TIME: i32 = 124;
 
 /// A check and how it came out.
 pub(super) struct Proven {
@@ -165,7 +169,11 @@ pub(super) fn failed(proofs: &[Proven]) -> Option<String> {
 
 async fn make(job: &Job, host: &Host, link: &mut ReadHost, probe: &RenderedProbe) -> Proof {
     match probe {
-        RenderedProbe::Command { argv, expect } => command(link, argv, expect).await,
+        RenderedProbe::Command {
+            argv,
+            expect,
+            limit,
+        } => command(link, argv, expect, limit.get()).await,
         RenderedProbe::Connect { ports, reach } => {
             outside::connect(job, host, link, ports, *reach).await
         }
@@ -209,9 +217,13 @@ async fn trial(link: &mut ReadHost, ban: &Ban) -> Proof {
     }
 }
 
-async fn command(link: &mut ReadHost, argv: &[String], expect: &Expect) -> Proof {
-    let probe = Probe::new("hf_run", argv.iter().cloned());
-    let answers = match link.ask(std::slice::from_ref(&probe)).await {
+async fn command(link: &mut ReadHost, argv: &[String], expect: &Expect, limit: Duration) -> Proof {
+    let seconds = limit.as_secs().max(1);
+    let words = [seconds.to_string()]
+        .into_iter()
+        .chain(argv.iter().cloned());
+    let probe = Probe::new("hf_run_for", words);
+    let answers = match link.ask_for(std::slice::from_ref(&probe), limit).await {
         Ok(answers) => answers,
         Err(error) => {
             return Proof::CouldNotTell {
@@ -231,6 +243,9 @@ async fn command(link: &mut ReadHost, argv: &[String], expect: &Expect) -> Proof
                 "{} cannot be run there",
                 argv.first().map_or("", String::as_str)
             ),
+        },
+        Ok((OUT_OF_TIME, _)) if expect.status != OUT_OF_TIME => Proof::CouldNotTell {
+            why: format!("it was ended after {seconds} s"),
         },
         Ok((status, stdout)) => match expect.problem(status, &stdout) {
             Some(seen) => Proof::No { seen },

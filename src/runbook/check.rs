@@ -28,6 +28,7 @@ enum CheckKind {
     Command {
         argv: Vec<Text>,
         expect: Option<Node>,
+        limit: Duration,
     },
     Connect(Node),
     Http(Node),
@@ -55,6 +56,8 @@ pub enum RenderedProbe {
         argv: Vec<String>,
         /// What it must answer.
         expect: Expect,
+        /// How long it may take.
+        limit: Duration,
     },
     /// By connections from the controller to the host's address.
     Connect {
@@ -151,6 +154,9 @@ pub(super) const HTTP: Shape = Shape {
     shorthand: None,
 };
 
+/// How long a command may take when nothing is said.
+const COMMAND_LIMIT: Duration = Duration::seconds(60);
+
 /// One entry below `verify:`.
 pub(super) const SHAPE: Shape = Shape {
     name: "a check",
@@ -167,6 +173,11 @@ pub(super) const SHAPE: Shape = Shape {
             "A program on the host that only reads, as a list of words.",
         ),
         Field::optional("expect", Ty::One(&EXPECT), "What the command must answer."),
+        Field::optional(
+            "timeout",
+            Ty::Duration,
+            "How long the command may take; 1m when not said. One that takes longer has told nothing.",
+        ),
         Field::optional(
             "connect",
             Ty::One(&CONNECT),
@@ -198,6 +209,7 @@ impl Check {
         let command = SHAPE.texts(node, "command").map(|argv| CheckKind::Command {
             argv,
             expect: SHAPE.get(node, "expect").cloned(),
+            limit: SHAPE.parse(node, "timeout").unwrap_or(COMMAND_LIMIT),
         });
         let connect = SHAPE.get(node, "connect").cloned().map(CheckKind::Connect);
         let http = SHAPE.get(node, "http").cloned().map(CheckKind::Http);
@@ -237,9 +249,14 @@ impl Check {
             return Ok(None);
         }
         let probe = match &self.kind {
-            CheckKind::Command { argv, expect } => RenderedProbe::Command {
+            CheckKind::Command {
+                argv,
+                expect,
+                limit,
+            } => RenderedProbe::Command {
                 argv: texts(scope, argv)?,
                 expect: render_expect(scope, expect.as_ref())?,
+                limit: *limit,
             },
             CheckKind::Connect(node) => render_connect(scope, node)?,
             CheckKind::Http(node) => render_http(scope, node)?,
