@@ -106,6 +106,8 @@ pub struct File {
     validate: Vec<String>,
     follow: bool,
     in_place: bool,
+    /// Whoever puts it makes its folder, too.
+    makes_folder: bool,
 }
 
 /// What a file should hold.
@@ -133,7 +135,14 @@ impl File {
             validate: Vec::new(),
             follow: false,
             in_place: false,
+            makes_folder: false,
         }
+    }
+
+    /// The same, where a missing folder is made along with it.
+    pub(super) fn with_its_folder(mut self) -> Self {
+        self.makes_folder = true;
+        self
     }
 
     /// Whether it says that there must be no file.
@@ -302,6 +311,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
         validate,
         follow,
         in_place,
+        makes_folder: false,
     }))
 }
 

@@ -23,8 +23,10 @@ pub mod file;
 pub mod package;
 pub mod service;
 pub mod sudoers;
+pub mod systemd_unit;
 pub mod ufw_rules;
 pub mod user;
+pub mod wait_for;
 
 pub use command::command_output;
 
@@ -87,8 +89,10 @@ pub const KINDS: &[Kind] = &[
     package::KIND,
     service::KIND,
     sudoers::KIND,
+    systemd_unit::KIND,
     ufw_rules::KIND,
     user::KIND,
+    wait_for::KIND,
 ];
 
 /// The kind behind a key of a step.
