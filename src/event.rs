@@ -99,6 +99,8 @@ pub enum StepResult {
     },
     /// When its turn came, there was nothing to do.
     NothingToDo,
+    /// Its question was answered with yes, or its pause is over.
+    Passed,
     /// Not done, or not with the desired effect.
     Failed {
         /// Which kind of failure.
@@ -249,6 +251,19 @@ pub enum EventKind {
         /// How.
         result: StepResult,
     },
+    /// A person answered the question of a manual step.
+    Answered {
+        /// The host.
+        host: String,
+        /// The step.
+        number: StepNumber,
+        /// What was asked.
+        question: String,
+        /// Whether the answer was yes.
+        yes: bool,
+        /// Who answered: `user@machine`, or `--answer` when it was given before the run.
+        by: String,
+    },
     /// A check of the runbook's `verify` part was made.
     Checked {
         /// The host.
@@ -287,6 +302,7 @@ impl EventKind {
             | EventKind::StepStarted { host, .. }
             | EventKind::StepProgress { host, .. }
             | EventKind::StepFinished { host, .. }
+            | EventKind::Answered { host, .. }
             | EventKind::Checked { host, .. }
             | EventKind::HostFinished { host, .. } => Some(host),
             EventKind::HostPlanned { plan } => Some(&plan.host),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::{Note, StepNumber, Verdict};
 use crate::probe::{Digest, Probe};
 use crate::risk::Risk;
+use crate::runbook::Interlude;
 
 /// The plan for one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub struct StepPlan {
 pub enum Outcome {
     /// The resource looked.
     Seen(Verdict),
+    /// A question or a pause before later steps that are due.
+    Interlude(Interlude),
     /// `when:` does not hold, or a tag was not asked for.
     Skipped {
         /// Why, as a clause.
@@ -75,7 +78,7 @@ impl StepPlan {
     pub fn verdict(&self) -> Option<&Verdict> {
         match &self.outcome {
             Outcome::Seen(verdict) => Some(verdict),
-            Outcome::Skipped { .. } | Outcome::CouldNotTell { .. } => None,
+            Outcome::Interlude(_) | Outcome::Skipped { .. } | Outcome::CouldNotTell { .. } => None,
         }
     }
 
@@ -91,7 +94,7 @@ impl StepPlan {
             Outcome::Seen(verdict) => {
                 !verdict.changes().is_empty() || matches!(verdict, Verdict::UnknownUntil { .. })
             }
-            Outcome::Skipped { .. } | Outcome::CouldNotTell { .. } => false,
+            Outcome::Interlude(_) | Outcome::Skipped { .. } | Outcome::CouldNotTell { .. } => false,
         }
     }
 
@@ -108,7 +111,7 @@ impl StepPlan {
                 hint: None,
                 human: false,
             }),
-            Outcome::Seen(_) | Outcome::Skipped { .. } => None,
+            Outcome::Seen(_) | Outcome::Interlude(_) | Outcome::Skipped { .. } => None,
         }
     }
 }

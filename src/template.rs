@@ -196,6 +196,13 @@ impl Names {
         self
     }
 
+    /// All but `root`.
+    #[must_use]
+    pub fn without(mut self, root: &str) -> Self {
+        self.0.remove(root);
+        self
+    }
+
     /// `root` with the names below it that the mappings of `sample` have, however deep.
     #[must_use]
     pub fn with_sample(mut self, root: &str, sample: &serde_json::Value) -> Self {

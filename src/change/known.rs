@@ -80,6 +80,15 @@ impl Known {
         homes.find_map(|(step, home)| (home == path).then_some(*step))
     }
 
+    /// What earlier steps will make of the files below a folder (`/etc/ssh/`), by path.
+    pub fn files_below(&self, folder: &str) -> impl Iterator<Item = (StepNumber, Option<&[u8]>)> {
+        let below = self
+            .files
+            .iter()
+            .filter(move |(path, _)| path.starts_with(folder));
+        below.map(|(_, (step, content))| (*step, content.as_deref()))
+    }
+
     /// Whether the step with this id will change something.
     pub fn will_change(&self, id: &str) -> bool {
         self.changed.contains_key(id)

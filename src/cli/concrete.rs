@@ -1,5 +1,6 @@
 //! A runbook's concrete steps for one host: its facts are asked, nothing else is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -7,7 +8,7 @@ use tokio::sync::watch;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args, feed};
-use crate::engine::Job;
+use crate::engine::{Answerer, Job};
 use crate::event::{EventKind, Events, HostResult, Mode, Told};
 use crate::runbook;
 
@@ -26,12 +27,17 @@ pub(super) fn concrete(
         due: Exit::Done,
         accept_change: false,
         tags: Vec::new(),
+        answers: BTreeMap::new(),
     };
     let links = setup::links(connections)?;
     let runtime = setup::runtime()?;
     let (events, mut told) = Events::channel();
     let (_stop, stop) = watch::channel(false);
-    let wires = Wires { events, stop };
+    let wires = Wires {
+        events,
+        stop,
+        answerer: Answerer::default(),
+    };
     let job = Arc::new(setup::job(
         loaded,
         &intent,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinError;
 
@@ -10,12 +11,13 @@ use super::results::{declined, dry_result, exit_of, question};
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
-use super::{Exit, args, feed, signals, sinks};
-use crate::engine::{Job, Surveyed};
+use super::{Exit, args, ask, feed, signals, sinks};
+use crate::engine::{Answerer, Job, Question, Surveyed};
 use crate::event::{EventKind, Events, Fault, Mode};
 use crate::plan::HostPlan;
 use crate::probe::Digest;
 use crate::risk::Risk;
+use crate::runbook::Runbook;
 
 /// Runs what was loaded, and tells it.
 pub(super) fn start(
@@ -60,20 +62,31 @@ fn begin(
     };
     let teller =
         Teller::start(telling).map_err(|error| complain(&format!("cannot start: {error}")))?;
+    let (asked, questions) = unbounded_channel();
     let wires = Wires {
         events,
         stop: stopped,
+        answerer: Answerer {
+            given: intent.answers.clone(),
+            // Nobody is asked anything when nobody may be there.
+            asked: (!intent.unattended && ask::can_ask()).then_some(asked),
+        },
     };
     let job = setup::job(loaded, &intent, &links.ssh, &run, connections.forks, wires);
     let runtime = setup::runtime()?;
-    let exit = runtime.block_on(drive(Arc::new(job), intent, teller, stop));
+    let exit = runtime.block_on(drive(Arc::new(job), intent, (teller, questions), stop));
     // A thread that still waits for a refused server must not keep us.
     runtime.shutdown_background();
     Ok(exit)
 }
 
 /// The run itself.
-async fn drive(job: Arc<Job>, intent: Intent, teller: Teller, stop: watch::Sender<bool>) -> Exit {
+async fn drive(
+    job: Arc<Job>,
+    intent: Intent,
+    (teller, mut questions): (Teller, UnboundedReceiver<Question>),
+    stop: watch::Sender<bool>,
+) -> Exit {
     let begun = Instant::now();
     let control = job.ssh.control.clone();
     let signals = tokio::spawn(signals::listen(stop, job.events.clone(), control));
@@ -87,7 +100,7 @@ async fn drive(job: Arc<Job>, intent: Intent, teller: Teller, stop: watch::Sende
     let refused = match usable(data) {
         Ok(feed) => {
             let surveyed = job.survey(connected, feed.value.clone()).await;
-            let agreed = carry_out(&job, &intent, &teller, surveyed).await;
+            let agreed = carry_out(&job, &intent, (&teller, &mut questions), surveyed).await;
             // A list that a person said no to is not what the next one is measured by.
             if agreed && let Err(error) = feed.keep() {
                 complain(&format!("warning: {error}"));
@@ -173,7 +186,7 @@ fn started(job: &Job, intent: &Intent) -> EventKind {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         runbook: job.runbook.name.to_string(),
         summary: job.runbook.summary.clone(),
-        digest: Digest::of(job.runbook.source.text().as_bytes()).to_string(),
+        digest: digest(&job.runbook),
         mode: intent.mode,
         unattended: intent.unattended,
         operator: job.card.operator.clone(),
@@ -181,11 +194,21 @@ fn started(job: &Job, intent: &Intent) -> EventKind {
     }
 }
 
+/// Of the texts of the runbook and of those that it includes.
+fn digest(runbook: &Runbook) -> String {
+    let texts: Vec<&str> = runbook
+        .all()
+        .iter()
+        .map(|runbook| runbook.source.text())
+        .collect();
+    Digest::of(texts.concat().as_bytes()).to_string()
+}
+
 /// Does what the run is for; whether the plan was carried out, which a dry run's never is.
 async fn carry_out(
     job: &Arc<Job>,
     intent: &Intent,
-    teller: &Teller,
+    (teller, questions): (&Teller, &mut UnboundedReceiver<Question>),
     surveyed: Vec<Surveyed>,
 ) -> bool {
     match intent.mode {
@@ -209,13 +232,37 @@ async fn carry_out(
                 None => true,
             };
             if agreed {
-                job.apply(surveyed).await;
+                answering(teller, questions, job.apply(surveyed)).await;
             } else {
                 let interrupted = *job.stop.borrow();
                 job.leave(surveyed, |plan| declined(plan, interrupted))
                     .await;
             }
             agreed
+        }
+    }
+}
+
+/// Does `work`, and asks the operator what it asks on the way, one question at a time.
+async fn answering(
+    teller: &Teller,
+    questions: &mut UnboundedReceiver<Question>,
+    work: impl Future<Output = ()>,
+) {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            () = &mut work => return,
+            Some(Question { text, answer }) = questions.recv() => {
+                let asked = teller.confirm(text);
+                tokio::select! {
+                    () = &mut work => return,
+                    yes = asked => {
+                        // Whoever asked may have been stopped meanwhile.
+                        let _ = answer.send(yes);
+                    }
+                }
+            }
         }
     }
 }

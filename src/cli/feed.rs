@@ -10,8 +10,7 @@ use crate::data;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Job;
 use crate::event::{EventKind, Fault};
-use crate::runbook::{self, World};
-use crate::template::Scope;
+use crate::runbook::{self, Part, World};
 
 /// What loading data must know.
 #[derive(Clone)]
@@ -26,42 +25,58 @@ pub(super) struct LoadIntent {
 pub(super) struct Feed {
     /// `data` as templates see it.
     pub(super) value: Value,
-    loaded: Vec<data::Data>,
-    store: PathBuf,
+    /// What was loaded, and the folder of the last good copies of its runbook.
+    loaded: Vec<(data::Data, PathBuf)>,
 }
 
-/// Fetches and guards every entry of `data:`, once for all hosts.
+/// Fetches and guards every entry of `data:`, once for all hosts; those of included runbooks as well.
 ///
 /// # Errors
 /// Already told as an event; the class of the fault.
 pub(super) fn load(job: &Job, intent: &LoadIntent) -> Result<Feed, Fault> {
-    let store: PathBuf = paths::cache().join("data").join(job.runbook.name.as_str());
     let mut feed = Feed {
-        value: Value::Null,
+        value: Value::Object(serde_json::Map::new()),
         loaded: Vec::new(),
-        store,
     };
-    let mut values = serde_json::Map::new();
-    for spec in &job.runbook.data {
-        let options = data::LoadOptions {
-            store: feed.store.clone(),
-            unattended: intent.unattended,
-            accept_change: intent.accept_change.clone(),
-            now: Timestamp::now(),
-        };
-        let loaded = scope_of_all(job, spec).and_then(|scope| data::load(spec, &scope, &options));
-        let data = loaded.map_err(|error| tell_refused(job, spec.name(), error))?;
-        job.events.tell(EventKind::DataReady {
-            name: spec.name().to_owned(),
-            origin: data.origin.to_string(),
-            entries: data.entries,
-            notes: data.notes.clone(),
-        });
-        values.insert(spec.name().to_owned(), data.value.clone());
-        feed.loaded.push(data);
+    if !job.runbook.fetches() {
+        return Ok(feed);
     }
-    feed.value = Value::Object(values);
+    let hosts = parts_of_all(job).map_err(|error| tell_refused(job, "", error))?;
+    let Some(((_, first), others)) = hosts.split_first() else {
+        return Ok(feed);
+    };
+    for (index, part) in first.iter().enumerate() {
+        let store = paths::cache().join("data").join(part.runbook.name.as_str());
+        for spec in &part.runbook.data {
+            let options = data::LoadOptions {
+                store: store.clone(),
+                unattended: intent.unattended,
+                accept_change: intent.accept_change.clone(),
+                now: Timestamp::now(),
+            };
+            let loaded = same_for_all(spec, part, index, others)
+                .and_then(|()| data::load(spec, &part.scope, &options));
+            let data = loaded.map_err(|error| tell_refused(job, spec.name(), error))?;
+            job.events.tell(EventKind::DataReady {
+                name: spec.name().to_owned(),
+                origin: data.origin.to_string(),
+                entries: data.entries,
+                notes: data.notes.clone(),
+            });
+            put(&mut feed.value, &part.path, spec.name(), data.value.clone());
+            feed.loaded.push((data, store.clone()));
+        }
+    }
     Ok(feed)
+}
+
+/// Puts a value where the runbook that declares it will look.
+fn put(value: &mut Value, path: &[String], name: &str, data: Value) {
+    let mut at = value;
+    for key in path {
+        at = &mut at[key.as_str()];
+    }
+    at[name] = data;
 }
 
 impl Feed {
@@ -72,39 +87,49 @@ impl Feed {
     pub(super) fn keep(&self) -> Result<(), data::StoreError> {
         self.loaded
             .iter()
-            .try_for_each(|data| data.keep(&self.store))
+            .try_for_each(|(data, store)| data.keep(store))
     }
 }
 
-/// The scope that describes data. It is fetched once, so it must mean the same on every host.
-fn scope_of_all(job: &Job, spec: &data::Spec) -> Result<Scope, data::DataError> {
-    let mut scopes = job.hosts.iter().filter_map(|host| {
-        let inputs = job.inputs.get(host.name.as_str())?;
-        let world = World {
-            host,
-            inputs,
-            facts: None,
-            data: &Value::Null,
+/// The runbooks with data, as each host describes them.
+fn parts_of_all(job: &Job) -> Result<Vec<(&str, Vec<Part<'_>>)>, data::DataError> {
+    let mut all = Vec::new();
+    for host in &job.hosts {
+        if let Some(inputs) = job.inputs.get(host.name.as_str()) {
+            let world = World {
+                host,
+                inputs,
+                facts: None,
+                data: &Value::Null,
+            };
+            all.push((host.name.as_str(), runbook::parts(&job.runbook, &world)?));
+        }
+    }
+    Ok(all)
+}
+
+/// Data is fetched once, so it must mean the same on every host.
+fn same_for_all(
+    spec: &data::Spec,
+    part: &Part<'_>,
+    index: usize,
+    others: &[(&str, Vec<Part<'_>>)],
+) -> Result<(), data::DataError> {
+    for (host, parts) in others {
+        let Some(other) = parts.get(index) else {
+            continue;
         };
-        Some((host, runbook::scope(&job.runbook, &world)))
-    });
-    let Some((first, scope)) = scopes.next() else {
-        return Err(Diagnostic::error("there is no host to fetch data for").into());
-    };
-    for (host, other) in scopes {
-        if !spec.means_the_same(&scope, &other)? {
+        if !spec.means_the_same(&part.scope, &other.scope)? {
             let message = format!(
-                "data `{}` is fetched once per run, but {} and {} describe it differently",
+                "data `{}` is fetched once per run, but {host} describes it differently than others",
                 spec.name(),
-                first.name,
-                host.name
             );
             return Err(Diagnostic::error(message)
                 .hint("run them apart with --limit")
                 .into());
         }
     }
-    Ok(scope)
+    Ok(())
 }
 
 fn tell_refused(job: &Job, name: &str, error: data::DataError) -> Fault {

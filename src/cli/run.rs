@@ -1,5 +1,7 @@
 //! `holdfast run` and `holdfast verify`: what the operator wants.
 
+use std::collections::BTreeMap;
+
 use clap::CommandFactory as _;
 use serde_json::Value;
 
@@ -7,6 +9,7 @@ use super::drive;
 use super::session::{self, complain};
 use super::setup::Intent;
 use super::{Cli, Exit, args, ask};
+use crate::diagnostic::Diagnostic;
 use crate::event::Mode;
 use crate::runbook;
 use crate::value::Name;
@@ -46,6 +49,15 @@ pub(super) struct Args {
         value_name = "TAG"
     )]
     tags: Vec<Name>,
+    /// The answer to the question of a manual step, by the step's id: `ID=yes` or `ID=no`
+    #[arg(
+        long = "answer",
+        env = "HOLDFAST_ANSWER",
+        value_delimiter = ',',
+        value_name = "ID=yes|no",
+        value_parser = answer
+    )]
+    answers: Vec<(String, bool)>,
     #[command(flatten)]
     selection: args::Selection,
     #[command(flatten)]
@@ -69,6 +81,14 @@ pub(super) struct VerifyArgs {
     files: args::Files,
     #[command(flatten)]
     connections: args::Connections,
+}
+
+fn answer(text: &str) -> Result<(String, bool), String> {
+    match text.split_once('=') {
+        Some((id, "yes")) => Ok((id.to_owned(), true)),
+        Some((id, "no")) => Ok((id.to_owned(), false)),
+        Some(_) | None => Err("an answer is ID=yes or ID=no".to_owned()),
+    }
 }
 
 pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
@@ -100,11 +120,24 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
         },
         accept_change: args.accept_change,
         tags: args.tags.clone(),
+        answers: args.answers.iter().cloned().collect(),
     };
     match session::load(&args.files, &args.selection, name) {
-        Ok(loaded) => drive::start(loaded, intent, &args.connections, output),
+        Ok(loaded) => match unasked(&loaded.runbook, &intent) {
+            Some(mistake) => complain(&mistake),
+            None => drive::start(loaded, intent, &args.connections, output),
+        },
         Err(exit) => exit,
     }
+}
+
+/// The answer to a question that the runbook does not ask.
+fn unasked(runbook: &runbook::Runbook, intent: &Intent) -> Option<Diagnostic> {
+    let questions = runbook.questions();
+    let id = intent.answers.keys().find(|id| !questions.contains(id))?;
+    let message = format!("{} asks no question with the id `{id}`", runbook.name);
+    let known = questions.iter().map(String::as_str);
+    Some(Diagnostic::error(message).nearest(id, known))
 }
 
 pub(super) fn verify(args: &VerifyArgs, output: &args::Output) -> Exit {
@@ -115,6 +148,7 @@ pub(super) fn verify(args: &VerifyArgs, output: &args::Output) -> Exit {
         due: Exit::ChangesDue,
         accept_change: false,
         tags: Vec::new(),
+        answers: BTreeMap::new(),
     };
     match session::load(&args.files, &args.selection, &args.runbook) {
         Ok(loaded) => drive::start(loaded, intent, &args.connections, output),

@@ -1,5 +1,6 @@
 //! What a run is made of before its first connection: its id, its journal, its connections.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use tokio::sync::watch;
 use super::feed::LoadIntent;
 use super::session::{Loaded, complain};
 use super::{Exit, args, paths};
-use crate::engine::Job;
+use crate::engine::{Answerer, Job};
 use crate::event::{Events, Mode};
 use crate::journal::{Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
@@ -26,6 +27,8 @@ pub(super) struct Intent {
     pub(super) due: Exit,
     pub(super) accept_change: bool,
     pub(super) tags: Vec<Name>,
+    /// Answers to manual steps, by id.
+    pub(super) answers: BTreeMap<String, bool>,
 }
 
 impl Intent {
@@ -76,6 +79,7 @@ pub(super) fn runtime() -> Result<Runtime, Exit> {
 pub(super) struct Wires {
     pub(super) events: Events,
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) answerer: Answerer,
 }
 
 /// Puts the parts of a run together.
@@ -107,6 +111,7 @@ pub(super) fn job(
         ssh: ssh.clone(),
         card,
         events: wires.events,
+        answerer: wires.answerer,
         stop: wires.stop,
         results: std::sync::Mutex::default(),
     }

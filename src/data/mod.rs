@@ -162,6 +162,12 @@ impl From<Diagnostic> for DataError {
     }
 }
 
+impl From<Diagnostics> for DataError {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self::Spec(diagnostics)
+    }
+}
+
 /// A judgement against what was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Refusal {

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::step::Done;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, recover, verify};
+use super::{Job, Stop, Surveyed, interlude, recover, verify};
 use crate::change::{Change, Known, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
-use crate::plan::{HostPlan, StepPlan};
+use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::runbook::Rendered;
 
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
@@ -15,6 +17,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         host,
         link,
         rendered,
+        data,
         plan,
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
@@ -24,6 +27,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     }
     if !plan.is_pending() {
         job.finish(&host, HostResult::NothingToDo);
+        link.close().await;
+        return None;
+    }
+    if let Some(step) = job.answerer.lacks(&plan) {
+        job.finish(&host, interlude::unanswered(step).into());
         link.close().await;
         return None;
     }
@@ -57,7 +65,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             ..stop
         }
         .into(),
-        Ok(()) => prove(&mut worker, &rendered).await,
+        Ok(()) => prove(&mut worker, &rendered, &data).await,
     };
     worker.link.close().await;
     job.finish(&host, result);
@@ -77,7 +85,14 @@ fn obstacle(plan: &HostPlan) -> Option<Stop> {
 }
 
 async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Stop> {
-    for step in plan.steps.iter().filter(|step| step.is_pending()) {
+    for step in &plan.steps {
+        if let Outcome::Interlude(interlude) = &step.outcome {
+            worker.interlude(step, interlude).await?;
+            continue;
+        }
+        if !step.is_pending() {
+            continue;
+        }
         if worker.job.stopped() {
             return Err(Stop::new(
                 Fault::Interrupted,
@@ -105,7 +120,7 @@ fn waits_for_end(step: &StepPlan) -> bool {
 
 /// Proves in effect what was done. A connection that breaks before that is made anew once: it may be
 /// our own change that cut it, and then that must be known.
-async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
+async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> HostResult {
     let (job, host, changes) = (worker.job, worker.host, worker.changes);
     let refuted = |message: String| {
         let stop = Stop::new(Fault::Verification, message);
@@ -121,7 +136,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
         }
     }
     let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
-    let mut proofs = vec![verify::planned_again(job, host, link, &rendered.steps).await];
+    let mut proofs = vec![verify::planned_again(job, host, link, data).await];
     proofs.extend(verify::checks(job, host, link, &rendered.checks).await);
     if let Some(link) = fresh {
         link.close().await;

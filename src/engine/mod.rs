@@ -2,6 +2,9 @@
 
 mod apply;
 mod connect;
+mod desk;
+mod elsewhere;
+mod interlude;
 mod outside;
 mod recover;
 mod step;
@@ -25,6 +28,8 @@ use crate::runbook::{Inputs, Rendered, Runbook};
 use crate::transport::{ReadHost, RunCard, SshOptions};
 use crate::value::Name;
 
+pub use interlude::{Answerer, Question};
+
 /// What a run is to do, the same for all hosts.
 #[derive(Debug)]
 pub struct Job {
@@ -46,6 +51,8 @@ pub struct Job {
     pub card: RunCard,
     /// Where events go.
     pub events: Events,
+    /// Who answers the questions of manual steps.
+    pub answerer: Answerer,
     /// True once the operator asked to stop: the running step ends, nothing more starts.
     pub stop: watch::Receiver<bool>,
     /// How each host ended; starts empty.
@@ -78,6 +85,8 @@ pub struct Surveyed {
     host: Host,
     link: ReadHost,
     rendered: Rendered,
+    /// The run's data, for another look with fresh facts.
+    data: Arc<Value>,
     /// The plan.
     pub plan: HostPlan,
 }

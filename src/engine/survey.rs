@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Connected, Job, Stop, Surveyed};
+use super::{Connected, Job, Stop, Surveyed, desk};
 use crate::change::{Diff, Known, Note, StepNumber, Verdict};
 use crate::event::{EventKind, Fault};
 use crate::inventory::Host;
@@ -41,7 +41,7 @@ pub(super) async fn survey(
     };
     let planned = match runbook::render(&job.runbook, &world) {
         Err(diagnostics) => Err(Stop::new(Fault::Failed, diagnostics.to_string())),
-        Ok(rendered) => match look(&host, &mut link, &rendered.steps, &job.tags).await {
+        Ok(rendered) => match look(&job, &host, &mut link, &rendered.steps).await {
             Err(error) => Err(error.into()),
             Ok(plan) => Ok((plan, rendered)),
         },
@@ -54,6 +54,7 @@ pub(super) async fn survey(
                 host,
                 link,
                 rendered,
+                data,
                 plan,
             })
         }
@@ -67,15 +68,15 @@ pub(super) async fn survey(
 
 /// Asks everything at once and makes the plan.
 pub(super) async fn look(
+    job: &Job,
     host: &Host,
     link: &mut ReadHost,
     steps: &[RenderedStep],
-    tags: &[Name],
 ) -> Result<HostPlan, TransportError> {
-    let answers = link.ask(&probes(steps)).await?;
+    let answers = desk::ask(job, host, link, &probes(steps)).await?;
     Ok(HostPlan {
         host: host.name.to_string(),
-        steps: plan(steps, &answers, tags),
+        steps: plan(steps, &answers, &job.tags),
         unprivileged: !link.is_root(),
     })
 }
@@ -102,7 +103,21 @@ fn plan(steps: &[RenderedStep], answers: &Answers, tags: &[Name]) -> Vec<StepPla
         }
         planned.push(step_plan);
     }
+    drop_idle_interludes(&mut planned);
     planned
+}
+
+/// Questions and pauses are only for what comes after them.
+fn drop_idle_interludes(planned: &mut [StepPlan]) {
+    let last_due = planned.iter().rposition(StepPlan::is_pending);
+    for (index, step) in planned.iter_mut().enumerate() {
+        let is_idle = last_due.is_none_or(|last| index > last);
+        if is_idle && matches!(step.outcome, Outcome::Interlude(_)) {
+            step.outcome = Outcome::Skipped {
+                why: "nothing after it is due".to_owned(),
+            };
+        }
+    }
 }
 
 /// Compares one step with the answers, for the plan that is shown.
@@ -131,6 +146,10 @@ fn compare(
     settle: impl Fn(Verdict) -> Verdict,
 ) -> StepPlan {
     let Some(resource) = &step.resource else {
+        if let Some(interlude) = &step.interlude {
+            let outcome = Outcome::Interlude(interlude.clone());
+            return frame(step, String::new(), outcome, Vec::new(), Vec::new());
+        }
         return skipped(step, "its condition does not hold");
     };
     match resource.diff(answers, known) {

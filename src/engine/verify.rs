@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{Job, Stop, Surveyed, outside, pause, survey};
 use crate::change::{Shown, Verdict};
 use crate::event::{EventKind, Fault, HostResult, Proof};
+use crate::facts;
 use crate::inventory::Host;
-use crate::plan::StepPlan;
+use crate::plan::{HostPlan, StepPlan};
 use crate::probe::Probe;
-use crate::runbook::{Expect, RenderedCheck, RenderedProbe, RenderedStep};
+use crate::runbook::{self, Expect, RenderedCheck, RenderedProbe, World};
 use crate::transport::ReadHost;
 
 /// A check and how it came out.
@@ -27,6 +30,7 @@ pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()>
         mut link,
         rendered,
         plan,
+        ..
     } = surveyed;
     let proofs = checks(&job, &host, &mut link, &rendered.checks).await;
     let result = match (plan.obstacle(), plan.is_pending(), failed(&proofs)) {
@@ -49,18 +53,17 @@ pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()>
     None
 }
 
-/// The first proof after a change: planning again finds nothing left to do.
+/// The first proof after a change: planning again, as the next run will (with the host's facts as they
+/// are now), finds nothing left to do.
 pub(super) async fn planned_again(
     job: &Job,
     host: &Host,
     link: &mut ReadHost,
-    steps: &[RenderedStep],
+    data: &Value,
 ) -> Proven {
     let name = "Planned again, and nothing is left to do".to_owned();
-    let proof = match survey::look(host, link, steps, &job.tags).await {
-        Err(error) => Proof::CouldNotTell {
-            why: error.to_string(),
-        },
+    let proof = match again(job, host, link, data).await {
+        Err(why) => Proof::CouldNotTell { why },
         Ok(plan) => match plan.steps.iter().find(|step| leaves_something(step)) {
             Some(step) => Proof::No {
                 seen: format!("{} ({}) is still due", step.number, step.subject),
@@ -76,6 +79,28 @@ pub(super) async fn planned_again(
         proof,
         inside: true,
     }
+}
+
+async fn again(
+    job: &Job,
+    host: &Host,
+    link: &mut ReadHost,
+    data: &Value,
+) -> Result<HostPlan, String> {
+    let answers = link.ask(&facts::probes()).await;
+    let answers = answers.map_err(|error| error.to_string())?;
+    let now = jiff::Timestamp::now().as_second();
+    let facts = facts::parse(&answers, now).map_err(|error| error.to_string())?;
+    let inputs = job.inputs.get(host.name.as_str());
+    let world = World {
+        host,
+        inputs: inputs.ok_or("no inputs were prepared for this host")?,
+        facts: Some(&facts),
+        data,
+    };
+    let rendered = runbook::render(&job.runbook, &world).map_err(|said| said.to_string())?;
+    let plan = survey::look(job, host, link, &rendered.steps).await;
+    plan.map_err(|error| error.to_string())
 }
 
 /// Commands without a guard are always due; they prove nothing either way.
@@ -147,6 +172,7 @@ async fn make(job: &Job, host: &Host, link: &mut ReadHost, probe: &RenderedProbe
             header,
             not_status,
         } => outside::http(url.clone(), header.clone(), not_status.clone()).await,
+        RenderedProbe::PasswordLogin => outside::password_login(job, host).await,
     }
 }
 

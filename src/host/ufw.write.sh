@@ -256,7 +256,10 @@ hf_ufw_put_back() {
 		printf '%s ' "$hf_ufw_n" && base64 -w 0 <"$(hf_ufw_saved "$hf_ufw_n")" && printf '\n'
 	done >"$HF_INPUT"
 	hf_ufw_load=
-	hf_ufw_enabled && read -r hf_ufw_load <"$HF_SAVE/load"
+	# Early at boot the kernel holds nothing yet: ufw loads the files itself in a moment.
+	if [ -z "${HF_AT_BOOT:-}" ] && [ -f "$HF_SAVE/load" ] && hf_ufw_enabled; then
+		read -r hf_ufw_load <"$HF_SAVE/load"
+	fi
 	hf_ufw_swap "$hf_ufw_families" "$hf_ufw_load"
 	hf_ufw_rc=$?
 	rm -f "$HF_INPUT"

@@ -104,7 +104,7 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
     match kind {
         EventKind::StepFinished { result, .. } => match result {
             StepResult::Done { .. } | StepResult::Failed { .. } => true,
-            StepResult::NothingToDo => false,
+            StepResult::NothingToDo | StepResult::Passed => false,
         },
         EventKind::HostFinished { result, .. } => match result {
             HostResult::Changed { .. } | HostResult::Stopped { .. } => true,
@@ -113,7 +113,7 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
             | HostResult::Verified
             | HostResult::Declined => false,
         },
-        EventKind::RunFinished { .. } => true,
+        EventKind::Answered { .. } | EventKind::RunFinished { .. } => true,
         EventKind::RunStarted { .. }
         | EventKind::DataReady { .. }
         | EventKind::DataRefused { .. }

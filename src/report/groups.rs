@@ -104,6 +104,7 @@ pub(super) fn visible(step: &StepPlan) -> StepPlan {
         guarded: step.guarded,
         outcome: match &step.outcome {
             Outcome::Seen(verdict) => Outcome::Seen(visible_verdict(verdict)),
+            Outcome::Interlude(interlude) => Outcome::Interlude(interlude.clone()),
             Outcome::Skipped { why } => Outcome::Skipped { why: why.clone() },
             Outcome::CouldNotTell { why } => Outcome::CouldNotTell { why: why.clone() },
         },

@@ -85,6 +85,7 @@ impl Live {
             EventKind::DataReady { .. }
             | EventKind::DataRefused { .. }
             | EventKind::Interrupting
+            | EventKind::Answered { .. }
             | EventKind::RunFinished { .. }
             | EventKind::Unknown => return,
         };

@@ -150,6 +150,19 @@ pub(super) fn step_progress(
     (!style.quiet).then(|| Notice::of_host(host, vec![line]))
 }
 
+/// A person answered.
+pub(super) fn answered(
+    host: &str,
+    number: StepNumber,
+    (question, yes, by): (&str, bool, &str),
+    style: &Style,
+) -> Option<Notice> {
+    let answer = if yes { "yes" } else { "no" };
+    let text = format!("{number}: {question} {answer}, says {by}");
+    let line = Line::of(Tone::Dim, text).hanging(2);
+    (!style.quiet).then(|| Notice::of_host(host, vec![line]))
+}
+
 /// A step ended. `calm` leaves out what went as it should.
 pub(super) fn step_finished(
     host: &str,
@@ -162,6 +175,10 @@ pub(super) fn step_finished(
         StepResult::Done { changes } => {
             (!calm).then(|| step_done(host, number, name, *changes, style))
         }
+        StepResult::Passed => style.verbose().then(|| {
+            let text = format!("= {number}: {name}");
+            Notice::of_host(host, vec![Line::of(Tone::Dim, text).hanging(2)])
+        }),
         StepResult::NothingToDo => style.verbose().then(|| {
             let text = format!("= {number}: {name}{}nothing to do", style.sign(Sign::Dot));
             Notice::of_host(host, vec![Line::of(Tone::Dim, text).hanging(2)])

@@ -2,7 +2,7 @@
 //! with a sign, the exact changes below it.
 //!
 //! `=` is so · `+` change · `~` change after an earlier step · `?` unknown until then · `!` blocked ·
-//! `-` skipped or not applicable.
+//! `-` skipped or not applicable · `*` a question or a pause.
 
 use console::measure_text_width;
 
@@ -15,6 +15,7 @@ use crate::change::{Change, Note, Timing, Undo, Verdict};
 use crate::event::Fault;
 use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::risk::Risk;
+use crate::runbook::Interlude;
 
 /// All plans, one block per group, and what they come to.
 pub(super) fn plans(groups: Groups, order: &[String], style: &Style) -> Vec<Line> {
@@ -144,6 +145,7 @@ const fn sign(outcome: &Outcome) -> (&'static str, Tone) {
         Outcome::Seen(Verdict::ChangeAfter { .. }) => ("~", Tone::Warn),
         Outcome::Seen(Verdict::UnknownUntil { .. }) => ("?", Tone::Warn),
         Outcome::Seen(Verdict::Blocked(_)) | Outcome::CouldNotTell { .. } => ("!", Tone::Bad),
+        Outcome::Interlude(_) => ("*", Tone::Warn),
         Outcome::Seen(Verdict::NotApplicable { .. }) | Outcome::Skipped { .. } => ("-", Tone::Dim),
     }
 }
@@ -170,6 +172,10 @@ fn tails(step: &StepPlan) -> Vec<(Tone, String)> {
         Outcome::Seen(Verdict::NotApplicable { why }) => {
             (Tone::Dim, format!("not applicable: {why}"))
         }
+        Outcome::Interlude(Interlude::Ask { question, .. }) => {
+            (Tone::Warn, format!("asks: {question}"))
+        }
+        Outcome::Interlude(Interlude::Pause(time)) => (Tone::Warn, format!("waits {time}")),
         Outcome::Skipped { why } => (Tone::Dim, format!("skipped: {why}")),
     }];
     if step.is_pending() {

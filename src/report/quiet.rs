@@ -49,6 +49,7 @@ impl Quiet {
             | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::StepFinished { .. }
+            | EventKind::Answered { .. }
             | EventKind::Checked { .. }
             | EventKind::HostFinished { .. }
             | EventKind::Unknown => Ok(()),

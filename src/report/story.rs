@@ -127,6 +127,13 @@ impl Story {
                 name,
                 result,
             } => notices::step_finished(host, (*number, name), result, self.is_calm(), style),
+            EventKind::Answered {
+                host,
+                number,
+                question,
+                yes,
+                by,
+            } => notices::answered(host, *number, (question, *yes, by), style),
             EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
             EventKind::HostFinished { host, result } => self.host_finished(host, result),
             EventKind::RunFinished { .. } => None,

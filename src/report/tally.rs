@@ -131,6 +131,7 @@ impl Tally {
             | EventKind::HostConnecting { .. }
             | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
+            | EventKind::Answered { .. }
             | EventKind::Unknown => {}
         }
     }

@@ -122,6 +122,26 @@ enum Body {
 }
 
 impl File {
+    /// A file that another kind writes: this text; mode and owner stay as they are.
+    pub(super) fn of_text(path: AbsolutePath, text: String) -> Self {
+        Self {
+            path,
+            body: Body::Text(text),
+            mode: None,
+            owner: None,
+            group: None,
+            validate: Vec::new(),
+            follow: false,
+            in_place: false,
+            makes_folder: false,
+        }
+    }
+
+    /// Where it is wanted.
+    pub(super) fn path(&self) -> &AbsolutePath {
+        &self.path
+    }
+
     /// A file of root's with this content and mode, or none: what other kinds put somewhere.
     pub(super) fn of_root(path: AbsolutePath, content: Option<String>, mode: FileMode) -> Self {
         let present = content.is_some();
@@ -143,6 +163,14 @@ impl File {
     pub(super) fn with_its_folder(mut self) -> Self {
         self.makes_folder = true;
         self
+    }
+
+    /// The text it should hold, when that is what is wanted of it.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.body {
+            Body::Text(text) => Some(text),
+            Body::AsItIs | Body::Gone => None,
+        }
     }
 
     /// Whether it says that there must be no file.

@@ -17,14 +17,21 @@ use crate::shape::Shape;
 use crate::template::{Scope, Text};
 use crate::yaml::Node;
 
+pub mod apt_conf;
 pub mod authorized_keys;
 pub mod command;
+pub mod fail2ban_jail;
 pub mod file;
+pub mod inventory;
+pub mod known_hosts;
+pub mod login;
 pub mod package;
 pub mod service;
+pub mod sysctl;
 pub mod sudoers;
 pub mod systemd_unit;
 pub mod ufw_rules;
+pub mod ufw;
 pub mod user;
 pub mod wait_for;
 
@@ -83,14 +90,21 @@ pub struct Kind {
 
 /// The table of kinds.
 pub const KINDS: &[Kind] = &[
+    apt_conf::KIND,
     authorized_keys::KIND,
     command::KIND,
+    fail2ban_jail::KIND,
     file::KIND,
+    inventory::KIND,
+    known_hosts::KIND,
+    login::KIND,
     package::KIND,
     service::KIND,
+    sysctl::KIND,
     sudoers::KIND,
     systemd_unit::KIND,
     ufw_rules::KIND,
+    ufw::KIND,
     user::KIND,
     wait_for::KIND,
 ];
@@ -255,6 +269,11 @@ impl<'a> Lines<'a> {
         self.text
             .lines()
             .filter_map(move |line| line.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// Every line, in order.
+    pub(crate) fn every(&self) -> impl Iterator<Item = &str> {
+        self.text.lines()
     }
 
     /// The value of a key; empty when it is not there.

@@ -49,7 +49,8 @@ pub mod state;
 pub mod look;
 pub mod around;
 pub mod act;
-mod report;
+pub mod report;
+pub mod obstacle;
 mod judge;
 #[cfg(test)]
 mod testing;
@@ -202,7 +203,7 @@ fn wanted(fields: &mut Fields<'_>, runbook: &str) -> Option<Wanted> {
 }
 
 /// The values of a list that must not be empty.
-fn list<T>(fields: &mut Fields<'_>, key: &str, why_not_empty: &str) -> Option<Vec<T>>
+pub(super) fn list<T>(fields: &mut Fields<'_>, key: &str, why_not_empty: &str) -> Option<Vec<T>>
 where
     T: FromStr,
     T::Err: Display,
@@ -222,7 +223,7 @@ where
 }
 
 /// Who we are and where sshd listens, by the facts; `None` when they do not say.
-fn access(scope: &Scope) -> Option<SshAccess> {
+pub(super) fn access(scope: &Scope) -> Option<SshAccess> {
     let from = scope.text(&Text::fixed("{{ facts.controller_ip }}")).ok()?;
     let ports = scope.list(&[Text::fixed("{{ facts.sshd.ports }}")]).ok()?;
     let ports: Vec<Port> = ports

@@ -3,21 +3,35 @@
 
 use serde_json::{Map, Value, json};
 
+use super::fill::tree;
 use super::render::items;
-use super::{Runbook, Step, World, scope};
+use super::{Act, Runbook, Step, World, scope};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::template::{Scope, Text};
-use crate::yaml::{Kind, Node};
 
 /// Each step with its number, its name and its resource, everything filled in.
 ///
 /// # Errors
 /// Every mistake at once.
 pub fn concrete(runbook: &Runbook, world: &World<'_>) -> Result<Value, Diagnostics> {
-    let scope = scope(runbook, world);
     let mut out = Diagnostics::new();
     let mut steps = Vec::new();
+    collect(runbook, world, &mut steps, &mut out);
+    out.into_result(Value::Array(steps))
+}
+
+fn collect(runbook: &Runbook, world: &World<'_>, steps: &mut Vec<Value>, out: &mut Diagnostics) {
+    let scope = scope(runbook, world);
     for step in &runbook.steps {
+        if let Act::Include(include) = &step.act
+            && step.wanted(&scope).unwrap_or(true)
+        {
+            match include.world(step, &scope, world) {
+                Ok(inner) => collect(&include.runbook, &inner.as_world(), steps, out),
+                Err(found) => out.append(found),
+            }
+            continue;
+        }
         let scopes = items(step, &scope).unwrap_or_else(|diagnostic| {
             out.push(diagnostic);
             Vec::new()
@@ -29,63 +43,35 @@ pub fn concrete(runbook: &Runbook, world: &World<'_>) -> Result<Value, Diagnosti
             }
         }
     }
-    out.into_result(Value::Array(steps))
 }
 
 fn concrete_step(step: &Step, scope: &Scope, number: usize) -> Result<Value, Diagnostic> {
     let mut map = Map::new();
     map.insert("step".to_owned(), json!(number));
     map.insert("name".to_owned(), json!(scope.text(&step.name)?));
-    let wanted = step
-        .when
-        .as_ref()
-        .map_or(Ok(true), |when| scope.condition(when))?;
-    if wanted {
-        let mut body = tree(&step.body, scope)?;
-        if let Some(name) = step.body.get("template").and_then(Text::from_node) {
-            let content = scope.file(&scope.text(&name)?, &name)?;
-            if let Value::Object(fields) = &mut body {
-                fields.insert("content".to_owned(), Value::from(content));
-            }
-        }
-        map.insert(step.kind.key.to_owned(), body);
+    let (key, value) = if step.wanted(scope)? {
+        concrete_act(&step.act, scope)?
     } else {
-        map.insert("skipped".to_owned(), json!("its condition does not hold"));
-    }
+        ("skipped", json!("its condition does not hold"))
+    };
+    map.insert(key.to_owned(), value);
     Ok(Value::Object(map))
 }
 
-fn tree(node: &Node, scope: &Scope) -> Result<Value, Diagnostic> {
-    match &node.kind {
-        Kind::Null => Ok(Value::Null),
-        Kind::Scalar { .. } => scalar(node, scope),
-        Kind::List(list) => list.iter().map(|item| tree(item, scope)).collect(),
-        Kind::Map(entries) => {
-            let fields = entries.iter().map(|(key, value)| {
-                Ok((
-                    key.text().unwrap_or_default().to_owned(),
-                    tree(value, scope)?,
-                ))
-            });
-            Ok(Value::Object(
-                fields.collect::<Result<Map<_, _>, Diagnostic>>()?,
-            ))
-        }
-    }
-}
-
-fn scalar(node: &Node, scope: &Scope) -> Result<Value, Diagnostic> {
-    match Text::from_node(node).filter(|text| !text.is_constant()) {
-        None => Ok(node.to_value()),
-        Some(text) => {
-            let items = scope.list(std::slice::from_ref(&text))?;
-            match items.as_slice() {
-                [one] => Ok(Value::from(one.text.clone())),
-                many => Ok(many
-                    .iter()
-                    .map(|item| Value::from(item.text.clone()))
-                    .collect()),
+fn concrete_act(act: &Act, scope: &Scope) -> Result<(&'static str, Value), Diagnostic> {
+    match act {
+        Act::Resource { kind, body } => {
+            let mut filled = tree(body, scope)?;
+            if let Some(name) = body.get("template").and_then(Text::from_node) {
+                let content = scope.file(&scope.text(&name)?, &name)?;
+                if let Value::Object(fields) = &mut filled {
+                    fields.insert("content".to_owned(), Value::from(content));
+                }
             }
+            Ok((kind.key, filled))
         }
+        Act::Include(include) => Ok(("include", json!(include.runbook.name))),
+        Act::Manual(manual) => Ok(("manual", json!(manual.render(scope)?))),
+        Act::Pause(time) => Ok(("pause", json!(scope.text(time)?))),
     }
 }

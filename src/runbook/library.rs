@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-use super::{Runbook, load};
+use super::Runbook;
+use super::include::Shelf;
+use super::load::load_from;
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::template::Templates;
 
@@ -134,20 +136,31 @@ impl Library {
         let path = Path::new(name);
         if is_yaml(path) {
             let source = read(path)?;
-            return load(&stem(path), &source, self.templates.clone())
+            return self
+                .read(&stem(path), &source)
                 .map_err(LibraryError::Mistakes);
         }
         let Some(entry) = self.entries.get(name) else {
-            let names = self.entries.keys().map(String::as_str);
-            let unknown =
-                Diagnostic::error(format!("there is no runbook `{name}`")).nearest(name, names);
-            return Err(LibraryError::Unknown(unknown));
+            return Err(LibraryError::Unknown(self.unknown(name)));
         };
         match &entry.source {
-            Ok(source) => load(&entry.name, source, self.templates.clone()),
+            Ok(source) => self.read(&entry.name, source),
             Err(unreadable) => Err(unreadable.clone().into()),
         }
         .map_err(LibraryError::Mistakes)
+    }
+
+    fn unknown(&self, name: &str) -> Diagnostic {
+        let names = self.entries.keys().map(String::as_str);
+        Diagnostic::error(format!("there is no runbook `{name}`")).nearest(name, names)
+    }
+
+    fn read(&self, name: &str, source: &Source) -> Result<Runbook, Diagnostics> {
+        let find = |name: &str| match self.entries.get(name) {
+            Some(entry) => entry.source.clone(),
+            None => Err(self.unknown(name)),
+        };
+        load_from(name, source, self.templates.clone(), &Shelf::of(&find))
     }
 }
 

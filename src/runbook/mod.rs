@@ -2,11 +2,18 @@
 
 mod check;
 mod concrete;
+mod fill;
+mod include;
 mod input;
+mod interlude;
 mod library;
 mod load;
+mod other_ports;
+mod parts;
 mod reference;
 mod render;
+mod step;
+mod step_shape;
 mod supports;
 
 use crate::data;
@@ -18,9 +25,13 @@ use crate::yaml::Node;
 
 pub use check::{Check, Expect, Reach, RenderedCheck, RenderedProbe};
 pub use concrete::concrete;
+pub use include::Include;
 pub use input::{InputSpec, InputType, Inputs};
+pub use interlude::{Interlude, Manual};
 pub use library::{Entry, Library, LibraryError, Origin};
 pub use load::load;
+pub use other_ports::other_ports;
+pub use parts::{Part, parts};
 pub use reference::reference;
 pub use render::{Rendered, RenderedGuard, RenderedStep, World, render, scope};
 pub use supports::{Fit, Supported};
@@ -42,6 +53,9 @@ pub struct Runbook {
     pub inputs: Vec<InputSpec>,
     /// External data, fetched once per run.
     pub data: Vec<data::Spec>,
+    /// Ports to try when a host does not answer on the one it should: those that this runbook itself
+    /// moves SSH to or from.
+    pub also_try_ports: Vec<Text>,
     /// Its steps in order.
     pub steps: Vec<Step>,
     /// Its checks in effect.
@@ -63,10 +77,8 @@ pub struct Step {
     pub why: Option<String>,
     /// Its own risk, at most the runbook's.
     pub risk: Risk,
-    /// The kind of resource.
-    pub kind: &'static crate::resource::Kind,
-    /// What stands below the kind's key.
-    pub body: Node,
+    /// What it is.
+    pub act: Act,
     /// Only when this holds.
     pub when: Option<Text>,
     /// Once for each of these, as `item`.
@@ -84,6 +96,73 @@ pub struct Step {
     pub timeout: Duration,
     /// For `--tags`.
     pub tags: Vec<Name>,
+}
+
+/// What a step is.
+#[derive(Debug)]
+pub enum Act {
+    /// A desired state of a resource.
+    Resource {
+        /// The kind of resource.
+        kind: &'static crate::resource::Kind,
+        /// What stands below the kind's key.
+        body: Node,
+    },
+    /// The steps of another runbook.
+    Include(Include),
+    /// Something that a person must do.
+    Manual(Manual),
+    /// A time to wait.
+    Pause(Text),
+}
+
+impl Step {
+    /// What other steps call it by: its id; an include without one, the name of its runbook.
+    pub fn label(&self) -> Option<String> {
+        match (&self.id, &self.act) {
+            (Some(id), _) => Some(id.to_string()),
+            (None, Act::Include(include)) => Some(include.runbook.name.to_string()),
+            (None, Act::Resource { .. } | Act::Manual(_) | Act::Pause(_)) => None,
+        }
+    }
+}
+
+impl Runbook {
+    /// The includes among its steps.
+    pub fn includes(&self) -> impl Iterator<Item = &Include> {
+        self.steps.iter().filter_map(|step| match &step.act {
+            Act::Include(include) => Some(include),
+            Act::Resource { .. } | Act::Manual(_) | Act::Pause(_) => None,
+        })
+    }
+
+    /// Whether it, or a runbook that it includes, has external data.
+    pub fn fetches(&self) -> bool {
+        !self.data.is_empty() || self.includes().any(|include| include.runbook.fetches())
+    }
+
+    /// The ids of its questions, as answers name them; those of included runbooks below theirs.
+    pub fn questions(&self) -> Vec<String> {
+        let of_step = |step: &Step| {
+            let label = step.label().unwrap_or_default();
+            match &step.act {
+                Act::Manual(_) => vec![label],
+                Act::Include(include) => {
+                    let inner = include.runbook.questions();
+                    inner.iter().map(|id| format!("{label}/{id}")).collect()
+                }
+                Act::Resource { .. } | Act::Pause(_) => Vec::new(),
+            }
+        };
+        self.steps.iter().flat_map(of_step).collect()
+    }
+
+    /// It and all runbooks that it includes, in order.
+    pub fn all(&self) -> Vec<&Runbook> {
+        let mut all = vec![self];
+        all.extend(self.includes().flat_map(|include| include.runbook.all()));
+        all
+    }
 }
 
 /// What a step says about its guard.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::load::SHAPES;
+use super::step_shape::acts;
 use crate::facts;
 use crate::resource::KINDS;
 use crate::shape::{Shape, Ty};
@@ -17,6 +18,16 @@ pub fn reference() -> String {
     let mut seen: Vec<&str> = Vec::new();
     for shape in SHAPES {
         push_shape(&mut text, shape, &mut seen);
+    }
+    text.push_str("\n# Steps without a resource\n\nIn place of a resource a step can have one of these keys.\n\n");
+    for act in acts() {
+        let _ = writeln!(
+            text,
+            "- `{}` ({}): {}",
+            act.name,
+            act.ty.describe(),
+            act.help
+        );
     }
     text.push_str("\n# Kinds of resources\n\nA step has exactly one of these keys.\n");
     for kind in KINDS {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::check::RenderedCheck;
-use super::{Guard, Inputs, Retry, Runbook, Step};
+use super::interlude::Interlude;
+use super::{Act, Guard, Inputs, Retry, Runbook, Step};
 use crate::change::StepNumber;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::Facts;
@@ -46,8 +47,10 @@ pub struct RenderedStep {
     pub name: String,
     /// Its risk.
     pub risk: Risk,
-    /// What it describes; `None` when `when` does not hold.
+    /// What it describes; `None` when `when` does not hold, or when it describes nothing.
     pub resource: Option<Box<dyn Resource>>,
+    /// What happens in its place that changes nothing; `None` for a resource, and when `when` does not hold.
+    pub interlude: Option<Interlude>,
     /// Ids of steps after whose changes it is looked at again.
     pub after: Vec<String>,
     /// Ids of steps whose changes ask this service to reload.
@@ -94,36 +97,83 @@ pub fn scope(runbook: &Runbook, world: &World<'_>) -> Scope {
     Scope::new(&values, runbook.templates.clone())
 }
 
-/// Renders all steps and checks.
+/// Renders all steps and checks, those of included runbooks in their places.
 ///
 /// # Errors
 /// Every mistake at once, each with its place in the runbook or template.
 pub fn render(runbook: &Runbook, world: &World<'_>) -> Result<Rendered, Diagnostics> {
-    let scope = scope(runbook, world);
-    let mut out = Diagnostics::new();
-    let mut steps: Vec<RenderedStep> = Vec::new();
-    for step in &runbook.steps {
-        match items(step, &scope) {
-            Err(diagnostic) => out.push(diagnostic),
-            Ok(scopes) => {
-                for scope in scopes {
-                    let number = StepNumber(steps.len() + 1);
-                    match render_step(runbook, step, &scope, number) {
-                        Ok(step) => steps.push(step),
-                        Err(diagnostics) => out.append(diagnostics),
+    let mut page = Page::default();
+    page.take(runbook, world, &Around::default());
+    page.said.into_result(Rendered {
+        steps: page.steps,
+        checks: page.checks,
+    })
+}
+
+/// What has been rendered so far.
+#[derive(Default)]
+struct Page {
+    steps: Vec<RenderedStep>,
+    checks: Vec<RenderedCheck>,
+    said: Diagnostics,
+}
+
+/// What the includes around a runbook add to its steps.
+#[derive(Default)]
+struct Around {
+    /// Stands before ids, so that included runbooks keep theirs apart.
+    prefix: String,
+    /// The tags of the includes.
+    tags: Vec<Name>,
+}
+
+impl Around {
+    fn prefixed(&self, id: &str) -> String {
+        format!("{}{id}", self.prefix)
+    }
+}
+
+impl Page {
+    fn take(&mut self, runbook: &Runbook, world: &World<'_>, around: &Around) {
+        let scope = scope(runbook, world);
+        for step in &runbook.steps {
+            match (&step.act, step.wanted(&scope)) {
+                (Act::Include(include), Ok(true)) => match include.world(step, &scope, world) {
+                    Ok(inner) => {
+                        let label = step.label().unwrap_or_default();
+                        let around = Around {
+                            prefix: around.prefixed(&format!("{label}/")),
+                            tags: [around.tags.as_slice(), &step.tags].concat(),
+                        };
+                        self.take(&include.runbook, &inner.as_world(), &around);
                     }
-                }
+                    Err(found) => self.said.append(found),
+                },
+                (_, Err(diagnostic)) if step.for_each.is_none() => self.said.push(diagnostic),
+                (_, Ok(_) | Err(_)) => self.take_step(runbook, step, &scope, around),
+            }
+        }
+        for check in &runbook.verify {
+            match check.render(&scope) {
+                Ok(check) => self.checks.extend(check),
+                Err(diagnostic) => self.said.push(diagnostic),
             }
         }
     }
-    let mut checks = Vec::new();
-    for check in &runbook.verify {
-        match check.render(&scope) {
-            Ok(check) => checks.extend(check),
-            Err(diagnostic) => out.push(diagnostic),
+
+    fn take_step(&mut self, runbook: &Runbook, step: &Step, scope: &Scope, around: &Around) {
+        let scopes = match items(step, scope) {
+            Ok(scopes) => scopes,
+            Err(diagnostic) => return self.said.push(diagnostic),
+        };
+        for scope in scopes {
+            let number = StepNumber(self.steps.len() + 1);
+            match render_step((runbook, step), &scope, number, around) {
+                Ok(step) => self.steps.push(step),
+                Err(diagnostics) => self.said.append(diagnostics),
+            }
         }
     }
-    out.into_result(Rendered { steps, checks })
 }
 
 /// The scope once per item of `for_each`, or just once.
@@ -138,37 +188,57 @@ pub(super) fn items(step: &Step, scope: &Scope) -> Result<Vec<Scope>, Diagnostic
     }
 }
 
+impl Step {
+    /// Whether it is guarded without saying so.
+    fn is_dangerous(&self) -> bool {
+        match &self.act {
+            Act::Resource { kind, .. } => kind.guarded || self.risk == Risk::High,
+            Act::Include(_) | Act::Manual(_) | Act::Pause(_) => false,
+        }
+    }
+
+    /// Whether its condition holds.
+    pub(super) fn wanted(&self, scope: &Scope) -> Result<bool, Diagnostic> {
+        let when = self.when.as_ref();
+        when.map_or(Ok(true), |when| scope.condition(when))
+    }
+}
+
 fn render_step(
-    runbook: &Runbook,
-    step: &Step,
+    (runbook, step): (&Runbook, &Step),
     scope: &Scope,
     number: StepNumber,
+    around: &Around,
 ) -> Result<RenderedStep, Diagnostics> {
-    let wanted = step
-        .when
-        .as_ref()
-        .map_or(Ok(true), |when| scope.condition(when))?;
+    let prefixed =
+        |ids: &[String]| -> Vec<String> { ids.iter().map(|id| around.prefixed(id)).collect() };
+    let reload_on = prefixed(&step.reload_on);
     let frame = StepFrame {
         runbook: runbook.name.as_str(),
-        reload_on: &step.reload_on,
+        reload_on: &reload_on,
     };
-    let resource = if wanted {
-        Some((step.kind.render)(&step.body, scope, &frame)?)
-    } else {
-        None
-    };
+    let (mut resource, mut interlude) = (None, None);
+    if step.wanted(scope)? {
+        match &step.act {
+            Act::Resource { kind, body } => resource = Some((kind.render)(body, scope, &frame)?),
+            Act::Manual(manual) => interlude = Some(manual.render(scope)?),
+            Act::Pause(time) => interlude = Some(Interlude::Pause(scope.parse(time)?)),
+            Act::Include(_) => {}
+        }
+    }
     Ok(RenderedStep {
         number,
-        id: step.id.as_ref().map(Name::to_string),
+        id: step.id.as_ref().map(|id| around.prefixed(id.as_str())),
         name: scope.text(&step.name)?,
         risk: step.risk,
         resource,
-        after: step.after.clone(),
-        reload_on: step.reload_on.clone(),
+        interlude,
+        after: prefixed(&step.after),
+        reload_on,
         guard: guard(step, scope)?,
         retry: step.retry,
         timeout: step.timeout,
-        tags: step.tags.clone(),
+        tags: [step.tags.as_slice(), &around.tags].concat(),
     })
 }
 
@@ -179,9 +249,6 @@ fn guard(step: &Step, scope: &Scope) -> Result<Option<RenderedGuard>, Diagnostic
             let port = port.as_ref().map(|text| scope.parse(text)).transpose()?;
             Ok(Some(RenderedGuard { port }))
         }
-        None if step.kind.guarded || step.risk == Risk::High => {
-            Ok(Some(RenderedGuard { port: None }))
-        }
-        None => Ok(None),
+        None => Ok(step.is_dangerous().then_some(RenderedGuard { port: None })),
     }
 }

@@ -49,7 +49,9 @@ fn functions(suffix: &str) -> String {
 pub(super) fn prelude(connection: Option<&str>) -> String {
     let mut text = ENVIRONMENT.to_owned();
     if let Some(connection) = connection {
-        let _ = writeln!(text, "HF_CONNECTION={}", shell_quoted(connection));
+        // Exported, because a step compares again in a shell of its own.
+        let words = shell_quoted(connection);
+        let _ = writeln!(text, "HF_CONNECTION={words}\nexport HF_CONNECTION");
     }
     text.push_str(&READ_SET);
     text

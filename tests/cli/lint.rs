@@ -39,15 +39,16 @@ fn what_is_right_is_said_in_one_line() {
 }
 
 #[test]
-fn keys_of_later_versions_are_named_as_such() {
+fn a_question_needs_an_id_and_has_no_retry() {
     let sandbox = Sandbox::new();
     sandbox.file(
-        "runbooks/later.yaml",
-        "name: later\nsummary: x\nsteps:\n  - name: ask\n    manual: Did you look?\n",
+        "runbooks/ask.yaml",
+        "name: ask\nsummary: x\nsteps:\n  - name: ask\n    manual: Did you look?\n    retry: 3\n",
     );
-    let said = sandbox.run(&["lint", "later"]);
+    let said = sandbox.run(&["lint", "ask"]);
     assert!(
-        said.contains("`manual` is not part of this version yet"),
+        said.contains("a step with `manual` needs an `id`")
+            && said.contains("`retry` makes no sense beside `manual`"),
         "{said}"
     );
 }

@@ -37,17 +37,25 @@ pub struct Part {
 
 /// The change that makes `parts` so. `tag` is the text of our comment.
 pub fn change(parts: &[Part], tag: &str, way: Way, expects: Vec<Probe>) -> Change {
-    let shown = shown(parts);
     let act = match way {
         Way::Batch => batch(parts),
         Way::Commands => commands(parts, tag),
     };
+    rewritten(parts, summary(parts, tag), act, expects)
+}
+
+/// The change that makes `parts` so, whatever their rules are. `summary` says what it does.
+pub fn edit(parts: &[Part], summary: String, expects: Vec<Probe>) -> Change {
+    rewritten(parts, summary, batch(parts), expects)
+}
+
+fn rewritten(parts: &[Part], summary: String, act: Call, expects: Vec<Probe>) -> Change {
     let gives = written(parts).map(|part| Gives::File {
         path: part.turnover.before.family().file().to_owned(),
         content: Some(part.turnover.result().render()),
     });
     let gives: Vec<Gives> = gives.collect();
-    let change = Change::new(summary(parts, tag), vec![shown], act, undo());
+    let change = Change::new(summary, vec![shown(parts)], act, undo());
     change.expecting(expects).giving(gives)
 }
 
@@ -57,8 +65,8 @@ fn undo() -> Undo {
 }
 
 /// The change that only loads what the files say: the kernel lost rules of ours, or holds some that
-/// are gone.
-pub fn reload(parts: &[Part], tag: &str, mut drift: Drift, expects: Vec<Probe>) -> Change {
+/// are gone. `what` names them.
+pub fn reload(parts: &[Part], what: &str, mut drift: Drift, expects: Vec<Probe>) -> Change {
     if drift.not_in_file.is_empty() && drift.not_loaded.is_empty() {
         drift
             .not_loaded
@@ -69,7 +77,7 @@ pub fn reload(parts: &[Part], tag: &str, mut drift: Drift, expects: Vec<Probe>) 
         removed: drift.not_in_file,
         added: drift.not_loaded,
     };
-    let summary = format!("load the firewall rules tagged {tag}: the kernel holds others");
+    let summary = format!("load the firewall rules {what}: the kernel holds others");
     Change::new(summary, vec![shown], batch(parts), undo()).expecting(expects)
 }
 

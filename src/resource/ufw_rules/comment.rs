@@ -25,6 +25,11 @@ impl Comment {
         sound.then(|| Self(hex.to_owned()))
     }
 
+    /// Whether it is a tag of Holdfast's, of whatever runbook.
+    pub fn is_a_tag(&self) -> bool {
+        self.text().starts_with("holdfast:")
+    }
+
     /// The digits.
     pub fn hex(&self) -> &str {
         &self.0

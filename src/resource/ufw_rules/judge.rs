@@ -4,14 +4,18 @@ use crate::change::{Diff, Verdict};
 
 use super::act::{self, Part, Way};
 use super::address::Family;
-use super::exposure::Admission;
 use super::kernel::Drift;
 use super::look::{self, Look};
-use super::oddity::{self, Oddity};
+use super::obstacle::{
+    Obstacle, hooked, load, no_batch, obstacle, readable, supported, way_in, writable,
+};
+use super::oddity;
 use super::rules_file::RulesFile;
-use super::tuple::Tuple;
 use super::turnover::Turnover;
 use super::{Backend, UfwRules, kernel, report};
+
+/// How a step says that something else than ufw lets us in.
+const HINT: &str = "set `keep_ssh: false` if something else than ufw admits us";
 
 /// The result for one host.
 pub(super) fn judge(desired: &UfwRules, look: &Look) -> Diff {
@@ -19,13 +23,6 @@ pub(super) fn judge(desired: &UfwRules, look: &Look) -> Diff {
         Err(obstacle) => *obstacle,
         Ok(parts) => verdict(desired, look, &parts),
     }
-}
-
-/// Boxed, because it is the rare case and large.
-type Obstacle = Box<Diff>;
-
-fn obstacle<T>(diff: Diff) -> Result<T, Obstacle> {
-    Err(Box::new(diff))
 }
 
 /// What becomes of each family, when nothing speaks against touching it.
@@ -37,45 +34,13 @@ fn parts(desired: &UfwRules, look: &Look) -> Result<Vec<Part>, Obstacle> {
         let turnover = Turnover::of(file, &desired.wanted);
         sound(&turnover)?;
         hooked(look, family)?;
-        let load = load(desired, look, &turnover)?;
+        let load = load(look, &turnover, &turnover.ours(&desired.wanted))?;
         parts.push(Part { turnover, load });
     }
-    way_in(desired, look, &parts)?;
+    if desired.keep_ssh {
+        way_in(desired.access.as_ref(), look, &parts, HINT)?;
+    }
     Ok(parts)
-}
-
-/// Comments, and with them our tag, exist since ufw 0.35; this form of the files since 0.36.
-fn supported(version: &str) -> Result<(), Obstacle> {
-    let mut numbers = version
-        .split('.')
-        .map(|part| part.parse::<u32>().unwrap_or(0));
-    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version.is_empty() || found >= (0, 36) {
-        return Ok(());
-    }
-    let why = format!("ufw {version} is too old");
-    obstacle(Diff::blocked(why, "ufw 0.36 or later is needed"))
-}
-
-fn readable(look: &Look, family: Family) -> Result<RulesFile, Obstacle> {
-    let path = family.file();
-    let Some(content) = &look.state.file(family).content else {
-        let why = format!("{path} is missing; at the next boot ufw would keep everybody out");
-        return obstacle(Diff::needs_human(
-            why,
-            "restore it from a backup, or reinstall ufw",
-        ));
-    };
-    let file = RulesFile::parse(content, family);
-    for oddity in oddity::of(&file) {
-        if matches!(oddity, Oddity::NoCommit | Oddity::NoRulesSection) {
-            let why = format!("{path} {}", oddity.describe());
-            let hint = "it is cut or broken, and at the next boot ufw would keep everybody out; \
-                        restore it from a backup";
-            return obstacle(Diff::needs_human(why, hint));
-        }
-    }
-    Ok(file)
 }
 
 fn sound(turnover: &Turnover) -> Result<(), Obstacle> {
@@ -88,94 +53,6 @@ fn sound(turnover: &Turnover) -> Result<(), Obstacle> {
     );
     let hint = "ufw keeps only one of two such rules; remove that one if it is not meant";
     obstacle(Diff::needs_human(why, hint))
-}
-
-/// Whether packets reach the rules at all.
-fn hooked(look: &Look, family: Family) -> Result<(), Obstacle> {
-    let Some(kernel) = &look.kernel else {
-        return Ok(());
-    };
-    let seen = kernel.of(family);
-    if let Some(why) = &seen.unreadable {
-        let why = format!("the kernel's {} rules cannot be told: {why}", family.name());
-        return obstacle(Diff::blocked(why, ""));
-    }
-    let Some(unhooked) = kernel::unhooked(&seen.chains, family, look.state.drops()) else {
-        return Ok(());
-    };
-    let why = format!(
-        "ufw is enabled, but the firewall rules are not loaded ({}: {})",
-        family.name(),
-        unhooked.describe()
-    );
-    let hint = "something flushed them, perhaps `nft flush ruleset`; when an SSH rule is in place, \
-                `sudo ufw --force enable` loads them";
-    obstacle(Diff::needs_human(why, hint))
-}
-
-/// Whether the kernel must take up the rules of a family. Rules of others that file and kernel
-/// disagree about would come or go with it; that is a person's decision.
-fn load(desired: &UfwRules, look: &Look, turnover: &Turnover) -> Result<bool, Obstacle> {
-    let Some(kernel) = &look.kernel else {
-        return Ok(look.state.enabled && !turnover.is_empty());
-    };
-    let family = turnover.before.family();
-    let chains = &kernel.of(family).chains;
-    let ours = turnover.ours(&desired.wanted);
-    let foreign = kernel::drift_without(&turnover.before, chains, &ours);
-    if foreign.is_empty() {
-        return Ok(!kernel::drift(turnover.result(), chains).is_empty());
-    }
-    let why = format!(
-        "{} and the kernel disagree about rules that are not ours: {}",
-        family.file(),
-        report::drift(&foreign)
-    );
-    // Not `ufw reload`: that opens the firewall for a moment.
-    let tool = match family {
-        Family::V4 => "iptables-restore",
-        Family::V6 => "ip6tables-restore",
-    };
-    let hint = format!(
-        "loading the file would change them; add what is missing with ufw, or, if the file is right, \
-         load it: sudo {tool} -n < {}",
-        family.file()
-    );
-    obstacle(Diff::needs_human(why, &hint))
-}
-
-/// We never change a firewall that would not let us in again, nor make one of it.
-fn way_in(desired: &UfwRules, look: &Look, parts: &[Part]) -> Result<(), Obstacle> {
-    let effective = look.state.enabled && look.state.drops() && desired.keep_ssh;
-    let Some(access) = desired.access.as_ref().filter(|_| effective) else {
-        return Ok(());
-    };
-    let Some(part) = parts
-        .iter()
-        .find(|part| part.turnover.before.family() == access.family())
-    else {
-        return Ok(());
-    };
-    let rules = |file: &RulesFile| file.tuples().cloned().collect::<Vec<Tuple>>();
-    let before = access.admissions(&rules(&part.turnover.before));
-    let after = access.admissions(&rules(part.turnover.result()));
-    for ((port, before), (_, after)) in before.into_iter().zip(after) {
-        let why = match after {
-            Admission::Sure | Admission::Perhaps => continue,
-            Admission::Refused => "a rule refuses",
-            Admission::NoRule if before >= Admission::Perhaps => {
-                "this would remove the rule that admits"
-            }
-            Admission::NoRule => "no rule admits",
-        };
-        let why = format!("{why} SSH from {} to port {port}", access.from);
-        let hint = format!(
-            "a new login would fail; add a rule first (sudo ufw allow {port}/tcp), or set \
-             `keep_ssh: false` if something else than ufw admits us"
-        );
-        return obstacle(Diff::needs_human(why, &hint));
-    }
-    Ok(())
 }
 
 fn verdict(desired: &UfwRules, look: &Look, parts: &[Part]) -> Diff {
@@ -224,7 +101,7 @@ fn reload(desired: &UfwRules, look: &Look, parts: &[Part]) -> Diff {
     }
     Diff::of(vec![act::reload(
         parts,
-        &desired.wanted.tag,
+        &format!("tagged {}", desired.wanted.tag),
         all,
         expects(),
     )])
@@ -239,11 +116,7 @@ fn expects() -> Vec<crate::probe::Probe> {
 fn way(backend: Backend, look: &Look, parts: &[Part]) -> Result<Way, Obstacle> {
     let written = || parts.iter().filter(|part| !part.turnover.is_empty());
     let files = || written().map(|part| &part.turnover.before);
-    if let Some(file) = files().find(|file| look.state.file(file.family()).readonly) {
-        let why = format!("{} cannot be written", file.family().file());
-        let hint = "it is immutable (lsattr) or on a file system that is mounted read-only";
-        return obstacle(Diff::blocked(why, hint));
-    }
+    writable(look, files())?;
     let no_batch = no_batch(look, files());
     match (backend, no_batch) {
         (Backend::Auto | Backend::Batch, None) => Ok(Way::Batch),
@@ -259,25 +132,6 @@ fn way(backend: Backend, look: &Look, parts: &[Part]) -> Result<Way, Obstacle> {
             )),
         },
     }
-}
-
-/// Why the files cannot be replaced, as a clause.
-fn no_batch<'a>(look: &Look, mut files: impl Iterator<Item = &'a RulesFile>) -> Option<String> {
-    if !look.state.python {
-        return Some("python3 is missing, which the lock of ufw needs".to_owned());
-    }
-    files.find_map(|file| {
-        let path = file.family().file();
-        let fixed = look.state.file(file.family()).fixed.as_ref();
-        let odd = || {
-            let mut found = oddity::of(file).into_iter();
-            found.find(|oddity| matches!(oddity, Oddity::CarriageReturns | Oddity::NotText))
-        };
-        fixed
-            .cloned()
-            .or_else(|| odd().map(|o| o.describe()))
-            .map(|why| format!("{path} {why}"))
-    })
 }
 
 fn lost<'a>(files: impl Iterator<Item = &'a RulesFile>) -> Option<String> {

@@ -15,7 +15,7 @@ use super::tuple::Tuple;
 
 /// All notes of a look.
 pub(super) fn notes(desired: &UfwRules, look: &Look, parts: &[Part]) -> Vec<Note> {
-    let mut notes = settings(desired, look);
+    let mut notes = settings(look, desired.wanted.rules(Family::V6).len());
     notes.extend(way_in(desired, look, parts));
     for part in parts {
         notes.extend(others(part));
@@ -31,9 +31,9 @@ pub(super) fn notes(desired: &UfwRules, look: &Look, parts: &[Part]) -> Vec<Note
     notes
 }
 
-fn settings(desired: &UfwRules, look: &Look) -> Vec<Note> {
+/// What the settings of ufw mean for the rules of a step, `v6` of which are of IPv6.
+pub fn settings(look: &Look, v6: usize) -> Vec<Note> {
     let mut notes = Vec::new();
-    let v6 = desired.wanted.rules(Family::V6).len();
     if !look.state.enabled {
         let text = "ufw is not active: the rules are written, but nothing enforces them";
         notes.push(Note::warning(text));
@@ -97,7 +97,7 @@ fn way_in(desired: &UfwRules, look: &Look, parts: &[Part]) -> Vec<Note> {
 }
 
 /// What others wrote.
-fn others(part: &Part) -> Vec<Note> {
+pub fn others(part: &Part) -> Vec<Note> {
     let turnover = &part.turnover;
     let mut notes = Vec::new();
     if !turnover.satisfying.is_empty() {
@@ -172,14 +172,15 @@ fn exposed(desired: &UfwRules, part: &Part) -> Vec<Note> {
 }
 
 /// A rule with its comment.
-fn named(rule: &Tuple) -> String {
+pub fn named(rule: &Tuple) -> String {
     match rule.comment_shown() {
         comment if comment.is_empty() => rule.describe(),
         comment => format!("{} (\"{comment}\")", rule.describe()),
     }
 }
 
-fn list(items: impl Iterator<Item = String>) -> String {
+/// The first of some items, and how many more there are.
+pub fn list(items: impl Iterator<Item = String>) -> String {
     const SHOWN: usize = 3;
     let items: Vec<String> = items.collect();
     let more = items.len().saturating_sub(SHOWN);
@@ -196,12 +197,13 @@ fn list(items: impl Iterator<Item = String>) -> String {
     }
 }
 
-fn plural(count: usize, one: &str, many: &str) -> String {
+/// A count with its noun.
+pub fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// How file and kernel differ, on one line.
-pub(super) fn drift(drift: &Drift) -> String {
+pub fn drift(drift: &Drift) -> String {
     let missing = drift
         .not_loaded
         .iter()

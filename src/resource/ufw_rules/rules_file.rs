@@ -128,6 +128,25 @@ impl RulesFile {
         let family = self.family;
         Some(Self { family, parts })
     }
+
+    /// The file with rules added right behind others: each behind the rule with that number, counted
+    /// from 0 in the order in which they are asked.
+    #[must_use]
+    pub fn followed(&self, new: &[(usize, Tuple)]) -> Self {
+        let mut parts = Vec::new();
+        let mut number = 0;
+        for part in &self.parts {
+            parts.push(part.clone());
+            if matches!(part, Part::Rule(_)) {
+                let behind = new.iter().filter(|(place, _)| *place == number);
+                parts
+                    .extend(behind.map(|(_, rule)| Part::Rule(Box::new(Block::new(rule.clone())))));
+                number += 1;
+            }
+        }
+        let family = self.family;
+        Self { family, parts }
+    }
 }
 
 /// Where new rules go: in which part, at which byte of it. Before the empty line that precedes

@@ -118,7 +118,7 @@ impl Way {
 }
 
 /// What ufw takes for the name of an interface (`UFWRule.set_interface`).
-fn interface(name: &str) -> Option<String> {
+pub fn interface(name: &str) -> Option<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.+,=%@".contains(&b);
     let sound = (1..=15).contains(&name.len()) && name.bytes().all(allowed);
     (sound && name != "." && name != "..").then(|| name.to_owned())

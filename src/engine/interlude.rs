@@ -1,0 +1,161 @@
+//! Steps that change nothing: a question to the operator, a pause.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::worker::Worker;
+use super::{Stop, apply};
+use crate::event::{EventKind, Fault, StepResult};
+use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::runbook::Interlude;
+
+/// A question to the operator.
+#[derive(Debug)]
+pub struct Question {
+    /// What is asked, with what to do before, in lines.
+    pub text: String,
+    /// Whether the answer is yes. Dropping it is a no.
+    pub answer: oneshot::Sender<bool>,
+}
+
+/// Who answers the questions of manual steps.
+#[derive(Debug, Default)]
+pub struct Answerer {
+    /// Answers that were given before the run, by the step's id.
+    pub given: BTreeMap<String, bool>,
+    /// Where questions go; `None` when nobody is there.
+    pub asked: Option<mpsc::UnboundedSender<Question>>,
+}
+
+impl Answerer {
+    /// The question that nobody will answer, if there is one: then nothing may be begun.
+    pub(super) fn lacks<'p>(&self, plan: &'p HostPlan) -> Option<&'p StepPlan> {
+        if self.asked.is_some() {
+            return None;
+        }
+        plan.steps.iter().find(|step| {
+            let is_question = matches!(step.outcome, Outcome::Interlude(Interlude::Ask { .. }));
+            is_question && self.given_to(step).is_none()
+        })
+    }
+
+    fn given_to(&self, step: &StepPlan) -> Option<bool> {
+        self.given.get(step.id.as_deref()?).copied()
+    }
+}
+
+/// The end for a host whose plan holds a question that nobody can answer.
+pub(super) fn unanswered(step: &StepPlan) -> Stop {
+    let message = format!("{} asks a person: {}", step.number, step.name);
+    let id = step.id.as_deref().unwrap_or_default();
+    let hint = format!("run it in a terminal, or give the answer with --answer {id}=yes");
+    Stop::new(Fault::NeedsHuman, message).hint(Some(hint))
+}
+
+impl Worker<'_> {
+    /// Makes a step that changes nothing.
+    pub(super) async fn interlude(
+        &mut self,
+        step: &StepPlan,
+        interlude: &Interlude,
+    ) -> Result<(), Stop> {
+        if matches!(interlude, Interlude::Pause(time) if time.get().is_zero()) {
+            return Ok(());
+        }
+        apply::tell_started(self.job, self.host.name.as_str(), step).await?;
+        match interlude {
+            Interlude::Ask { question, how } => self.ask(step, question, how.as_deref()).await?,
+            Interlude::Pause(time) => self.wait(step, time.get()).await?,
+        }
+        self.tell(step, StepResult::Passed);
+        Ok(())
+    }
+
+    async fn ask(
+        &mut self,
+        step: &StepPlan,
+        question: &str,
+        how: Option<&str>,
+    ) -> Result<(), Stop> {
+        let answerer = &self.job.answerer;
+        let given = answerer.given_to(step);
+        let (yes, by) = match given {
+            Some(yes) => (yes, "--answer".to_owned()),
+            None => (
+                self.ask_operator(step, question, how).await?,
+                self.job.card.operator.clone(),
+            ),
+        };
+        self.job.events.tell(EventKind::Answered {
+            host: self.host.name.to_string(),
+            number: step.number,
+            question: question.to_owned(),
+            yes,
+            by,
+        });
+        if yes {
+            return Ok(());
+        }
+        let message = format!("the answer to \"{question}\" is no; nothing after it was done");
+        self.tell_failed(step, Fault::NeedsHuman, &message, "");
+        Err(Stop::new(
+            Fault::NeedsHuman,
+            format!("{}: {message}", step.number),
+        ))
+    }
+
+    /// Asks, and keeps the host's lock for as long as the operator thinks.
+    async fn ask_operator(
+        &mut self,
+        step: &StepPlan,
+        question: &str,
+        how: Option<&str>,
+    ) -> Result<bool, Stop> {
+        let (answer, mut answered) = oneshot::channel();
+        let how = how.map(|how| format!("{how}\n")).unwrap_or_default();
+        let text = format!("{}, {}: {how}{question}", self.host.name, step.number);
+        let sent = match &self.job.answerer.asked {
+            Some(asked) => asked.send(Question { text, answer }).is_ok(),
+            None => false,
+        };
+        if !sent {
+            return Err(unanswered(step));
+        }
+        loop {
+            let wait = tokio::time::timeout(STILL_THERE, &mut answered);
+            match wait.await {
+                Ok(answer) if self.job.stopped() && answer != Ok(true) => {
+                    let message = format!("stopped at the question of {}", step.number);
+                    return Err(Stop::new(Fault::Interrupted, message));
+                }
+                Ok(answer) => return Ok(answer.unwrap_or(false)),
+                Err(_) => self.link.alive().await?,
+            }
+        }
+    }
+
+    async fn wait(&mut self, step: &StepPlan, time: Duration) -> Result<(), Stop> {
+        let end = Instant::now() + time;
+        let mut left = time;
+        while !left.is_zero() {
+            let words = crate::value::Duration::seconds(left.as_secs().max(1));
+            self.progress(step, &format!("waits, {words} left"));
+            self.rest(left.min(TOLD_EVERY)).await?;
+            if self.job.stopped() {
+                let message = format!("stopped in the pause of {}", step.number);
+                return Err(Stop::new(Fault::Interrupted, message));
+            }
+            left = end.saturating_duration_since(Instant::now());
+        }
+        Ok(())
+    }
+}
+
+/// How often the host hears from us while the operator thinks; it gives up on us after five minutes.
+const STILL_THERE: Duration = Duration::from_mins(1);
+
+/// How often the rest of a pause is told.
+const TOLD_EVERY: Duration = Duration::from_mins(10);

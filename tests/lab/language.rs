@@ -1,0 +1,73 @@
+//! What the language of runbooks does beside resources, on a real host: includes, questions, pauses.
+
+use holdfast::event::{Event, EventKind};
+
+use crate::operator::Operator;
+use crate::support::lab::{HostSpec, Lab};
+
+const INNER: &str = r#"
+name: inner
+summary: a file
+why: it is a test
+inputs:
+  text: { type: text }
+steps:
+  - name: The file says what it was told
+    id: file
+    file: { path: /etc/holdfast-test, content: "{{ inputs.text }}\n" }
+verify:
+  - name: It is so
+    command: [cat, /etc/holdfast-test]
+    expect: { stdout: "{{ inputs.text }}" }
+"#;
+
+const OUTER: &str = r#"
+name: outer
+summary: a question, a pause, a file
+why: it is a test
+inputs:
+  text: { type: text, default: hello }
+steps:
+  - name: Somebody looked
+    id: looked
+    manual: { question: Is it all right?, how: Look at it. }
+  - name: It settles
+    pause: 2s
+  - name: The file
+    include: { runbook: inner, inputs: { text: "{{ inputs.text }}" } }
+"#;
+
+#[test]
+fn questions_and_pauses_come_before_what_is_due_and_never_for_nothing() {
+    let lab = Lab::new("language");
+    let hosts = [lab.boot(HostSpec::new("web"))];
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "ann", &hosts);
+    operator.runbook("inner", INNER);
+    operator.runbook("outer", OUTER);
+    let written = || host.sh("cat /etc/holdfast-test 2>/dev/null || true");
+
+    let dry = operator.run(&["run", "outer", "--dry-run"]);
+    dry.exits(0).says("asks: Is it all right?").says("waits 2s");
+
+    // Nobody is there, so nothing is begun.
+    let nobody = operator.run(&["run", "outer", "--yes"]);
+    nobody.exits(9).says("--answer looked=yes");
+    let no = operator.run(&["run", "outer", "--yes", "--answer", "looked=no"]);
+    no.exits(9).says("the answer to");
+    let other = operator.run(&["run", "outer", "--yes", "--answer", "loked=yes"]);
+    assert_eq!(other.status, 1, "{}", other.all());
+    other.says("`looked`");
+    assert_eq!(written(), "");
+
+    let words = ["run", "outer", "--yes", "--answer", "looked=yes"];
+    let done = operator.run(&words);
+    done.exits(0).changed("web", 1);
+    assert_eq!(written(), "hello\n");
+    let answered = |event: &Event| matches!(event.kind, EventKind::Answered { yes: true, .. });
+    assert!(done.events.iter().any(answered), "the answer is on record");
+
+    // With nothing to do, nothing is asked and nothing is waited for.
+    let again = operator.run(&["run", "outer", "--yes"]);
+    again.exits(0).nothing_to_do("web");
+}
