@@ -3,12 +3,15 @@
 //! These are the values that a dry run shows, that a plan stores and that apply performs: the same
 //! ones, so they cannot disagree.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::probe::{Probe, lossless};
+
+mod known;
+
+pub use known::Known;
 
 /// A step of a runbook as a host sees it, 1-based: "step 2".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -165,6 +168,13 @@ pub enum Gives {
     Gone {
         /// Its path.
         path: String,
+    },
+    /// A user will exist, with a group of the same name.
+    User {
+        /// Its name.
+        name: String,
+        /// Its home.
+        home: String,
     },
 }
 
@@ -356,6 +366,15 @@ impl Diff {
         self
     }
 
+    /// The same with each change put another way.
+    #[must_use]
+    pub fn map_changes(mut self, put: impl FnMut(Change) -> Change) -> Self {
+        if let Verdict::Change(changes) | Verdict::ChangeAfter { changes, .. } = &mut self.verdict {
+            *changes = std::mem::take(changes).into_iter().map(put).collect();
+        }
+        self
+    }
+
     /// Changes become "after step" when they rest on an earlier step.
     #[must_use]
     pub fn after(mut self, step: Option<StepNumber>) -> Self {
@@ -382,127 +401,9 @@ impl Verdict {
     }
 }
 
-/// What earlier steps of the same plan will make true: the prediction later steps are diffed against.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    packages: BTreeMap<String, StepNumber>,
-    files: BTreeMap<String, (StepNumber, Option<Vec<u8>>)>,
-    changed: BTreeMap<String, StepNumber>,
-    unsure: BTreeMap<String, StepNumber>,
-}
-
-impl Known {
-    /// Nothing is pending.
-    pub fn nothing() -> Self {
-        Self::default()
-    }
-
-    /// Takes in what a step (with its id, when it has one) will do.
-    pub fn learn(&mut self, step: StepNumber, id: Option<&str>, verdict: &Verdict) {
-        let unknown = matches!(verdict, Verdict::UnknownUntil { .. });
-        if verdict.changes().is_empty() && !unknown {
-            return;
-        }
-        let steps = if unknown {
-            &mut self.unsure
-        } else {
-            &mut self.changed
-        };
-        steps.extend(id.map(|id| (id.to_owned(), step)));
-        for gives in verdict.changes().iter().flat_map(|change| &change.gives) {
-            match gives {
-                Gives::Package(name) => {
-                    self.packages.insert(name.clone(), step);
-                }
-                Gives::File { path, content } => {
-                    if content.is_some() {
-                        self.files.insert(path.clone(), (step, content.clone()));
-                    }
-                }
-                Gives::Gone { path } => {
-                    self.files.insert(path.clone(), (step, None));
-                }
-            }
-        }
-    }
-
-    /// The step that will install this package.
-    pub fn package(&self, name: &str) -> Option<StepNumber> {
-        self.packages.get(name).copied()
-    }
-
-    /// The last step that will install any package: it may bring a missing unit, folder or program.
-    pub fn any_package(&self) -> Option<StepNumber> {
-        self.packages.values().max().copied()
-    }
-
-    /// What an earlier step will make of this file: its content, or `None` when it will be gone.
-    pub fn file(&self, path: &str) -> Option<(StepNumber, Option<&[u8]>)> {
-        let (step, content) = self.files.get(path)?;
-        Some((*step, content.as_deref()))
-    }
-
-    /// What earlier steps will make of the files below a folder (`/etc/ssh/`), by path.
-    pub fn files_below(&self, folder: &str) -> impl Iterator<Item = (StepNumber, Option<&[u8]>)> {
-        let below = self
-            .files
-            .iter()
-            .filter(move |(path, _)| path.starts_with(folder));
-        below.map(|(_, (step, content))| (*step, content.as_deref()))
-    }
-
-    /// Whether the step with this id will change something.
-    pub fn will_change(&self, id: &str) -> bool {
-        self.changed.contains_key(id)
-    }
-
-    /// The step with this id, when it will or may change something.
-    pub fn changing_step(&self, id: &str) -> Option<StepNumber> {
-        self.changed
-            .get(id)
-            .copied()
-            .or_else(|| self.unsure_step(id))
-    }
-
-    /// The step with this id, when it cannot be known whether it will change something.
-    pub fn unsure_step(&self, id: &str) -> Option<StepNumber> {
-        self.unsure.get(id).copied()
-    }
-
-    /// Drops what was predicted, and keeps which steps changed something: after a step was done,
-    /// the host itself says what is there.
-    pub fn forget_predictions(&mut self) {
-        self.packages.clear();
-        self.files.clear();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn change(gives: Gives) -> Verdict {
-        let call = Call::new("hf_x", ["a"]);
-        let undo = Undo::Impossible { why: "test".into() };
-        let shown = vec![Shown::Run {
-            argv: vec!["x".into()],
-        }];
-        Verdict::Change(vec![Change::new("x", shown, call, undo).giving([gives])])
-    }
-
-    #[test]
-    fn later_steps_know_what_earlier_ones_bring() {
-        let mut known = Known::nothing();
-        known.learn(
-            StepNumber(1),
-            Some("pkg"),
-            &change(Gives::Package("ufw".into())),
-        );
-        known.learn(StepNumber(2), None, &Verdict::Compliant);
-        assert_eq!(known.package("ufw"), Some(StepNumber(1)));
-        assert!(known.will_change("pkg"));
-        assert_eq!(known.package("nginx"), None);
-    }
 
     #[test]
     fn plans_survive_json_with_bytes_that_are_no_text() {

@@ -6,7 +6,7 @@
 //!
 //! ```yaml
 //! desired: { path: /etc/motd, content: "new\n" }
-//! earlier: [{ package: ufw }]             # steps 1, 2, …: `package:`, `file:` with `content:`, `gone:`, `unknown:`, each with `id:`
+//! earlier: [{ package: ufw }]             # steps 1, 2, …: `package:`, `file:` with `content:`, `gone:`, `user:`, `unknown:`, each with `id:`
 //! reload_on: [jail]
 //! answers:
 //!   - ask: hf_file /etc/motd nofollow     # a text is split at blanks; a list holds the words themselves
@@ -109,7 +109,7 @@ impl Case {
         kind.shape.check(desired, &mut said);
         (kind.check)(desired, &mut said);
         assert!(said.is_empty(), "{said}");
-        let values = json!({ "inputs": {}, "facts": { "sshd": { "ports": [22] }, "controller_ip": "10.77.0.1" } });
+        let values = json!({ "inputs": {}, "facts": { "sshd": { "ports": [22] }, "controller_ip": "10.77.0.1", "login_user": "ops" } });
         let reload_on = texts(node.get("reload_on"));
         let frame = StepFrame {
             runbook: "case",
@@ -215,6 +215,10 @@ impl Case {
                 text("package").map(Gives::Package),
                 text("file").map(|path| Gives::File { path, content }),
                 text("gone").map(|path| Gives::Gone { path }),
+                text("user").map(|name| Gives::User {
+                    home: format!("/home/{name}"),
+                    name,
+                }),
             ];
             let undo = Undo::Impossible {
                 why: "test".to_owned(),

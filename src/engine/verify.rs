@@ -172,6 +172,7 @@ async fn make(job: &Job, host: &Host, link: &mut ReadHost, probe: &RenderedProbe
             header,
             not_status,
         } => outside::http(url.clone(), header.clone(), not_status.clone()).await,
+        RenderedProbe::PasswordLogin => outside::password_login(job, host).await,
     }
 }
 

@@ -32,7 +32,7 @@ hf_login() {
 # What sshd wrote when it let this session in: "publickey ED25519 SHA256:…". The journal may be a moment
 # behind, so it is asked again for a second. Only root's own lines count: anybody can write "sshd" lines.
 hf_login_evidence() {
-	for hf_try in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		hf_seen=$(hf_login_journal | hf_login_accepted)
 		if [ -z "$hf_seen" ] && [ -r /var/log/auth.log ]; then
 			hf_seen=$(tail -n 20000 /var/log/auth.log | grep 'sshd[^ ]*\[[0-9]*\]: Accepted ' | sed 's/^.*\]: Accepted /Accepted /' |
@@ -83,7 +83,7 @@ hf_login_account() {
 
 # Of a name that stands twice the first counts, as for sshd.
 hf_login_fields() {
-	IFS=: read -r hf_name hf_hash hf_uid hf_gid hf_gecos hf_home hf_shell <<-LINE
+	IFS=: read -r _ _ hf_uid hf_gid _ hf_home hf_shell <<-LINE
 		$1
 	LINE
 }

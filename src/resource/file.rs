@@ -13,8 +13,8 @@
 //! a rename would break (hard links, mount points) needs `in_place: true`; a symbolic link needs
 //! `follow: true`. Attributes that nobody asked for stay: mode, owner, access control list.
 
-use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant};
-use crate::change::{Diff, Known};
+use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant, check_one_content};
+use crate::change::{Diff, Known, StepNumber};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
 use crate::shape::{Field, Shape, Ty};
@@ -23,7 +23,7 @@ use crate::value::{AbsolutePath, FileMode};
 use crate::yaml::Node;
 
 mod account;
-mod look;
+pub(super) mod look;
 mod before;
 mod show;
 mod action;
@@ -89,9 +89,6 @@ const SHAPE: Shape = Shape {
     shorthand: None,
 };
 
-/// The largest content that a step carries, and the largest that a host tells.
-const LARGEST: usize = 1024 * 1024;
-
 /// Folders in which nothing is a file on a disk.
 const NO_DISK: [&str; 3] = ["/proc/", "/sys/", "/dev/"];
 
@@ -137,12 +134,38 @@ impl File {
         }
     }
 
+    /// Where it is wanted.
+    pub(super) fn path(&self) -> &AbsolutePath {
+        &self.path
+    }
+
+    /// A file of root's with this content and mode, or none: what other kinds put somewhere.
+    pub(super) fn of_root(path: AbsolutePath, content: Option<String>, mode: FileMode) -> Self {
+        let present = content.is_some();
+        let root = present.then_some(Account::Number(0));
+        Self {
+            path,
+            body: content.map_or(Body::Gone, Body::Text),
+            mode: present.then_some(mode),
+            owner: root.clone(),
+            group: root,
+            validate: Vec::new(),
+            follow: false,
+            in_place: false,
+        }
+    }
+
     /// The text it should hold, when that is what is wanted of it.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.body {
             Body::Text(text) => Some(text),
             Body::AsItIs | Body::Gone => None,
         }
+    }
+
+    /// Whether it says that there must be no file.
+    pub(super) fn is_absence(&self) -> bool {
+        self.body == Body::Gone
     }
 
     fn probe(&self) -> Probe {
@@ -162,11 +185,16 @@ impl File {
     }
 
     /// Things that must be on the host before this file can be made, and are not.
-    fn lacks(&self, seen: &Answers) -> Result<Vec<String>, ParseError> {
+    fn lacks(&self, seen: &Answers, known: &Known) -> Result<Lacks, ParseError> {
         let mut lacks = Vec::new();
+        let mut user = known.home(self.path.parent());
         for probe in self.account_probes() {
-            if seen.get(&probe)?.status != 0 {
-                lacks.push(format!("there is no {} on the host", probe.args.join(" ")));
+            if seen.get(&probe)?.status == 0 {
+                continue;
+            }
+            match probe.args.last().and_then(|name| known.user(name)) {
+                Some((step, _)) => user = user.max(Some(step)),
+                None => lacks.push(format!("there is no {} on the host", probe.args.join(" "))),
             }
         }
         if let Some(probe) = self.validator_probe()
@@ -177,8 +205,16 @@ impl File {
                 probe.args.join(" ")
             ));
         }
-        Ok(lacks)
+        Ok(Lacks { why: lacks, user })
     }
+}
+
+/// What a file needs that is not on the host.
+struct Lacks {
+    /// Why it cannot be made now, a clause each.
+    why: Vec<String>,
+    /// The earlier step that makes its owner, or the user whose home holds it.
+    user: Option<StepNumber>,
 }
 
 impl Resource for File {
@@ -194,7 +230,13 @@ impl Resource for File {
     fn diff(&self, seen: &Answers, known: &Known) -> Result<Diff, ParseError> {
         let look = Look::parse(&Lines::of(seen, &self.probe())?)?;
         let ids = account::Ids::of(self, seen)?;
-        Ok(judge::judge(self, &look, &ids, &self.lacks(seen)?, known))
+        Ok(judge::judge(
+            self,
+            &look,
+            &ids,
+            &self.lacks(seen, known)?,
+            known,
+        ))
     }
 }
 
@@ -204,10 +246,7 @@ fn check(node: &Node, out: &mut Diagnostics) {
     check_constant::<Account>(&SHAPE, node, "owner", out);
     check_constant::<Account>(&SHAPE, node, "group", out);
     let has = |key: &str| SHAPE.get(node, key).is_some();
-    if has("content") && has("template") {
-        let error = Diagnostic::error("`content` and `template` exclude each other");
-        out.push(error.at(&SHAPE.get(node, "template").unwrap_or(node).place));
-    }
+    check_one_content(&SHAPE, node, out);
     let absent = SHAPE.text(node, "absent").map(|text| text.text);
     let others = DESIRES.iter().chain(&["validate", "follow", "in_place"]);
     if absent.as_deref() == Some("true") {
@@ -245,11 +284,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
     let mut fields = Fields::new(&SHAPE, node, scope);
     let path: Option<AbsolutePath> = fields.value("path");
     let absent = fields.flag("absent");
-    let text = if absent {
-        None
-    } else {
-        content(&mut fields, node, scope)
-    };
+    let text = if absent { None } else { fields.content("path") };
     let mode = fields.value("mode");
     let (owner, group) = (fields.value("owner"), fields.value("group"));
     let validate = fields.items("validate").unwrap_or_default();
@@ -297,28 +332,11 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
     }))
 }
 
-fn content(fields: &mut Fields<'_>, node: &Node, scope: &Scope) -> Option<String> {
-    let text = match (SHAPE.text(node, "template"), fields.text("content")) {
-        (Some(template), _) => {
-            let name = fields.text("template")?;
-            fields.keep(scope.file(name.trim(), &template))?
-        }
-        (None, content) => content?,
-    };
-    if text.len() > LARGEST {
-        let error = Diagnostic::error(format!(
-            "the content has {} bytes, more than 1 MiB",
-            text.len()
-        ));
-        fields.wrong("path", error.hint("bring such a file by a package"));
-    }
-    Some(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diagnostic::Source;
+    use crate::resource::LARGEST;
     use crate::template::Templates;
     use crate::yaml;
     use proptest::prelude::*;

@@ -18,15 +18,20 @@ use crate::template::{Scope, Text};
 use crate::yaml::Node;
 
 pub mod apt_conf;
+pub mod authorized_keys;
 pub mod command;
+pub mod fail2ban_jail;
 pub mod file;
 pub mod inventory;
 pub mod known_hosts;
 pub mod login;
 pub mod package;
 pub mod service;
+pub mod sysctl;
+pub mod sudoers;
 pub mod ufw_rules;
 pub mod ufw;
+pub mod user;
 
 pub use command::command_output;
 
@@ -84,15 +89,20 @@ pub struct Kind {
 /// The table of kinds.
 pub const KINDS: &[Kind] = &[
     apt_conf::KIND,
+    authorized_keys::KIND,
     command::KIND,
+    fail2ban_jail::KIND,
     file::KIND,
     inventory::KIND,
     known_hosts::KIND,
     login::KIND,
     package::KIND,
     service::KIND,
+    sysctl::KIND,
+    sudoers::KIND,
     ufw_rules::KIND,
     ufw::KIND,
+    user::KIND,
 ];
 
 /// The kind behind a key of a step.
@@ -149,6 +159,26 @@ impl<'a> Fields<'a> {
         self.keep(rendered)
     }
 
+    /// The text of `content`, or what the file of `template` makes. `key` gets the blame for its size.
+    pub(crate) fn content(&mut self, key: &str) -> Option<String> {
+        let text = match (self.shape.text(self.node, "template"), self.text("content")) {
+            (Some(template), _) => {
+                let name = self.text("template")?;
+                let rendered = self.scope.file(name.trim(), &template);
+                self.keep(rendered)?
+            }
+            (None, content) => content?,
+        };
+        if text.len() > LARGEST {
+            let error = Diagnostic::error(format!(
+                "the content has {} bytes, more than 1 MiB",
+                text.len()
+            ));
+            self.wrong(key, error.hint("bring such a file by a package"));
+        }
+        Some(text)
+    }
+
     /// What a result holds; a mistake is kept.
     pub(crate) fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
         result.map_err(|diagnostic| self.said.push(diagnostic)).ok()
@@ -180,6 +210,17 @@ impl<'a> Fields<'a> {
                     .into(),
             ),
         }
+    }
+}
+
+/// The largest content that a step carries, and the largest that a host tells.
+pub(crate) const LARGEST: usize = 1024 * 1024;
+
+/// Says when both `content` and `template` are there.
+pub(crate) fn check_one_content(shape: &'static Shape, node: &Node, out: &mut Diagnostics) {
+    if let (Some(_), Some(template)) = (shape.get(node, "content"), shape.get(node, "template")) {
+        let error = Diagnostic::error("`content` and `template` exclude each other");
+        out.push(error.at(&template.place));
     }
 }
 

@@ -30,6 +30,7 @@ enum CheckKind {
     },
     Connect(Node),
     Http(Node),
+    PasswordLogin,
 }
 
 /// A check ready to be made on one host.
@@ -69,6 +70,8 @@ pub enum RenderedProbe {
         /// Answers that mean no.
         not_status: Vec<u16>,
     },
+    /// By one attempt to log in without a key: sshd must refuse it and offer nothing that takes a password.
+    PasswordLogin,
 }
 
 /// What a command must answer.
@@ -167,6 +170,11 @@ pub(super) const SHAPE: Shape = Shape {
         ),
         Field::optional("http", Ty::One(&HTTP), "A request from the controller."),
         Field::optional(
+            "password_login",
+            Ty::Word(&["refused"]),
+            "One attempt to log in as the same user without a key: sshd must offer neither password nor keyboard-interactive.",
+        ),
+        Field::optional(
             "retry",
             Ty::One(&super::step_shape::RETRY),
             "Ask again before the answer is no.",
@@ -184,9 +192,12 @@ impl Check {
         });
         let connect = SHAPE.get(node, "connect").cloned().map(CheckKind::Connect);
         let http = SHAPE.get(node, "http").cloned().map(CheckKind::Http);
-        let mut kinds: Vec<CheckKind> = [command, connect, http].into_iter().flatten().collect();
+        let login = SHAPE.get(node, "password_login");
+        let login = login.map(|_| CheckKind::PasswordLogin);
+        let kinds = [command, connect, http, login];
+        let mut kinds: Vec<CheckKind> = kinds.into_iter().flatten().collect();
         if kinds.len() != 1 {
-            let message = "a check has exactly one of command, connect and http";
+            let message = "a check has exactly one of command, connect, http and password_login";
             out.push(Diagnostic::error(message).at(&node.place));
             return None;
         }
@@ -196,7 +207,7 @@ impl Check {
                 check_constant::<Status>(&HTTP, node, "not_status", out);
                 check_url(node, out);
             }
-            Some(CheckKind::Command { .. }) | None => {}
+            Some(CheckKind::Command { .. } | CheckKind::PasswordLogin) | None => {}
         }
         Some(Self {
             name: SHAPE.text(node, "name")?,
@@ -220,6 +231,7 @@ impl Check {
             },
             CheckKind::Connect(node) => render_connect(scope, node)?,
             CheckKind::Http(node) => render_http(scope, node)?,
+            CheckKind::PasswordLogin => RenderedProbe::PasswordLogin,
         };
         Ok(Some(RenderedCheck {
             name: scope.text(&self.name)?,

@@ -11,11 +11,13 @@ mod known;
 mod local;
 mod script;
 mod ssh;
+mod offer;
 mod wire;
 
 pub use fault::TransportError;
 pub use host::{MOVED, Performed, ReadHost, WriteHost};
 pub use known::{ClientConfig, client_config, hashed, key_name, known_lines};
+pub use offer::{Offer, password_offer};
 pub use script::{READ_SET, RunCard, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};
 

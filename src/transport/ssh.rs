@@ -121,7 +121,7 @@ pub fn end_masters(control: &Path) {
     }
 }
 
-fn config_file(control: &Path) -> PathBuf {
+pub(super) fn config_file(control: &Path) -> PathBuf {
     control.join("ssh_config")
 }
 

@@ -13,6 +13,7 @@ mod support;
 mod bare;
 mod cron;
 mod exits;
+mod fail2ban;
 mod files;
 mod fleet;
 mod hostile;

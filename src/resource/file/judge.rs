@@ -5,7 +5,7 @@ use super::action::{attributes, removal, write};
 use super::before::{Before, There};
 use super::look::{Look, Parent, Plain, What};
 use super::obstacle::{self, Touch};
-use super::{Body, File};
+use super::{Body, File, Lacks};
 use crate::change::{Diff, Known, Note, StepNumber, Verdict};
 use crate::resource::Resource;
 
@@ -18,7 +18,7 @@ enum Wish<'a> {
     Unknown { why: &'static str },
 }
 
-pub(super) fn judge(file: &File, look: &Look, ids: &Ids, lacks: &[String], known: &Known) -> Diff {
+pub(super) fn judge(file: &File, look: &Look, ids: &Ids, lacks: &Lacks, known: &Known) -> Diff {
     if let Some(diff) = obstacle::of_kind(file, look) {
         return diff;
     }
@@ -77,19 +77,19 @@ fn waits_for(
     file: &File,
     look: &Look,
     before: &Before<'_>,
-    lacks: &[String],
+    lacks: &Lacks,
     known: &Known,
 ) -> Result<Option<StepNumber>, Diff> {
     let package = known.any_package();
     if package.is_none()
-        && let Some(why) = lacks.first()
+        && let Some(why) = lacks.why.first()
     {
         return Err(Diff::blocked(
             why.clone(),
             "install the package that brings it in an earlier step",
         ));
     }
-    if package.is_none() && look.parent == Parent::Missing {
+    if package.or(lacks.user).is_none() && look.parent == Parent::Missing {
         let why = format!("the folder {} does not exist", file.path.parent());
         return Err(Diff::blocked(
             why,
@@ -97,8 +97,9 @@ fn waits_for(
         ));
     }
     // A file that is not there may come with a package, and would then be there before we write.
-    let may_come = matches!(before.there, There::Nothing) || !lacks.is_empty();
-    Ok(before.step.max(package.filter(|_| may_come)))
+    let may_come = matches!(before.there, There::Nothing) || !lacks.why.is_empty();
+    let package = package.filter(|_| may_come);
+    Ok(before.step.max(package).max(lacks.user))
 }
 
 fn wish<'f>(before: &Before<'_>, file: &'f File, ids: &Ids) -> Wish<'f> {

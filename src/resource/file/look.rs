@@ -15,26 +15,26 @@ use crate::value::FileMode;
     clippy::struct_excessive_bools,
     reason = "each is a finding of its own"
 )]
-pub(super) struct Look {
+pub(in crate::resource) struct Look {
     /// Where it lies physically; `None` when that cannot be said.
-    pub(super) real: Option<String>,
-    pub(super) parent: Parent,
-    pub(super) what: What,
+    pub(in crate::resource) real: Option<String>,
+    pub(in crate::resource) parent: Parent,
+    pub(in crate::resource) what: What,
     /// The path itself is a mount point.
-    pub(super) mount_point: bool,
+    pub(in crate::resource) mount_point: bool,
     /// The file system is mounted read-only.
-    pub(super) read_only: bool,
+    pub(in crate::resource) read_only: bool,
     /// Names in the folder cannot change, not even by root.
-    pub(super) folder_locked: bool,
+    pub(in crate::resource) folder_locked: bool,
     /// The folder hands an access control list on to new files.
-    pub(super) folder_acl: bool,
+    pub(in crate::resource) folder_acl: bool,
     /// Folders above that others than root could exchange, as "/tmp (mode 1777, owner 0)".
-    pub(super) above: Vec<String>,
+    pub(in crate::resource) above: Vec<String>,
 }
 
 /// The folder that holds the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parent {
+pub(in crate::resource) enum Parent {
     Folder,
     Missing,
     /// Something, but no folder.
@@ -43,7 +43,7 @@ pub(super) enum Parent {
 
 /// What stands at the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum What {
+pub(in crate::resource) enum What {
     Absent,
     /// A symbolic link whose target cannot be resolved, although it should be followed.
     Unresolved,
@@ -57,22 +57,22 @@ pub(super) enum What {
 
 /// A plain file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Plain {
-    pub(super) mode: FileMode,
-    pub(super) owner: Id,
-    pub(super) group: Id,
+pub(in crate::resource) struct Plain {
+    pub(in crate::resource) mode: FileMode,
+    pub(in crate::resource) owner: Id,
+    pub(in crate::resource) group: Id,
     /// How many hard links it has.
-    pub(super) names: u64,
-    pub(super) content: Content,
+    pub(in crate::resource) names: u64,
+    pub(in crate::resource) content: Content,
     /// `chattr +i` or `+a`, in words.
-    pub(super) locked: Option<&'static str>,
+    pub(in crate::resource) locked: Option<&'static str>,
     /// It has an access control list beyond its mode.
-    pub(super) acl: bool,
+    pub(in crate::resource) acl: bool,
 }
 
 /// What a file holds, as far as the host told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Content {
+pub(in crate::resource) enum Content {
     Bytes(Vec<u8>),
     /// Too large to be told.
     Digest {
@@ -87,10 +87,10 @@ pub(super) enum Content {
 
 /// An owner as the host knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Id {
-    pub(super) number: u32,
+pub(in crate::resource) struct Id {
+    pub(in crate::resource) number: u32,
     /// The name, or the number when there is none.
-    pub(super) name: String,
+    pub(in crate::resource) name: String,
 }
 
 impl FromStr for Id {
@@ -111,7 +111,7 @@ impl FromStr for Id {
 }
 
 impl Look {
-    pub(super) fn parse(lines: &Lines<'_>) -> Result<Self, ParseError> {
+    pub(in crate::resource) fn parse(lines: &Lines<'_>) -> Result<Self, ParseError> {
         if lines.is("unreadable") {
             return Err(lines.unreadable("needs root to look at it"));
         }
