@@ -178,6 +178,10 @@ impl ReadHost {
         }
     }
 
+    pub(super) fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+
     /// Ends the connection.
     pub async fn close(self) {
         drop(self.wire);
@@ -226,6 +230,10 @@ impl WriteHost {
         wire.request(ASK_LIMIT, 0, &|_| {}, script::alive)
             .await
             .map(|_| ())
+    }
+
+    pub(super) fn wire(&mut self) -> &mut Wire {
+        &mut self.host.wire
     }
 
     /// The same host for questions; the lock stays until it is closed.

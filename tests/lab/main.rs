@@ -16,6 +16,7 @@ mod exits;
 mod fail2ban;
 mod files;
 mod fleet;
+mod guard;
 mod hostile;
 mod language;
 mod moved;
