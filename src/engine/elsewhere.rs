@@ -8,7 +8,7 @@ use crate::facts;
 use crate::inventory::{Connection, Host};
 use crate::probe::Answers;
 use crate::runbook;
-use crate::transport::{ClientConfig, ReadHost, TransportError, client_config, known_lines};
+use crate::transport::{ReadHost, TransportError, client_config, trusted_name};
 use crate::value::Port;
 
 /// A host that answered on another port.
@@ -44,9 +44,16 @@ pub(super) async fn find(
     let Some(config) = client_config(host, &job.ssh).await else {
         return Err(missed.into());
     };
+    // It is the same machine, so its key must be the one that is trusted for the port it should answer
+    // on; only without such a key the other port's own name counts.
+    let key_name = trusted_name(host, &job.ssh).await;
     let mut tried = Vec::new();
     for port in ports.into_iter().filter(|port| *port != config.port) {
-        let host = on_port(host, &config, port).await;
+        let host = Host {
+            port: Some(port),
+            key_name: key_name.clone(),
+            ..host.clone()
+        };
         match ReadHost::open(&host, &job.ssh, root_needed, &facts::probes()).await {
             Ok((link, answers)) => {
                 return Ok(Found {
@@ -71,21 +78,6 @@ pub(super) async fn find(
     }
     let message = format!("{}; nor on port {}", stop.message, tried.join(", "));
     Err(Stop { message, ..stop })
-}
-
-/// The host on another port. It is the same machine, so its key must be the one that is trusted for
-/// the port it should answer on; only without such a key the other port's own name counts.
-async fn on_port(host: &Host, config: &ClientConfig, port: Port) -> Host {
-    let mut host = host.clone();
-    host.port = Some(port);
-    let name = config.key_name(config.port);
-    for file in config.all_files() {
-        if !known_lines(&name, file).await.is_empty() {
-            host.key_name = Some(name);
-            break;
-        }
-    }
-    host
 }
 
 fn note(found: Port, expected: Port) -> Note {
