@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Connected, Job, Stop, pause};
+use super::{Connected, Job, Stop, earlier, interrupted, pause};
 use crate::change::Note;
 use crate::event::{EventKind, Fault, Mode};
 use crate::facts::{self, Facts};
 use crate::inventory::Host;
+use crate::probe::Answers;
 use crate::runbook::{Fit, Supported};
 use crate::transport::ReadHost;
 
@@ -23,8 +24,8 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
         host: host.name.to_string(),
     });
     match reach(&job, &host).await {
-        Ok((link, facts)) => {
-            let notes = notes(&job, &facts, &link);
+        Ok((link, facts, mut notes)) => {
+            notes.extend(self::notes(&job, &facts, &link));
             job.events.tell(EventKind::HostReached {
                 host: host.name.to_string(),
                 facts: Box::new(facts.clone()),
@@ -39,22 +40,24 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
     }
 }
 
-async fn reach(job: &Job, host: &Host) -> Result<(ReadHost, Facts), Stop> {
+async fn reach(job: &Job, host: &Host) -> Result<(ReadHost, Facts, Vec<Note>), Stop> {
     // A dry run is useful even without root: it says what it could not read.
     let root_needed = job.mode != Mode::DryRun;
-    let opened = ReadHost::open(host, &job.ssh, root_needed, &facts::probes()).await;
-    let (link, answers) = match opened {
+    let mut first = facts::probes();
+    first.push(earlier::probe());
+    let opened = ReadHost::open(host, &job.ssh, root_needed, &first).await;
+    let (mut link, answers) = match opened {
         Err(error) if error.fault() == Fault::Unreachable && stops(job).await => {
             return Err(interrupted());
         }
         other => other?,
     };
-    let now = jiff::Timestamp::now().as_second();
-    let facts = facts::parse(&answers, now)
-        .map_err(|error| Stop::new(Fault::Unsupported, error.to_string()));
-    let checked = facts.and_then(|facts| supported(job, &facts).map(|()| facts));
+    let checked = match earlier::settle(job, host, &mut link, answers).await {
+        Ok((answers, notes)) => read(job, &answers).map(|facts| (facts, notes)),
+        Err(stop) => Err(stop),
+    };
     match checked {
-        Ok(facts) => Ok((link, facts)),
+        Ok((facts, notes)) => Ok((link, facts, notes)),
         Err(stop) => {
             link.close().await;
             Err(stop)
@@ -62,15 +65,18 @@ async fn reach(job: &Job, host: &Host) -> Result<(ReadHost, Facts), Stop> {
     }
 }
 
+fn read(job: &Job, answers: &Answers) -> Result<Facts, Stop> {
+    let now = jiff::Timestamp::now().as_second();
+    let facts = facts::parse(answers, now)
+        .map_err(|error| Stop::new(Fault::Unsupported, error.to_string()))?;
+    supported(job, &facts).map(|()| facts)
+}
+
 /// Whether the run is being stopped. Ctrl-C also reaches an ssh that is still connecting, whose end
 /// may be heard of just before our own signal.
 async fn stops(job: &Job) -> bool {
     pause(job, Duration::from_millis(100)).await;
     job.stopped()
-}
-
-fn interrupted() -> Stop {
-    Stop::new(Fault::Interrupted, "stopped before anything was done")
 }
 
 fn supported(job: &Job, facts: &Facts) -> Result<(), Stop> {

@@ -2,11 +2,13 @@
 
 mod apply;
 mod connect;
+mod earlier;
 mod guard;
 mod interlude;
 mod new_login;
 mod outside;
 mod recover;
+mod rehearsal;
 mod step;
 mod survey;
 mod take_back;
@@ -261,6 +263,10 @@ impl Job {
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()
     }
+}
+
+fn interrupted() -> Stop {
+    Stop::new(Fault::Interrupted, "stopped before anything was done")
 }
 
 /// A pause that a stop ends early.
