@@ -11,7 +11,7 @@ use crate::event::Proof;
 use crate::inventory::{Connection, Host};
 use crate::probe::Probe;
 use crate::runbook::Reach;
-use crate::transport::{ReadHost, TransportError, direct_addresses};
+use crate::transport::{Offer, ReadHost, TransportError, direct_addresses, password_offer};
 use crate::value::Port;
 
 /// How long an unanswered attempt is waited for: so many times what the live connection to the same
@@ -174,9 +174,56 @@ pub(super) async fn http(url: String, header: Option<String>, not_status: Vec<u1
     }
 }
 
+/// Tries to log in with nothing in hand, once. Only an answer of sshd proves something.
+pub(super) async fn password_login(job: &Job, host: &Host) -> Proof {
+    if host.connection == Connection::Local {
+        return Proof::CouldNotTell {
+            why: "this machine cannot look at itself from outside".to_owned(),
+        };
+    }
+    let _place = job.ssh.logins.acquire().await;
+    judge_offer(password_offer(host, &job.ssh).await)
+}
+
+fn judge_offer(offer: Offer) -> Proof {
+    match offer {
+        Offer::LetIn => Proof::No {
+            seen: "it let us in without a key and without a password".to_owned(),
+        },
+        Offer::NoAnswer { why } => Proof::CouldNotTell { why },
+        Offer::Refused { methods } => {
+            let seen = format!("refused; it offers {}", methods.join(", "));
+            let typed = |method: &String| method == "password" || method == "keyboard-interactive";
+            if methods.iter().any(typed) {
+                Proof::No { seen }
+            } else {
+                Proof::Yes { seen }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_proves_something_only_without_a_way_to_type() {
+        let offer = |methods: &[&str]| {
+            let methods = methods.iter().map(|method| (*method).to_owned());
+            judge_offer(Offer::Refused {
+                methods: methods.collect(),
+            })
+        };
+        assert!(matches!(offer(&["publickey"]), Proof::Yes { .. }));
+        for open in ["password", "keyboard-interactive"] {
+            assert!(matches!(offer(&["publickey", open]), Proof::No { .. }));
+        }
+        assert!(matches!(judge_offer(Offer::LetIn), Proof::No { .. }));
+        let why = "Connection refused".to_owned();
+        let silent = judge_offer(Offer::NoAnswer { why });
+        assert!(matches!(silent, Proof::CouldNotTell { .. }));
+    }
 
     #[test]
     fn a_refused_connection_proves_no_filter() {

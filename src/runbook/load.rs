@@ -4,6 +4,7 @@ use super::check::{self, Check};
 use super::include::{self, Shelf};
 use super::input::{self, InputSpec};
 use super::interlude;
+use super::other_ports;
 use super::step::{self, check_texts};
 use super::step_shape::{self, GUARD, RETRY, RISKS, STEP};
 use super::{Act, Runbook, Step};
@@ -42,6 +43,11 @@ const RUNBOOK: Shape = Shape {
             "data",
             Ty::Named(&data::SHAPE),
             "External data, fetched once per run and guarded.",
+        ),
+        Field::optional(
+            "also_try_ports",
+            Ty::Texts,
+            "Ports to try when a host's SSH server does not answer on the port it should.",
         ),
         Field::required(
             "steps",
@@ -95,6 +101,11 @@ pub(super) fn load_from(
     let inputs = read_inputs(&node, &mut out);
     let data = read_data(&node, &mut out);
     let names = known_names(&node, &data);
+    let also_try_ports = other_ports::read(
+        RUNBOOK.texts(&node, "also_try_ports"),
+        input_names(&node),
+        &mut out,
+    );
     let nodes = RUNBOOK
         .get(&node, "steps")
         .map(Node::items)
@@ -118,6 +129,7 @@ pub(super) fn load_from(
         supports: head.supports,
         inputs,
         data,
+        also_try_ports,
         steps,
         verify,
         source: source.clone(),

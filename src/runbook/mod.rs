@@ -8,6 +8,7 @@ mod input;
 mod interlude;
 mod library;
 mod load;
+mod other_ports;
 mod parts;
 mod reference;
 mod render;
@@ -30,6 +31,7 @@ pub use input::{InputSpec, InputType, Inputs};
 pub use interlude::{Interlude, Manual};
 pub use library::{Entry, Library, LibraryError, Origin};
 pub use load::load;
+pub use other_ports::other_ports;
 pub use parts::{Part, parts};
 pub use reference::reference;
 pub use render::{Rendered, RenderedGuard, RenderedStep, World, render, scope};
@@ -53,6 +55,9 @@ pub struct Runbook {
     pub inputs: Vec<InputSpec>,
     /// External data, fetched once per run.
     pub data: Vec<data::Spec>,
+    /// Ports to try when a host does not answer on the one it should: those that this runbook itself
+    /// moves SSH to or from.
+    pub also_try_ports: Vec<Text>,
     /// Its steps in order.
     pub steps: Vec<Step>,
     /// Its checks in effect.

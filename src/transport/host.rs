@@ -123,6 +123,18 @@ impl ReadHost {
     /// # Errors
     /// When the host does not answer.
     pub async fn ask(&mut self, probes: &[Probe]) -> Result<Answers, TransportError> {
+        self.ask_for(probes, Duration::ZERO).await
+    }
+
+    /// The same with so much more time: for questions that make the host work.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn ask_for(
+        &mut self,
+        probes: &[Probe],
+        more: Duration,
+    ) -> Result<Answers, TransportError> {
         if probes.is_empty() {
             return Ok(Answers::new());
         }
@@ -130,11 +142,11 @@ impl ReadHost {
             tracing::debug!(%probe, "asks");
         }
         let request = |nonce: &str| script::ask(nonce, probes.iter());
-        let (wire, count) = (&mut self.wire, probes.len());
-        let raw = match wire.request(ASK_LIMIT, count, &|_| {}, request).await {
+        let (wire, count, limit) = (&mut self.wire, probes.len(), ASK_LIMIT + more);
+        let raw = match wire.request(limit, count, &|_| {}, request).await {
             // A login script's background job printed into the answer. Questions can be repeated.
             Err(TransportError::Garbled { .. }) => {
-                wire.request(ASK_LIMIT, count, &|_| {}, request).await?
+                wire.request(limit, count, &|_| {}, request).await?
             }
             other => other?,
         };
@@ -193,6 +205,10 @@ impl ReadHost {
         }
     }
 
+    pub(super) fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+
     /// Ends the connection.
     pub async fn close(self) {
         drop(self.wire);
@@ -241,6 +257,10 @@ impl WriteHost {
         wire.request(ASK_LIMIT, 0, &|_| {}, script::alive)
             .await
             .map(|_| ())
+    }
+
+    pub(super) fn wire(&mut self) -> &mut Wire {
+        &mut self.host.wire
     }
 
     /// The same host for questions; the lock stays until it is closed.
