@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod bare;
 mod cron;
 mod exits;
@@ -23,4 +24,5 @@ mod operator;
 mod other_port;
 mod poisoned;
 mod refresh;
+mod units;
 mod ufw_kind;
