@@ -27,6 +27,7 @@ pub mod known_hosts;
 pub mod login;
 pub mod package;
 pub mod service;
+pub mod sshd_config;
 pub mod sysctl;
 pub mod sudoers;
 pub mod systemd_unit;
@@ -100,6 +101,7 @@ pub const KINDS: &[Kind] = &[
     login::KIND,
     package::KIND,
     service::KIND,
+    sshd_config::KIND,
     sysctl::KIND,
     sudoers::KIND,
     systemd_unit::KIND,

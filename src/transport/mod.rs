@@ -6,6 +6,7 @@
 mod channel;
 mod fault;
 mod frame;
+mod guard;
 mod host;
 mod known;
 mod local;
@@ -15,6 +16,7 @@ mod offer;
 mod wire;
 
 pub use fault::TransportError;
+pub use guard::{Disarmed, GuardPhase, GuardState, NewLogin, REVERTED, server_port};
 pub use host::{MOVED, Performed, ReadHost, WriteHost};
 pub use known::{ClientConfig, client_config, hashed, key_name, known_lines};
 pub use offer::{Offer, password_offer};

@@ -60,5 +60,21 @@ fn bare_hosts_get_a_fail2ban_that_runs_and_never_bans_the_controller() {
         before.is_that_of(host);
         assert_eq!(server(host), *was, "{}: fail2ban was restarted", host.name);
     }
-    operator.run(&["verify", "fail2ban"]).exits(0);
+    let verified = operator.run(&["verify", "fail2ban"]);
+    verified.exits(0);
+    verified
+        .says("192.0.2.123 and 2001:db8::123 reached the packet filter on port 22, and was lifted");
+    for host in &hosts {
+        assert_eq!(get(host, "banip"), "", "{}", host.name);
+        let kept = host.sh(FILTER);
+        assert!(
+            !kept.contains("192.0.2.123") && !kept.contains("2001:db8::123"),
+            "{kept}"
+        );
+        // Nothing of the trial waits on.
+        let sleeping = host.sh("pgrep -fx 'sleep 120' || :");
+        assert_eq!(sleeping, "", "{}", host.name);
+        let free = host.exec(&["flock", "-n", "/run/holdfast.lock", "true"]);
+        assert!(free.status.success(), "{}: the lock is held", host.name);
+    }
 }

@@ -17,6 +17,7 @@ mod exits;
 mod fail2ban;
 mod files;
 mod fleet;
+mod guard;
 mod hostile;
 mod language;
 mod moved;
