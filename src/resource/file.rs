@@ -139,6 +139,12 @@ impl File {
         &self.path
     }
 
+    /// What a host shows of the file behind the path; `None`: no plain file, or none that is a text.
+    pub(super) fn text_seen(&self, seen: &Answers) -> Result<Option<String>, ParseError> {
+        let look = Look::parse(&Lines::of(seen, &self.probe())?)?;
+        Ok(look.text().map(str::to_owned))
+    }
+
     /// A file of root's with this content and mode, or none: what other kinds put somewhere.
     pub(super) fn of_root(path: AbsolutePath, content: Option<String>, mode: FileMode) -> Self {
         let present = content.is_some();

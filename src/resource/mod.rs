@@ -27,6 +27,7 @@ pub mod known_hosts;
 pub mod login;
 pub mod package;
 pub mod service;
+pub mod sshd_config;
 pub mod sysctl;
 pub mod sudoers;
 pub mod ufw_rules;
@@ -98,6 +99,7 @@ pub const KINDS: &[Kind] = &[
     login::KIND,
     package::KIND,
     service::KIND,
+    sshd_config::KIND,
     sysctl::KIND,
     sudoers::KIND,
     ufw_rules::KIND,
