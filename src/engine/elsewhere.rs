@@ -4,9 +4,8 @@
 use super::{Job, Stop};
 use crate::change::Note;
 use crate::event::Fault;
-use crate::facts;
 use crate::inventory::{Connection, Host};
-use crate::probe::Answers;
+use crate::probe::{Answers, Probe};
 use crate::runbook;
 use crate::transport::{ReadHost, TransportError, client_config, trusted_name};
 use crate::value::Port;
@@ -28,7 +27,7 @@ pub(super) struct Found {
 pub(super) async fn find(
     job: &Job,
     host: &Host,
-    root_needed: bool,
+    (root_needed, first): (bool, &[Probe]),
     missed: TransportError,
 ) -> Result<Found, Stop> {
     let ports = match job.inputs.get(host.name.as_str()) {
@@ -54,7 +53,7 @@ pub(super) async fn find(
             key_name: key_name.clone(),
             ..host.clone()
         };
-        match ReadHost::open(&host, &job.ssh, root_needed, &facts::probes()).await {
+        match ReadHost::open(&host, &job.ssh, root_needed, first).await {
             Ok((link, answers)) => {
                 return Ok(Found {
                     note: note(port, config.port),

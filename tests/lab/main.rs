@@ -24,4 +24,7 @@ mod operator;
 mod other_port;
 mod poisoned;
 mod refresh;
+mod sysctl;
 mod ufw_kind;
+mod unattended;
+mod undoing;
