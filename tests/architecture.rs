@@ -176,10 +176,10 @@ fn host_functions_are_defined_once_and_read_files_never_write() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let text = fs::read_to_string(&path).unwrap();
-        let known = name.ends_with(".read.sh") || name.ends_with(".write.sh");
+        let sets = [".read.sh", ".write.sh", ".trial.sh"];
         assert!(
-            known,
-            "src/host/{name} is neither *.read.sh nor *.write.sh, so it is never sent"
+            sets.iter().any(|set| name.ends_with(set)),
+            "src/host/{name} is none of {sets:?}, so it is never sent"
         );
         for line in text.lines() {
             if let Some(function) = line
@@ -198,13 +198,15 @@ fn host_functions_are_defined_once_and_read_files_never_write() {
             }
         }
         if name.ends_with(".read.sh") {
-            // A file descriptor or /dev/null may be written to; nothing that has a name.
+            // A file descriptor or /dev/null may be written to; nothing that has a name, but in a mount
+            // that only the process itself sees (`unshare -m`).
             for word in [
                 "mktemp", " rm ", "mkdir", " mv ", " tee ", "chmod", "chown", "touch ",
             ] {
                 let code = text
                     .lines()
-                    .filter(|line| !line.trim_start().starts_with('#'));
+                    .filter(|line| !line.trim_start().starts_with('#'))
+                    .filter(|line| !line.contains("unshare -m sh -c 'mount -t tmpfs "));
                 let found = code.into_iter().find(|line| line.contains(word));
                 assert_eq!(found, None, "src/host/{name} uses{word}");
             }

@@ -30,9 +30,11 @@ pub mod service;
 pub mod sshd_config;
 pub mod sysctl;
 pub mod sudoers;
+pub mod systemd_unit;
 pub mod ufw_rules;
 pub mod ufw;
 pub mod user;
+pub mod wait_for;
 
 pub use command::command_output;
 
@@ -102,9 +104,11 @@ pub const KINDS: &[Kind] = &[
     sshd_config::KIND,
     sysctl::KIND,
     sudoers::KIND,
+    systemd_unit::KIND,
     ufw_rules::KIND,
     ufw::KIND,
     user::KIND,
+    wait_for::KIND,
 ];
 
 /// The kind behind a key of a step.

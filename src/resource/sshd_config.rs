@@ -13,7 +13,6 @@
 //! the global section only: `Match` blocks of others are reported where they say something else.
 
 use super::file::File;
-use super::login;
 use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant};
 use crate::change::{Diff, Known};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -31,7 +30,9 @@ mod listen;
 mod drop_in;
 mod action;
 mod obstacle;
+mod tell;
 mod judge;
+mod lockout;
 
 use setting::Setting;
 
@@ -69,6 +70,11 @@ const SHAPE: Shape = Shape {
             Ty::Texts,
             "Keywords that are left out where this sshd is too old or too new to know them.",
         ),
+        Field::optional(
+            "login_unproven",
+            Ty::Bool,
+            "Go on, with a warning, when it cannot be told that we still get in (see `login`).",
+        ),
     ],
     shorthand: None,
 };
@@ -90,6 +96,7 @@ pub struct SshdConfig {
     ports: Option<Vec<Port>>,
     settings: Vec<Setting>,
     when_known: Vec<String>,
+    login_unproven: bool,
 }
 
 impl SshdConfig {
@@ -108,29 +115,6 @@ impl SshdConfig {
                 words.into_iter().chain(self.when_known.iter().cloned()),
             )
         })
-    }
-
-    /// Whether we still get in, asked when a setting decides about that.
-    fn login(&self) -> Option<login::Check> {
-        if !self
-            .settings
-            .iter()
-            .any(|one| login::restricts(&one.keyword))
-        {
-            return None;
-        }
-        // What this sshd may not know would keep it from saying anything.
-        let sure = |one: &&Setting| {
-            let same = |word: &String| word.eq_ignore_ascii_case(&one.keyword);
-            !self.when_known.iter().any(same)
-        };
-        let lines: Vec<String> = self
-            .settings
-            .iter()
-            .filter(sure)
-            .map(Setting::line)
-            .collect();
-        Some(login::Check::ours(&self.name, &lines.join("\n")))
     }
 
     /// The settings as lines of a configuration, those of `when_known` included.
@@ -157,7 +141,7 @@ impl Resource for SshdConfig {
         let files = self.files("", "");
         let files = files.iter().flat_map(Resource::probes);
         let own = [self.probe()].into_iter().chain(files);
-        let login = self.login().map(|check| check.probe());
+        let login = lockout::check(self).map(|check| check.probe());
         own.chain(self.trial_probe()).chain(login).collect()
     }
 
@@ -168,7 +152,8 @@ impl Resource for SshdConfig {
             Some(probe) => Some(trial::Trial::parse(&Lines::of(seen, &probe)?)),
             None => None,
         };
-        judge::judge(self, &look, trial.as_ref(), seen, known)
+        let diff = judge::judge(self, &look, trial.as_ref(), seen, known)?;
+        lockout::gate(self, diff, seen)
     }
 }
 
@@ -218,6 +203,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
         .into_iter()
         .map(|word| word.text.trim().to_owned())
         .collect();
+    let login_unproven = fields.flag("login_unproven");
     let paths = (format!("{FOLDER}/{name}").parse().ok()).zip(MAIN.parse().ok());
     fields.finish(paths.map(|(path, main)| SshdConfig {
         name,
@@ -226,6 +212,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
         ports,
         settings,
         when_known,
+        login_unproven,
     }))
 }
 

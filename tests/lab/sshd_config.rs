@@ -280,12 +280,12 @@ fn facts_say_2222(lab: &Lab, operator: &Operator<'_>, hosts: &[LabHost<'_>]) {
 }
 
 /// What stands on a host when we come, with what others made of sshd's files.
-const INHERITED: &str = r"
-    printf 'Include /etc/ssh/sshd_config.d/*.conf\nPort 22\nListenAddress 0.0.0.0:22\nListenAddress ::\nUsePAM yes\nSubsystem sftp /usr/lib/openssh/sftp-server\nX11Forwarding yes\nMatch User nosudo\n  X11Forwarding yes\n  MaxAuthTries 9' >/etc/ssh/sshd_config
+const INHERITED: &str = r#"
+    printf 'Include /etc/ssh/sshd_config.d/*.conf\nPort 22\nListenAddress 10.77.0.%s:22\nListenAddress ::\nUsePAM yes\nSubsystem sftp /usr/lib/openssh/sftp-server\nX11Forwarding yes\nMatch User nosudo\n  X11Forwarding yes\n  MaxAuthTries 9' "$(cat /usr/lib/lab/address)" >/etc/ssh/sshd_config
     printf 'PasswordAuthentication yes\r\nMaxAuthTries 5\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf
     printf 'Port 24\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf.bak
     chmod 0640 /etc/ssh/sshd_config
-    systemctl reload ssh";
+    systemctl reload ssh"#;
 
 #[test]
 fn what_others_wrote_stays_byte_for_byte_and_the_effective_values_are_ours() {
@@ -313,7 +313,7 @@ fn what_others_wrote_stays_byte_for_byte_and_the_effective_values_are_ours() {
         assert!(!effective(host, "ciphers")[0].contains("cbc"), "{name}");
         assert_eq!(
             effective(host, "listenaddress"),
-            ["0.0.0.0:22", "0.0.0.0:2222", "[::]:22", "[::]:2222"],
+            own_address(host, &[22, 2222]),
             "{name}"
         );
         let known = host.release != Release::Bullseye;
@@ -334,7 +334,7 @@ fn what_others_wrote_stays_byte_for_byte_and_the_effective_values_are_ours() {
         let name = &host.name;
         assert_eq!(
             effective(host, "listenaddress"),
-            ["0.0.0.0:2222", "[::]:2222"],
+            own_address(host, &[2222]),
             "{name}"
         );
         assert_eq!(
@@ -349,10 +349,19 @@ fn what_others_wrote_stays_byte_for_byte_and_the_effective_values_are_ours() {
         assert_eq!(host.sh(contents), before[position(host, &hosts)], "{name}");
         assert_eq!(
             host.sh(LISTENERS).lines().collect::<Vec<_>>(),
-            ["0.0.0.0:22", "0.0.0.0:2222", "[::]:22", "[::]:2222"],
+            own_address(host, &[22, 2222]),
             "{name}"
         );
     }
+}
+
+/// The address of the host and every IPv6 address, with these ports.
+fn own_address(host: &LabHost<'_>, ports: &[u16]) -> Vec<String> {
+    let addresses = [host.v4(), "[::]".to_owned()];
+    let spots = addresses
+        .iter()
+        .flat_map(|address| ports.iter().map(move |port| format!("{address}:{port}")));
+    spots.collect()
 }
 
 fn position(host: &LabHost<'_>, hosts: &[LabHost<'_>]) -> usize {
