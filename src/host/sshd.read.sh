@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # What sshd is told, what it makes of that, and where it listens. Parsed in src/resource/sshd_config/.
-# shellcheck disable=SC2030,SC2031 # the functions are called from within the subshells that set these
+# shellcheck disable=SC2030,SC2031,SC2034 # functions called from within the subshells, and of other files, read these
 
 # hf_sshd NAME [PORT…]: everything about sshd that decides what a drop-in called NAME does, and who else
 # has those ports.

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # Who listens for sshd, where, and who else does. Parsed in src/resource/sshd_config/look.rs and src/facts.rs.
+# shellcheck disable=SC2154 # set by whoever asks
 
 # The units behind sshd, by the names that Debian and others give them.
 hf_sshd_units() {
