@@ -21,4 +21,5 @@ mod moved;
 mod operator;
 mod poisoned;
 mod refresh;
+mod ssh_hardening;
 mod ufw_kind;
