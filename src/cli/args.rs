@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Source};
+use crate::value::{Duration, ValueError};
 use crate::yaml;
 
 /// How things are told.
@@ -127,6 +128,25 @@ pub(super) struct Connections {
     /// Seconds for connecting to a host
     #[arg(long, env = "HOLDFAST_CONNECT_TIMEOUT", default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(super) connect_timeout: u16,
+}
+
+/// Shorter than this no login can be made; longer than that nobody waits for a host that is cut off.
+const GUARD_TIMES: [Duration; 2] = [Duration::seconds(10), Duration::seconds(3600)];
+
+/// Reads the time of a guard.
+///
+/// # Errors
+/// When it is no time span, or out of bounds.
+pub(super) fn guard_time(text: &str) -> Result<Duration, String> {
+    let time: Duration = text
+        .parse()
+        .map_err(|error: ValueError| error.to_string())?;
+    let [least, most] = GUARD_TIMES;
+    if (least..=most).contains(&time) {
+        Ok(time)
+    } else {
+        Err(format!("it must be from {least} to {most}"))
+    }
 }
 
 /// Reads `-e` values: later ones win.

@@ -10,9 +10,10 @@ use super::session::{self, complain};
 use super::setup::Intent;
 use super::{Cli, Exit, args, ask};
 use crate::diagnostic::Diagnostic;
+use crate::engine::GuardTerms;
 use crate::event::Mode;
 use crate::runbook;
-use crate::value::Name;
+use crate::value::{Duration, Name};
 
 /// Flags of `run`.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,16 @@ pub(super) struct Args {
     /// Accept published data that changed more than its guard allows, after a look at the difference
     #[arg(long, env = "HOLDFAST_ACCEPT_CHANGE", conflicts_with = "unattended")]
     accept_change: bool,
+    /// How long a host waits for a new login before it takes guarded changes back, from 10s to 1h
+    #[arg(long, env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = args::guard_time)]
+    guard_time: Duration,
+    /// Make changes that cannot be taken back in guarded steps too
+    #[arg(
+        long,
+        env = "HOLDFAST_ACCEPT_IRREVERSIBLE",
+        conflicts_with = "unattended"
+    )]
+    accept_irreversible: bool,
     /// Only steps with one of these tags
     #[arg(
         short,
@@ -120,6 +131,10 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
         },
         accept_change: args.accept_change,
         tags: args.tags.clone(),
+        guard: GuardTerms {
+            time: args.guard_time.get(),
+            accept_irreversible: args.accept_irreversible,
+        },
         answers: args.answers.iter().cloned().collect(),
     };
     match session::load(&args.files, &args.selection, name) {
@@ -148,6 +163,7 @@ pub(super) fn verify(args: &VerifyArgs, output: &args::Output) -> Exit {
         due: Exit::ChangesDue,
         accept_change: false,
         tags: Vec::new(),
+        guard: GuardTerms::default(),
         answers: BTreeMap::new(),
     };
     match session::load(&args.files, &args.selection, &args.runbook) {

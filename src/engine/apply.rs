@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use super::new_login::{Logins, Way};
 use super::step::Done;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, interlude, recover, verify};
@@ -15,6 +18,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         host,
         link,
         rendered,
+        data,
         plan,
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
@@ -55,14 +59,23 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         steps: &rendered.steps,
         known: Known::nothing(),
         changes: 0,
+        way: Way {
+            host: host.clone(),
+            ssh: job.ssh.clone(),
+        },
+        logins: Logins::one(),
+        section: None,
     };
     let result = match perform_all(&mut worker, &plan).await {
-        Err(stop) => Stop {
-            changes: worker.changes,
-            ..stop
+        Err(stop) => {
+            let stop = worker.taken_back(stop).await;
+            Stop {
+                changes: worker.changes,
+                ..stop
+            }
+            .into()
         }
-        .into(),
-        Ok(()) => prove(&mut worker, &rendered).await,
+        Ok(()) => prove(&mut worker, &rendered, &data).await,
     };
     worker.link.close().await;
     job.finish(&host, result);
@@ -84,6 +97,8 @@ fn obstacle(plan: &HostPlan) -> Option<Stop> {
 async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Stop> {
     for step in &plan.steps {
         if let Outcome::Interlude(interlude) = &step.outcome {
+            // A person may take longer than any guard waits.
+            worker.end_section().await?;
             worker.interlude(step, interlude).await?;
             continue;
         }
@@ -100,10 +115,11 @@ async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Sto
             Done::Changed(_) | Done::Nothing => {}
         }
     }
+    worker.end_section().await?;
     for step in plan.steps.iter().filter(|step| waits_for_end(step)) {
         worker.perform(step, Timing::AtEnd).await?;
     }
-    Ok(())
+    worker.end_section().await
 }
 
 fn waits_for_end(step: &StepPlan) -> bool {
@@ -117,7 +133,7 @@ fn waits_for_end(step: &StepPlan) -> bool {
 
 /// Proves in effect what was done. A connection that breaks before that is made anew once: it may be
 /// our own change that cut it, and then that must be known.
-async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
+async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> HostResult {
     let (job, host, changes) = (worker.job, worker.host, worker.changes);
     let refuted = |message: String| {
         let stop = Stop::new(Fault::Verification, message);
@@ -125,7 +141,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
     };
     let mut fresh = None;
     if worker.link.alive().await.is_err() {
-        match recover::come_back(job, host).await {
+        match recover::come_back(job, &worker.way).await {
             Ok(link) => fresh = Some(link),
             Err(why) => {
                 return refuted(format!("all was done, but nothing could be proved: {why}"));
@@ -133,8 +149,8 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
         }
     }
     let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
-    let mut proofs = vec![verify::planned_again(job, host, link, &rendered.steps).await];
-    proofs.extend(verify::checks(job, host, link, &rendered.checks).await);
+    let mut proofs = vec![verify::planned_again(job, host, link, data).await];
+    proofs.extend(verify::checks(job, &worker.way.host, link, &rendered.checks).await);
     if let Some(link) = fresh {
         link.close().await;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Connected, Job, Stop, pause};
+use super::{Connected, Job, Stop, elsewhere, pause};
 use crate::change::Note;
 use crate::event::{EventKind, Fault, Mode};
 use crate::facts::{self, Facts};
@@ -23,8 +23,14 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
         host: host.name.to_string(),
     });
     match reach(&job, &host).await {
-        Ok((link, facts)) => {
-            let notes = notes(&job, &facts, &link);
+        Ok(Reached {
+            host,
+            link,
+            facts,
+            elsewhere,
+        }) => {
+            let mut notes = notes(&job, &facts, &link);
+            notes.extend(elsewhere);
             job.events.tell(EventKind::HostReached {
                 host: host.name.to_string(),
                 facts: Box::new(facts.clone()),
@@ -39,22 +45,44 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
     }
 }
 
-async fn reach(job: &Job, host: &Host) -> Result<(ReadHost, Facts), Stop> {
+/// A host that answered, as it is reached.
+struct Reached {
+    host: Host,
+    link: ReadHost,
+    facts: Facts,
+    /// It answered on another port than it should.
+    elsewhere: Option<Note>,
+}
+
+async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
     // A dry run is useful even without root: it says what it could not read.
     let root_needed = job.mode != Mode::DryRun;
     let opened = ReadHost::open(host, &job.ssh, root_needed, &facts::probes()).await;
-    let (link, answers) = match opened {
+    let (host, link, answers, elsewhere) = match opened {
+        Ok((link, answers)) => (host.clone(), link, answers, None),
         Err(error) if error.fault() == Fault::Unreachable && stops(job).await => {
             return Err(interrupted());
         }
-        other => other?,
+        Err(error) => match elsewhere::find(job, host, root_needed, error).await? {
+            elsewhere::Found {
+                host,
+                link,
+                answers,
+                note,
+            } => (host, link, answers, Some(note)),
+        },
     };
     let now = jiff::Timestamp::now().as_second();
     let facts = facts::parse(&answers, now)
         .map_err(|error| Stop::new(Fault::Unsupported, error.to_string()));
     let checked = facts.and_then(|facts| supported(job, &facts).map(|()| facts));
     match checked {
-        Ok(facts) => Ok((link, facts)),
+        Ok(facts) => Ok(Reached {
+            host,
+            link,
+            facts,
+            elsewhere,
+        }),
         Err(stop) => {
             link.close().await;
             Err(stop)

@@ -2,13 +2,20 @@
 
 mod apply;
 mod connect;
+mod desk;
+mod elsewhere;
+mod guard;
 mod interlude;
+mod new_login;
 mod outside;
 mod recover;
 mod step;
 mod survey;
+mod take_back;
 mod verify;
 mod worker;
+
+pub use guard::GuardTerms;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +50,8 @@ pub struct Job {
     pub tags: Vec<Name>,
     /// Hosts that are worked on at the same time.
     pub forks: usize,
+    /// How guarded steps are guarded.
+    pub guard: GuardTerms,
     /// How connections are made.
     pub ssh: SshOptions,
     /// Who runs what, for the hosts' own records.
@@ -83,6 +92,8 @@ pub struct Surveyed {
     host: Host,
     link: ReadHost,
     rendered: Rendered,
+    /// The run's data, for another look with fresh facts.
+    data: Arc<Value>,
     /// The plan.
     pub plan: HostPlan,
 }

@@ -61,6 +61,7 @@ hf_sshd_outside() {
 
 hf_fail2ban_facts() {
 	if command -v fail2ban-client >/dev/null 2>&1; then echo fail2ban_installed=yes; else echo fail2ban_installed=no; fi
+	if [ -x /usr/sbin/needrestart ]; then echo needrestart_installed=yes; else echo needrestart_installed=no; fi
 	hf_pid=none
 	if [ -r /run/fail2ban/fail2ban.pid ]; then read -r hf_pid </run/fail2ban/fail2ban.pid; fi
 	if [ -d "/proc/$hf_pid" ]; then echo fail2ban_running=yes; else echo fail2ban_running=no; fi

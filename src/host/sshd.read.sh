@@ -220,7 +220,9 @@ hf_sshd_units() {
 	printf 'unit=%s\nactive=%s\nsocket=%s\n' "$hf_sshd_unit" "$hf_sshd_active" "$hf_sshd_socket"
 	if [ "$hf_sshd_active" = yes ] && hf_reload_pending "$hf_sshd_unit"; then echo pending=yes; fi
 	[ -n "$hf_sshd_socket" ] || return 0
-	systemctl show --no-pager -p DropInPaths --value "$hf_sshd_socket" | tr ' ' '\n' | sed -n '/./s/^/socket_file=/p'
+	systemctl show --no-pager -p DropInPaths --value "$hf_sshd_socket" | tr ' ' '\n' | while read -r hf_path; do
+		if [ -r "$hf_path" ] && grep -q '^[ 	]*ListenStream' "$hf_path"; then printf 'socket_file=%s\n' "$hf_path"; fi
+	done
 	for hf_folder in /etc /usr/local/lib /usr/lib /lib /run; do
 		if [ -x "$hf_folder/systemd/system-generators/sshd-socket-generator" ]; then
 			echo generator=yes

@@ -2,7 +2,7 @@
 
 use super::plan_view::unknown;
 use crate::change::Note;
-use crate::event::{Event, EventKind, Fault, HostResult, Mode, Proof, StepResult};
+use crate::event::{Event, EventKind, Fault, Fired, HostResult, Mode, Proof, StepResult};
 use crate::plan::HostPlan;
 
 /// What is known by now.
@@ -117,6 +117,7 @@ impl Tally {
             EventKind::StepFinished { host, result, .. } => {
                 self.of(host).failed |= matches!(result, StepResult::Failed { .. });
             }
+            EventKind::GuardFired { host, fired } => self.fired(host, fired),
             EventKind::Checked { host, proof, .. } => self.of(host).checks.count(proof),
             EventKind::HostFinished { host, result } => {
                 self.of(host).result = Some(result.clone());
@@ -131,6 +132,11 @@ impl Tally {
             | EventKind::HostConnecting { .. }
             | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
+            | EventKind::GuardArmed { .. }
+            | EventKind::GuardProven { .. }
+            | EventKind::GuardDisarmed { .. }
+            | EventKind::GuardRefuted { .. }
+            | EventKind::GuardAwaited { .. }
             | EventKind::Answered { .. }
             | EventKind::Unknown => {}
         }
@@ -151,6 +157,14 @@ impl Tally {
         self.of(&plan.host).plan = Some(plan_tally(plan));
         for step in &plan.steps {
             self.warn(&plan.host, &step.notes);
+        }
+    }
+
+    /// That an earlier run was cut off is news for everybody who reads only the summary.
+    fn fired(&mut self, host: &str, fired: &Fired) {
+        if !fired.own {
+            let text = format!("the guard of run {} had to restore it", fired.run);
+            self.warn(host, &[Note::warning(text)]);
         }
     }
 

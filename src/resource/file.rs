@@ -106,6 +106,8 @@ pub struct File {
     validate: Vec<String>,
     follow: bool,
     in_place: bool,
+    /// Whoever puts it makes its folder, too.
+    makes_folder: bool,
 }
 
 /// What a file should hold.
@@ -131,6 +133,7 @@ impl File {
             validate: Vec::new(),
             follow: false,
             in_place: false,
+            makes_folder: false,
         }
     }
 
@@ -158,7 +161,14 @@ impl File {
             validate: Vec::new(),
             follow: false,
             in_place: false,
+            makes_folder: false,
         }
+    }
+
+    /// The same, where a missing folder is made along with it.
+    pub(super) fn with_its_folder(mut self) -> Self {
+        self.makes_folder = true;
+        self
     }
 
     /// The text it should hold, when that is what is wanted of it.
@@ -335,6 +345,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
         validate,
         follow,
         in_place,
+        makes_folder: false,
     }))
 }
 

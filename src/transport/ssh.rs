@@ -22,9 +22,16 @@ pub struct SshOptions {
     pub connect_timeout: Duration,
     /// At most so many logins at the same time: `MaxStartups` of a jump host is 10.
     pub logins: Arc<Semaphore>,
+    /// Tries after the first when the server is too busy to shake hands.
+    busy_retries: u32,
 }
 
 impl SshOptions {
+    /// Our configuration file, which takes in the operator's.
+    pub(super) fn config(&self) -> PathBuf {
+        config_file(&self.control)
+    }
+
     /// Options for a run: writes the ssh configuration into `control`. `config` stands in for the
     /// user's and the system's files.
     ///
@@ -51,7 +58,26 @@ impl SshOptions {
             control: control.to_owned(),
             connect_timeout,
             logins: Arc::new(Semaphore::new(logins.clamp(1, 8))),
+            busy_retries: BUSY_RETRIES,
         })
+    }
+
+    /// The same without tries of its own, for a caller that counts its connections.
+    #[must_use]
+    pub fn once(&self) -> Self {
+        Self {
+            busy_retries: 0,
+            ..self.clone()
+        }
+    }
+
+    /// The same with the tries of `other` again.
+    #[must_use]
+    pub fn patient(&self, other: &Self) -> Self {
+        Self {
+            busy_retries: other.busy_retries,
+            ..self.clone()
+        }
     }
 }
 
@@ -120,51 +146,26 @@ pub(super) fn config_file(control: &Path) -> PathBuf {
     control.join("ssh_config")
 }
 
+/// The configuration for a host: one of its own when its key is trusted under another name than the
+/// port in use has.
+fn config_for(host: &Host, options: &SshOptions) -> std::io::Result<PathBuf> {
+    let common = config_file(&options.control);
+    let Some(name) = &host.key_name else {
+        return Ok(common);
+    };
+    let own = options.control.join(format!("ssh_config-{}", host.name));
+    // Only for the host itself: a jump host is asked with the same file. The operator's own
+    // HostKeyAlias stands above and wins.
+    let address = &host.address;
+    let text = std::fs::read_to_string(common)?;
+    std::fs::write(&own, format!("{text}Host {address}\nHostKeyAlias {name}\n"))?;
+    Ok(own)
+}
+
 /// An open connection. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct SshConnection {
     session: Arc<Session>,
-}
-
-/// The name or address that ssh really connects to, by `ssh -G` (which connects to nothing).
-/// `None` when there is something in between (a jump host, a proxy command) or ssh cannot say.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the transport is where processes start"
-)]
-pub(super) async fn direct_target(host: &Host, options: &SshOptions) -> Option<String> {
-    let mut command = tokio::process::Command::new("ssh");
-    command
-        .arg("-G")
-        .arg("-F")
-        .arg(config_file(&options.control));
-    if let Some(user) = &host.user {
-        command.arg("-l").arg(user.as_str());
-    }
-    let output = command
-        .arg("--")
-        .arg(host.address.as_str())
-        .stdin(std::process::Stdio::null())
-        .output()
-        .await
-        .ok()?;
-    target_of(&String::from_utf8_lossy(&output.stdout))
-}
-
-/// Reads lines `keyword value` of `ssh -G`.
-fn target_of(text: &str) -> Option<String> {
-    let value = |keyword: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(keyword)?.strip_prefix(' '))
-    };
-    let between = ["proxyjump", "proxycommand"]
-        .iter()
-        .any(|keyword| value(keyword).is_some_and(|v| v != "none"));
-    if between {
-        None
-    } else {
-        value("hostname").map(str::to_owned)
-    }
 }
 
 /// Tries after the first when the server is too busy to shake hands.
@@ -175,7 +176,7 @@ impl SshConnection {
         let mut tries = 0;
         loop {
             match login(host, options).await {
-                Err(error) if error.is_busy() && tries < BUSY_RETRIES => {
+                Err(error) if error.is_busy() && tries < options.busy_retries => {
                     tries += 1;
                     // The address spreads hosts behind one jump host, so that they do not come back together.
                     let spread =
@@ -237,12 +238,15 @@ impl SshConnection {
 }
 
 async fn login(host: &Host, options: &SshOptions) -> Result<Session, TransportError> {
+    let config = config_for(host, options).map_err(|error| TransportError::Unreachable {
+        message: format!("our ssh configuration cannot be written: {error}"),
+    })?;
     let _place = options.logins.acquire().await;
     let mut builder = SessionBuilder::default();
     builder
         .known_hosts_check(KnownHosts::Strict)
         .control_directory(&options.control)
-        .config_file(config_file(&options.control))
+        .config_file(config)
         .connect_timeout(options.connect_timeout)
         .server_alive_interval(Duration::from_secs(15))
         // A killed controller must not leave the master behind for ever. Short is enough: a master
@@ -309,14 +313,5 @@ mod tests {
         let link = folder.path().join("given_config");
         assert!(text.starts_with(&format!("Include \"{}\"\n", link.display())));
         assert_eq!(link.canonicalize().unwrap(), odd.canonicalize().unwrap());
-    }
-
-    #[test]
-    fn a_jump_host_is_in_between() {
-        assert_eq!(
-            target_of("user ops\nhostname 192.0.2.7\nport 22\n").as_deref(),
-            Some("192.0.2.7")
-        );
-        assert_eq!(target_of("hostname 192.0.2.7\nproxyjump bastion\n"), None);
     }
 }
