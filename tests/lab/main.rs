@@ -27,6 +27,7 @@ mod poisoned;
 mod refresh;
 mod sysctl;
 mod units;
+mod ssh_hardening;
 mod ufw_kind;
 mod unattended;
 mod undoing;
