@@ -145,6 +145,31 @@ pub enum HostResult {
     },
 }
 
+/// What a guard did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fired {
+    /// The run whose changes it took back.
+    pub run: String,
+    /// Whether that is this very run; else an earlier one, which was cut off.
+    pub own: bool,
+    /// `user@machine` that had started it; may be empty.
+    pub operator: String,
+    /// When it had started, RFC 3339; may be empty.
+    pub started: String,
+    /// Its runbook; may be empty.
+    pub runbook: String,
+    /// Changes that were to be taken back.
+    pub changes: usize,
+    /// Those of them that could not be, although they should.
+    pub failed: usize,
+    /// Those that cannot be, which the operator had accepted.
+    pub kept: usize,
+    /// Seconds after the time it was set to; none when it was told to, or after a restart.
+    pub late: Option<i64>,
+    /// Whether a restart of the host set it off.
+    pub at_boot: bool,
+}
+
 /// Everything that can happen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -251,6 +276,54 @@ pub enum EventKind {
         /// How.
         result: StepResult,
     },
+    /// The host takes back by itself what the coming steps change, unless a new login succeeds in time.
+    GuardArmed {
+        /// The host.
+        host: String,
+        /// In so many seconds from now.
+        seconds: u64,
+        /// Whether it was armed before and has more time now.
+        again: bool,
+        /// Whether it is only a process, which a restart of the host would lose.
+        weaker: bool,
+    },
+    /// A brand-new login succeeded.
+    GuardProven {
+        /// The host.
+        host: String,
+        /// The port of sshd that it came through; none where no login can be made (this machine).
+        port: Option<u16>,
+    },
+    /// What was changed stays.
+    GuardDisarmed {
+        /// The host.
+        host: String,
+        /// What is left of the guard although it should not be: a sentence.
+        left: Option<String>,
+    },
+    /// No new login came about.
+    GuardRefuted {
+        /// The host.
+        host: String,
+        /// Why, and what was seen on the host itself: a sentence.
+        why: String,
+    },
+    /// A guard is waited for: the host restores itself by its own clock.
+    GuardAwaited {
+        /// The host.
+        host: String,
+        /// Whose guard.
+        run: String,
+        /// In so many seconds from now, at most.
+        seconds: u64,
+    },
+    /// The host has taken back what was changed.
+    GuardFired {
+        /// The host.
+        host: String,
+        /// What is known of it.
+        fired: Box<Fired>,
+    },
     /// A person answered the question of a manual step.
     Answered {
         /// The host.
@@ -302,6 +375,12 @@ impl EventKind {
             | EventKind::StepStarted { host, .. }
             | EventKind::StepProgress { host, .. }
             | EventKind::StepFinished { host, .. }
+            | EventKind::GuardArmed { host, .. }
+            | EventKind::GuardProven { host, .. }
+            | EventKind::GuardDisarmed { host, .. }
+            | EventKind::GuardRefuted { host, .. }
+            | EventKind::GuardAwaited { host, .. }
+            | EventKind::GuardFired { host, .. }
             | EventKind::Answered { host, .. }
             | EventKind::Checked { host, .. }
             | EventKind::HostFinished { host, .. } => Some(host),

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args, feed};
-use crate::engine::{Answerer, Job};
+use crate::engine::{Answerer, GuardTerms, Job};
 use crate::event::{EventKind, Events, HostResult, Mode, Told};
 use crate::runbook;
 
@@ -27,6 +27,8 @@ pub(super) fn concrete(
         due: Exit::Done,
         accept_change: false,
         tags: Vec::new(),
+        guard: GuardTerms::default(),
+        rehearse: false,
         answers: BTreeMap::new(),
     };
     let links = setup::links(connections)?;

@@ -10,6 +10,7 @@ use super::session::{self, complain};
 use super::setup::Intent;
 use super::{Cli, Exit, args, ask};
 use crate::diagnostic::Diagnostic;
+use crate::engine::GuardTerms;
 use crate::event::Mode;
 use crate::runbook;
 use crate::value::Name;
@@ -59,6 +60,8 @@ pub(super) struct Args {
     )]
     answers: Vec<(String, bool)>,
     #[command(flatten)]
+    guard: args::Guard,
+    #[command(flatten)]
     selection: args::Selection,
     #[command(flatten)]
     files: args::Files,
@@ -103,7 +106,7 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
     } else {
         Mode::Apply
     };
-    let ask = mode == Mode::Apply && !args.yes && !args.unattended;
+    let ask = mode == Mode::Apply && !args.yes && !args.unattended && !args.guard.rehearse_guard;
     if ask && !ask::can_ask() {
         return complain(
             "there is no terminal to ask on\n  hint: use --yes, --unattended or --dry-run",
@@ -120,6 +123,8 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
         },
         accept_change: args.accept_change,
         tags: args.tags.clone(),
+        guard: args.guard.terms(),
+        rehearse: args.guard.rehearse_guard,
         answers: args.answers.iter().cloned().collect(),
     };
     match session::load(&args.files, &args.selection, name) {
@@ -148,6 +153,8 @@ pub(super) fn verify(args: &VerifyArgs, output: &args::Output) -> Exit {
         due: Exit::ChangesDue,
         accept_change: false,
         tags: Vec::new(),
+        guard: GuardTerms::default(),
+        rehearse: false,
         answers: BTreeMap::new(),
     };
     match session::load(&args.files, &args.selection, &args.runbook) {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::feed::LoadIntent;
 use super::session::{Loaded, complain};
 use super::{Exit, args, paths};
-use crate::engine::{Answerer, Job};
+use crate::engine::{Answerer, GuardTerms, Job};
 use crate::event::{Events, Mode};
 use crate::journal::{Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
@@ -27,6 +27,10 @@ pub(super) struct Intent {
     pub(super) due: Exit,
     pub(super) accept_change: bool,
     pub(super) tags: Vec<Name>,
+    /// How guarded steps are guarded.
+    pub(super) guard: GuardTerms,
+    /// Rehearse the guard and do nothing else.
+    pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
 }
@@ -108,6 +112,7 @@ pub(super) fn job(
         mode: intent.mode,
         tags: intent.tags.clone(),
         forks: forks.into(),
+        guard: intent.guard,
         ssh: ssh.clone(),
         card,
         events: wires.events,

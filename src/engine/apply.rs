@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::step::Done;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, interlude, recover, verify};
-use crate::change::{Change, Known, Timing, Verdict};
+use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::runbook::Rendered;
@@ -51,20 +51,16 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             return None;
         }
     };
-    let mut worker = Worker {
-        job: &job,
-        host: &host,
-        link,
-        steps: &rendered.steps,
-        known: Known::nothing(),
-        changes: 0,
-    };
+    let mut worker = Worker::new(&job, &host, link, &rendered.steps);
     let result = match perform_all(&mut worker, &plan).await {
-        Err(stop) => Stop {
-            changes: worker.changes,
-            ..stop
+        Err(stop) => {
+            let stop = worker.taken_back(stop).await;
+            Stop {
+                changes: worker.changes,
+                ..stop
+            }
+            .into()
         }
-        .into(),
         Ok(()) => prove(&mut worker, &rendered, &data).await,
     };
     worker.link.close().await;
@@ -87,6 +83,8 @@ fn obstacle(plan: &HostPlan) -> Option<Stop> {
 async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Stop> {
     for step in &plan.steps {
         if let Outcome::Interlude(interlude) = &step.outcome {
+            // A person may take longer than any guard waits.
+            worker.end_section().await?;
             worker.interlude(step, interlude).await?;
             continue;
         }
@@ -103,10 +101,11 @@ async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Sto
             Done::Changed(_) | Done::Nothing => {}
         }
     }
+    worker.end_section().await?;
     for step in plan.steps.iter().filter(|step| waits_for_end(step)) {
         worker.perform(step, Timing::AtEnd).await?;
     }
-    Ok(())
+    worker.end_section().await
 }
 
 fn waits_for_end(step: &StepPlan) -> bool {
@@ -128,7 +127,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
     };
     let mut fresh = None;
     if worker.link.alive().await.is_err() {
-        match recover::come_back(job, host).await {
+        match recover::come_back(job, &worker.way).await {
             Ok(link) => fresh = Some(link),
             Err(why) => {
                 return refuted(format!("all was done, but nothing could be proved: {why}"));
@@ -137,7 +136,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
     }
     let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
     let mut proofs = vec![verify::planned_again(job, host, link, data).await];
-    proofs.extend(verify::checks(job, host, link, &rendered.checks).await);
+    proofs.extend(verify::checks(job, &worker.way.host, link, &rendered.checks).await);
     if let Some(link) = fresh {
         link.close().await;
     }

@@ -4,13 +4,20 @@ mod apply;
 mod connect;
 mod desk;
 mod elsewhere;
+mod earlier;
+mod guard;
 mod interlude;
+mod new_login;
 mod outside;
 mod recover;
+mod rehearsal;
 mod step;
 mod survey;
+mod take_back;
 mod verify;
 mod worker;
+
+pub use guard::GuardTerms;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +52,8 @@ pub struct Job {
     pub tags: Vec<Name>,
     /// Hosts that are worked on at the same time.
     pub forks: usize,
+    /// How guarded steps are guarded.
+    pub guard: GuardTerms,
     /// How connections are made.
     pub ssh: SshOptions,
     /// Who runs what, for the hosts' own records.
@@ -258,6 +267,10 @@ impl Job {
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()
     }
+}
+
+fn interrupted() -> Stop {
+    Stop::new(Fault::Interrupted, "stopped before anything was done")
 }
 
 /// A pause that a stop ends early.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::new_login::Way;
 use super::{Job, pause};
 use crate::event::Fault;
-use crate::inventory::Host;
 use crate::probe::{Answers, Probe};
 use crate::transport::{Performed, ReadHost, WriteHost};
 
@@ -23,12 +23,12 @@ pub(super) const NEVER_STARTED: i32 = -2;
 /// Why it stays unknown, as a clause.
 pub(super) async fn outcome(
     job: &Job,
-    host: &Host,
+    way: &Way,
     folder: &str,
     probes: &[Probe],
     limit: Duration,
 ) -> Result<(WriteHost, Performed), String> {
-    let mut link = come_back(job, host).await?;
+    let mut link = come_back(job, way).await?;
     let status = end_of_step(job, &mut link, folder, limit).await?;
     let mut link = link
         .lock(&job.card)
@@ -57,10 +57,10 @@ pub(super) async fn outcome(
 }
 
 /// Connects again, for as long as the network may be away. A refused login is never tried again.
-pub(super) async fn come_back(job: &Job, host: &Host) -> Result<ReadHost, String> {
+pub(super) async fn come_back(job: &Job, way: &Way) -> Result<ReadHost, String> {
     let give_up = Instant::now() + AWAY;
     loop {
-        match ReadHost::open(host, &job.ssh, true, &[]).await {
+        match ReadHost::open(&way.host, &way.ssh, true, &[]).await {
             Ok((link, _)) => return Ok(link),
             Err(error) => {
                 let refused = matches!(
@@ -125,7 +125,7 @@ enum Ending {
     With(i32),
 }
 
-/// Reads the journal of a run: lines `TIME step FOLDER started|done|failed|moved`.
+/// Reads the journal of a run: lines `TIME step FOLDER started|done|failed|moved|reverted`.
 fn ending(journal: &str, folder: &str) -> Ending {
     let mut found = Ending::NeverStarted;
     for line in journal.lines() {
@@ -136,6 +136,7 @@ fn ending(journal: &str, folder: &str) -> Ending {
                     "done" => Ending::With(0),
                     "moved" => Ending::With(crate::transport::MOVED),
                     "failed" => Ending::With(70),
+                    "reverted" => Ending::With(crate::transport::REVERTED),
                     _ => Ending::Running,
                 };
             }

@@ -10,7 +10,7 @@ use crate::event::{EventKind, Fault, StepResult};
 use crate::plan::{Outcome, StepPlan};
 use crate::probe::Answers;
 use crate::runbook::RenderedStep;
-use crate::transport::{MOVED, Performed, StepScript, TransportError};
+use crate::transport::{MOVED, Performed, REVERTED, StepScript, TransportError};
 
 /// How a step ended well.
 pub(super) enum Done {
@@ -49,6 +49,7 @@ impl Worker<'_> {
             if due.is_empty() {
                 return Ok(self.nothing(planned, timing));
             }
+            self.guard_before(step).await?;
             apply::tell_started(self.job, self.host.name.as_str(), &plan).await?;
             let tried_now = self.attempt(step, &plan, &due, tried).await;
             match tried_now.and_then(|answers| self.read_back(step, &plan, &due, &answers)) {
@@ -142,7 +143,8 @@ impl Worker<'_> {
             expects: &plan.expects,
             before: &before,
             changes: due,
-            seconds: step.timeout.get().as_secs(),
+            seconds: self.time_limit(step).as_secs(),
+            guarded: step.guard.is_some(),
         };
         let (events, host, number) = (
             self.job.events.clone(),
@@ -160,7 +162,7 @@ impl Worker<'_> {
             Err(TransportError::Lost { message } | TransportError::Garbled { message }) => {
                 self.progress(plan, &format!("{message}; looking what became of it"));
                 let limit = Duration::from_secs(script.seconds);
-                let found = recover::outcome(self.job, self.host, &folder, &probes, limit).await;
+                let found = recover::outcome(self.job, &self.way, &folder, &probes, limit).await;
                 let (link, performed) = found.map_err(|why| self.unknown(plan, &message, &why))?;
                 self.link = link;
                 performed
@@ -190,10 +192,12 @@ impl Worker<'_> {
         let fault = match status {
             0 => return Ok(answers),
             MOVED => Fault::Stale,
+            REVERTED => Fault::Reverted,
             _ => Fault::Failed,
         };
         let message = match status {
             MOVED => "the host is no longer as it was when the plan was made; nothing of this step was done".to_owned(),
+            REVERTED => "the guard fired before it was done".to_owned(),
             recover::NEVER_STARTED => "the connection was lost before it started; nothing of it was done".to_owned(),
             OUT_OF_TIME | KILLED => "it took longer than its time limit and was ended".to_owned(),
             _ => format!("failed: {}", last_line(&output)),

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Connected, Job, Stop, Surveyed, desk};
-use crate::change::{Diff, Known, Note, StepNumber, Verdict};
+use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
+use crate::change::{Blocked, Diff, Known, Note, StepNumber, Undo, Verdict};
 use crate::event::{EventKind, Fault};
 use crate::inventory::Host;
 use crate::plan::{Expectation, HostPlan, Outcome, StepPlan};
 use crate::probe::{Answers, Probe};
-use crate::runbook::{self, RenderedStep, World};
+use crate::runbook::{self, Rendered, RenderedStep, World};
 use crate::transport::{ReadHost, TransportError};
 use crate::value::Name;
 
@@ -39,7 +39,8 @@ pub(super) async fn survey(
         facts: Some(&facts),
         data: &data,
     };
-    let planned = match runbook::render(&job.runbook, &world) {
+    let rendered = runbook::render(&job.runbook, &world);
+    let planned = match rendered.map(|rendered| on_terms(rendered, job.guard)) {
         Err(diagnostics) => Err(Stop::new(Fault::Failed, diagnostics.to_string())),
         Ok(rendered) => match look(&job, &host, &mut link, &rendered.steps).await {
             Err(error) => Err(error.into()),
@@ -154,7 +155,7 @@ fn compare(
     };
     match resource.diff(answers, known) {
         Ok(Diff { verdict, notes }) => {
-            let verdict = settle(verdict);
+            let verdict = reversible(step, settle(verdict));
             let expects = expectations(&verdict, answers);
             frame(
                 step,
@@ -170,6 +171,38 @@ fn compare(
             };
             frame(step, resource.subject(), outcome, Vec::new(), Vec::new())
         }
+    }
+}
+
+/// The rendered steps, with what the operator accepted.
+fn on_terms(mut rendered: Rendered, terms: GuardTerms) -> Rendered {
+    let guards = rendered
+        .steps
+        .iter_mut()
+        .filter_map(|step| step.guard.as_mut());
+    guards.for_each(|guard| guard.irreversible = terms.accept_irreversible);
+    rendered
+}
+
+/// What a guard could not take back is not done under one: the promise would be a lie.
+fn reversible(step: &RenderedStep, verdict: Verdict) -> Verdict {
+    if step.guard.is_none_or(|guard| guard.irreversible) {
+        return verdict;
+    }
+    let why = verdict
+        .changes()
+        .iter()
+        .find_map(|change| match &change.undo {
+            Undo::Impossible { why } => Some(format!("{}: {why}", change.summary)),
+            Undo::Call(_) => None,
+        });
+    match why {
+        None => verdict,
+        Some(why) => Verdict::Blocked(Blocked {
+            why: format!("it is guarded, and the guard could not take it back ({why})"),
+            hint: Some("declare an undo, or accept it with --accept-irreversible".to_owned()),
+            human: true,
+        }),
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::guard::Section;
+use super::new_login::{Logins, Way};
 use super::{Job, Stop, pause};
 use crate::change::{Call, Known};
 use crate::event::{EventKind, Fault, StepResult};
@@ -22,6 +24,37 @@ pub(super) struct Worker<'a> {
     pub(super) known: Known,
     /// How many things were changed so far.
     pub(super) changes: usize,
+    /// How the host is reached now.
+    pub(super) way: Way,
+    /// The new connections that were made to it.
+    pub(super) logins: Logins,
+    /// What the host would take back.
+    pub(super) section: Option<Section>,
+}
+
+impl<'a> Worker<'a> {
+    /// Nothing is done yet.
+    pub(super) fn new(
+        job: &'a Job,
+        host: &'a Host,
+        link: WriteHost,
+        steps: &'a [RenderedStep],
+    ) -> Self {
+        Self {
+            job,
+            host,
+            link,
+            steps,
+            known: Known::nothing(),
+            changes: 0,
+            way: Way {
+                host: host.clone(),
+                ssh: job.ssh.clone(),
+            },
+            logins: Logins::one(),
+            section: None,
+        }
+    }
 }
 
 impl Worker<'_> {

@@ -25,6 +25,12 @@ hf_open_run() {
 		hf_say 0 73 "$(sed -n 1p /run/holdfast.holder 2>/dev/null)"
 		return 0
 	fi
+	hf_out=$(hf_guard_foreign "$1")
+	if [ -n "$hf_out" ]; then
+		exec 9>&-
+		hf_say 0 73 "$hf_out"
+		return 0
+	fi
 	(umask 077 && printf '%s\n%s %s\n' "$2" "$1" "$$" >/run/holdfast.holder)
 	hf_out=$(hf_make_run "$3" 2>&1)
 	hf_status=$?
@@ -74,6 +80,11 @@ hf_watch() {
 	done
 }
 
+# hf_aloud FUNCTION ARGS...: an answer that also holds what went to standard error.
+hf_aloud() {
+	"$@" 2>&1
+}
+
 # hf_alive: the controller is still there.
 hf_alive() {
 	: >"$HF_RUN/alive"
@@ -100,14 +111,19 @@ hf_perform() {
 # hf_kill_session ID: ends every process of a session and waits until they are gone.
 hf_kill_session() {
 	for hf_try in 1 2 3 4 5; do
-		hf_pids=$(cat /proc/[0-9]*/stat 2>/dev/null | awk -v id="$1" '
-			{ pid = $1; sub(/^.*\) /, ""); if ($4 == id && $1 != "Z") print pid }')
+		hf_pids=$(hf_session_pids "$1")
 		[ -n "$hf_pids" ] || return 0
 		# Word splitting is meant: a list of numbers.
 		# shellcheck disable=SC2086
 		kill -KILL $hf_pids 2>/dev/null
 		sleep "0.$hf_try"
 	done
+}
+
+# hf_session_pids ID: its living processes.
+hf_session_pids() {
+	cat /proc/[0-9]*/stat 2>/dev/null | awk -v id="$1" '
+		{ pid = $1; sub(/^.*\) /, ""); if ($4 == id && $1 != "Z") print pid }'
 }
 
 # ── inside a step ──────────────────────────────────────────────────────────────────────────────

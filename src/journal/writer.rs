@@ -113,7 +113,11 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
             | HostResult::Verified
             | HostResult::Declined => false,
         },
-        EventKind::Answered { .. } | EventKind::RunFinished { .. } => true,
+        EventKind::Answered { .. }
+        | EventKind::GuardArmed { .. }
+        | EventKind::GuardDisarmed { .. }
+        | EventKind::GuardFired { .. }
+        | EventKind::RunFinished { .. } => true,
         EventKind::RunStarted { .. }
         | EventKind::DataReady { .. }
         | EventKind::DataRefused { .. }
@@ -124,6 +128,9 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
         | EventKind::StepReplanned { .. }
         | EventKind::StepStarted { .. }
         | EventKind::StepProgress { .. }
+        | EventKind::GuardProven { .. }
+        | EventKind::GuardRefuted { .. }
+        | EventKind::GuardAwaited { .. }
         | EventKind::Checked { .. }
         | EventKind::Unknown => false,
     }

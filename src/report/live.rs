@@ -42,6 +42,8 @@ struct LiveHost {
     at: At,
     since: Timestamp,
     text: String,
+    /// Since when it restores itself, and after how many seconds.
+    guard: Option<(Timestamp, u64)>,
 }
 
 /// What a host is at.
@@ -53,6 +55,7 @@ enum At {
     Planned,
     Step(StepNumber, String),
     Between,
+    Restoring,
     Checks,
     Done,
     Stopped,
@@ -80,6 +83,24 @@ impl Live {
                 return;
             }
             EventKind::StepReplanned { .. } | EventKind::StepFinished { .. } => At::Between,
+            EventKind::GuardArmed { host, seconds, .. } => {
+                self.guard(host, Some((event.at, *seconds)));
+                return;
+            }
+            EventKind::GuardDisarmed { host, .. } => {
+                self.guard(host, None);
+                return;
+            }
+            EventKind::GuardProven { .. } | EventKind::GuardRefuted { .. } => At::Between,
+            EventKind::GuardAwaited { host, seconds, .. } => {
+                self.put(host, At::Restoring, event.at);
+                self.guard(host, Some((event.at, *seconds)));
+                return;
+            }
+            EventKind::GuardFired { host, .. } => {
+                self.guard(host, None);
+                At::Between
+            }
             EventKind::Checked { .. } => At::Checks,
             EventKind::HostFinished { result, .. } => finished(result),
             EventKind::DataReady { .. }
@@ -97,17 +118,27 @@ impl Live {
     fn put(&mut self, name: &str, at: At, since: Timestamp) {
         let name = name.to_owned();
         let text = String::new();
-        let live = LiveHost {
+        let mut live = LiveHost {
             name,
             at,
             since,
             text,
+            guard: None,
         };
         match self.hosts.iter_mut().find(|known| known.name == live.name) {
             // One check after another: the time of all of them is what is long.
             Some(known) if known.at == live.at => {}
-            Some(known) => *known = live,
+            Some(known) => {
+                live.guard = known.guard;
+                *known = live;
+            }
             None => self.hosts.push(live),
+        }
+    }
+
+    fn guard(&mut self, host: &str, until: Option<(Timestamp, u64)>) {
+        if let Some(live) = self.hosts.iter_mut().find(|live| live.name == host) {
+            live.guard = until;
         }
     }
 
@@ -158,7 +189,12 @@ impl Live {
 impl LiveHost {
     fn is_active(&self) -> bool {
         match self.at {
-            At::Connecting | At::Survey | At::Step(..) | At::Between | At::Checks => true,
+            At::Connecting
+            | At::Survey
+            | At::Step(..)
+            | At::Between
+            | At::Restoring
+            | At::Checks => true,
             At::Waiting | At::Planned | At::Done | At::Stopped => false,
         }
     }
@@ -172,10 +208,13 @@ impl LiveHost {
         style: &Style,
     ) -> String {
         let since = millis(self.since, now);
-        let time = if since >= LONG {
-            format!("  {}", seconds(since / 1000))
-        } else {
-            String::new()
+        let time = match self.guard {
+            Some((from, limit)) => {
+                let left = limit.saturating_sub(millis(from, now) / 1000);
+                format!("  restores itself in {}", seconds(left))
+            }
+            None if since >= LONG => format!("  {}", seconds(since / 1000)),
+            None => String::new(),
         };
         let name = clean(&self.name);
         let name = squeezed(&name, pad, style);
@@ -209,6 +248,7 @@ impl LiveHost {
                 clean(&format!("{number}{of}{dot}{text}")).into_owned()
             }
             At::Between => "next step".to_owned(),
+            At::Restoring => "waiting until it has restored itself".to_owned(),
             At::Checks => "verifying".to_owned(),
             At::Waiting | At::Planned | At::Done | At::Stopped => String::new(),
         }

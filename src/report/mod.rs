@@ -13,6 +13,7 @@ mod checks;
 mod clean;
 mod diff;
 mod groups;
+mod guard_lines;
 mod headline;
 mod json;
 mod line;

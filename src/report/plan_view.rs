@@ -179,6 +179,9 @@ fn tails(step: &StepPlan) -> Vec<(Tone, String)> {
         Outcome::Skipped { why } => (Tone::Dim, format!("skipped: {why}")),
     }];
     if step.is_pending() {
+        if step.guarded {
+            tails.push((Tone::Good, "guarded".to_owned()));
+        }
         match step.risk {
             Risk::Low => {}
             Risk::Medium | Risk::High => tails.push((Tone::Warn, format!("{} risk", step.risk))),

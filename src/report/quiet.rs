@@ -49,6 +49,12 @@ impl Quiet {
             | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::StepFinished { .. }
+            | EventKind::GuardArmed { .. }
+            | EventKind::GuardProven { .. }
+            | EventKind::GuardDisarmed { .. }
+            | EventKind::GuardRefuted { .. }
+            | EventKind::GuardAwaited { .. }
+            | EventKind::GuardFired { .. }
             | EventKind::Answered { .. }
             | EventKind::Checked { .. }
             | EventKind::HostFinished { .. }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::checks::Checks;
 use super::groups::{Groups, visible};
+use super::guard_lines;
 use super::line::Line;
 use super::notices;
 use super::plan_view;
@@ -127,6 +128,22 @@ impl Story {
                 name,
                 result,
             } => notices::step_finished(host, (*number, name), result, self.is_calm(), style),
+            EventKind::GuardArmed {
+                host,
+                seconds,
+                again,
+                weaker,
+            } => guard_lines::armed(host, *seconds, (*again, *weaker), style),
+            EventKind::GuardProven { host, port } => guard_lines::proven(host, *port, style),
+            EventKind::GuardDisarmed { host, left } => {
+                guard_lines::disarmed(host, left.as_deref(), style)
+            }
+            EventKind::GuardRefuted { host, why } => Some(guard_lines::refuted(host, why, style)),
+            EventKind::GuardAwaited { host, run, seconds } => {
+                let own = self.tally.run.as_ref().is_some_and(|own| own.id == *run);
+                Some(guard_lines::awaited(host, run, *seconds, own))
+            }
+            EventKind::GuardFired { host, fired } => Some(guard_lines::fired(host, fired)),
             EventKind::Answered {
                 host,
                 number,

@@ -2,7 +2,7 @@
 
 use super::plan_view::unknown;
 use crate::change::Note;
-use crate::event::{Event, EventKind, Fault, HostResult, Mode, Proof, StepResult};
+use crate::event::{Event, EventKind, Fault, Fired, HostResult, Mode, Proof, StepResult};
 use crate::plan::HostPlan;
 
 /// What is known by now.
@@ -16,6 +16,8 @@ pub(super) struct Tally {
     pub(super) refused: Vec<Refused>,
     /// Warnings of plans, with the hosts they are about.
     pub(super) warnings: Vec<(String, Vec<String>)>,
+    /// A host has restored itself.
+    pub(super) restored: bool,
     /// The operator asked to stop.
     pub(super) interrupted: bool,
     /// From the last event.
@@ -117,6 +119,7 @@ impl Tally {
             EventKind::StepFinished { host, result, .. } => {
                 self.of(host).failed |= matches!(result, StepResult::Failed { .. });
             }
+            EventKind::GuardFired { host, fired } => self.fired(host, fired),
             EventKind::Checked { host, proof, .. } => self.of(host).checks.count(proof),
             EventKind::HostFinished { host, result } => {
                 self.of(host).result = Some(result.clone());
@@ -131,6 +134,11 @@ impl Tally {
             | EventKind::HostConnecting { .. }
             | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
+            | EventKind::GuardArmed { .. }
+            | EventKind::GuardProven { .. }
+            | EventKind::GuardDisarmed { .. }
+            | EventKind::GuardRefuted { .. }
+            | EventKind::GuardAwaited { .. }
             | EventKind::Answered { .. }
             | EventKind::Unknown => {}
         }
@@ -151,6 +159,15 @@ impl Tally {
         self.of(&plan.host).plan = Some(plan_tally(plan));
         for step in &plan.steps {
             self.warn(&plan.host, &step.notes);
+        }
+    }
+
+    /// That an earlier run was cut off is news for everybody who reads only the summary.
+    fn fired(&mut self, host: &str, fired: &Fired) {
+        self.restored = true;
+        if !fired.own {
+            let text = format!("the guard of run {} had to restore it", fired.run);
+            self.warn(host, &[Note::warning(text)]);
         }
     }
 
@@ -219,16 +236,17 @@ impl Tally {
 
     /// Whether there is news: something changed, would change, or is not known to be as it was.
     pub(super) fn has_news(&self) -> bool {
-        self.hosts.iter().any(|host| match &host.result {
-            Some(HostResult::NothingToDo | HostResult::Verified) => false,
-            Some(
-                HostResult::Changed { .. }
-                | HostResult::ChangesDue { .. }
-                | HostResult::Declined
-                | HostResult::Stopped { .. },
-            )
-            | None => true,
-        })
+        self.restored
+            || self.hosts.iter().any(|host| match &host.result {
+                Some(HostResult::NothingToDo | HostResult::Verified) => false,
+                Some(
+                    HostResult::Changed { .. }
+                    | HostResult::ChangesDue { .. }
+                    | HostResult::Declined
+                    | HostResult::Stopped { .. },
+                )
+                | None => true,
+            })
     }
 
     /// The names of the hosts in order.

@@ -60,7 +60,7 @@ const RUNBOOK: Shape = Shape {
 };
 
 /// Every shape of the runbook language, for the generated reference.
-pub(super) const SHAPES: [&Shape; 15] = [
+pub(super) const SHAPES: [&Shape; 16] = [
     &RUNBOOK,
     &input::SHAPE,
     &data::SHAPE,
@@ -76,6 +76,7 @@ pub(super) const SHAPES: [&Shape; 15] = [
     &check::EXPECT,
     &check::CONNECT,
     &check::HTTP,
+    &super::trial::BAN,
 ];
 
 /// Reads a runbook named `name` that stands alone: there is nothing that it could include.

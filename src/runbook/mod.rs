@@ -15,6 +15,7 @@ mod render;
 mod step;
 mod step_shape;
 mod supports;
+mod trial;
 
 use crate::data;
 use crate::diagnostic::Source;
@@ -35,6 +36,7 @@ pub use parts::{Part, parts};
 pub use reference::reference;
 pub use render::{Rendered, RenderedGuard, RenderedStep, World, render, scope};
 pub use supports::{Fit, Supported};
+pub use trial::Ban;
 
 /// A checked runbook.
 #[derive(Debug)]

@@ -70,6 +70,8 @@ pub struct RenderedStep {
 pub struct RenderedGuard {
     /// The port of sshd that the new login must come through; the one we use when not said.
     pub port: Option<Port>,
+    /// Whether a change that cannot be taken back is accepted all the same.
+    pub irreversible: bool,
 }
 
 /// The scope of a host: `inputs`, `vars`, `host`, `facts`, `data`, `runbook`.
@@ -247,8 +249,14 @@ fn guard(step: &Step, scope: &Scope) -> Result<Option<RenderedGuard>, Diagnostic
         Some(Guard::Off) => Ok(None),
         Some(Guard::On { port }) => {
             let port = port.as_ref().map(|text| scope.parse(text)).transpose()?;
-            Ok(Some(RenderedGuard { port }))
+            Ok(Some(RenderedGuard {
+                port,
+                irreversible: false,
+            }))
         }
-        None => Ok(step.is_dangerous().then_some(RenderedGuard { port: None })),
+        None => Ok(step.is_dangerous().then_some(RenderedGuard {
+            port: None,
+            irreversible: false,
+        })),
     }
 }

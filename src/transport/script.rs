@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use include_dir::{Dir, include_dir};
 
+use super::guard;
 use crate::change::{Call, Change};
 use crate::plan::Expectation;
 use crate::probe::Probe;
@@ -18,6 +19,9 @@ static HOST: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/host");
 pub static READ_SET: LazyLock<String> = LazyLock::new(|| functions(".read.sh"));
 /// All write functions. Only apply sends these.
 pub static WRITE_SET: LazyLock<String> = LazyLock::new(|| functions(".write.sh"));
+
+/// Functions of trials, which change something for a moment. Sent for a check that needs one.
+static TRIAL_SET: LazyLock<String> = LazyLock::new(|| functions(".trial.sh"));
 
 /// The same for every host: language, search path and file modes never come from the login.
 const ENVIRONMENT: &str = "\
@@ -65,6 +69,17 @@ pub(super) fn ask<'a>(nonce: &str, probes: impl Iterator<Item = &'a Probe>) -> S
     text
 }
 
+/// A request that makes a trial, in a shell within the shell, which so never learns its functions.
+pub(super) fn trial(nonce: &str, call: &Call) -> String {
+    let mut text = format!(
+        "HF_NONCE={nonce}\n(\n{}hf_answer 0 {}",
+        *TRIAL_SET, call.function
+    );
+    push_words(&mut text, &call.args);
+    text.push_str(")\nhf_end\n");
+    text
+}
+
 /// How many parts of a request run at the same time on the host.
 const PARTS: usize = 3;
 
@@ -103,7 +118,7 @@ fn push_questions<'a>(text: &mut String, first: usize, probes: impl Iterator<Ite
     }
 }
 
-fn push_words(text: &mut String, words: &[String]) {
+pub(super) fn push_words(text: &mut String, words: &[String]) {
     for word in words {
         text.push(' ');
         text.push_str(&shell_quoted(word));
@@ -160,8 +175,17 @@ pub(super) fn open_run(nonce: &str, card: &RunCard) -> String {
 }
 
 fn push_file(text: &mut String, nonce: &str, path: &str, content: &str) {
-    let mark = format!("HF_{}", nonce.replace('.', "_"));
-    let _ = write!(text, "cat >{path} <<'{mark}'\n{content}{mark}\n");
+    push_text(text, &mark("HF", nonce), &format!("cat >{path}"), content);
+}
+
+/// A line that ends a text; no line of the text can be it, for nobody knows the nonce.
+pub(super) fn mark(word: &str, nonce: &str) -> String {
+    format!("{word}_{}", nonce.replace('.', "_"))
+}
+
+/// A command with this text on its standard input, up to `mark`.
+pub(super) fn push_text(text: &mut String, mark: &str, command: &str, content: &str) {
+    let _ = write!(text, "{command} <<'{mark}'\n{content}{mark}\n");
 }
 
 /// A request that tells the host that its controller is still there.
@@ -182,6 +206,8 @@ pub struct StepScript<'a> {
     pub changes: &'a [&'a Change],
     /// How long it may take, in seconds.
     pub seconds: u64,
+    /// Whether the guard takes its changes back: it must be armed.
+    pub guarded: bool,
 }
 
 /// A request that performs a step and asks `probes` afterwards (answers from index 1).
@@ -210,6 +236,9 @@ fn step_script(nonce: &str, run: &str, step: &StepScript<'_>) -> String {
     let mut text =
         format!("HF_NONCE={nonce}\nHF_RUN=/var/lib/holdfast/runs/{run}\n. \"$HF_RUN/lib.sh\"\n");
     let _ = writeln!(text, "hf_begin {}", step.folder);
+    if step.guarded {
+        text.push_str("hf_guard_enter\n");
+    }
     for expectation in step.expects {
         let probe = &expectation.probe;
         let _ = write!(text, "hf_expect {} {}", expectation.digest, probe.function);
@@ -221,6 +250,20 @@ fn step_script(nonce: &str, run: &str, step: &StepScript<'_>) -> String {
     }
     for (index, change) in step.changes.iter().enumerate() {
         push_change(&mut text, index + 1, change);
+        if step.guarded {
+            guard::push_undo(
+                &mut text,
+                nonce,
+                run,
+                (step.folder, index + 1),
+                &change.undo,
+            );
+        }
+        let _ = write!(text, "hf_act {}", change.act.function);
+        push_words(&mut text, &change.act.args);
+    }
+    if step.guarded {
+        text.push_str("hf_guard_leave\n");
     }
     text.push_str("hf_done\n");
     text
@@ -231,15 +274,18 @@ fn push_change(text: &mut String, number: usize, change: &Change) {
     let undo = serde_json::to_string(&change.undo).unwrap_or_else(|_| "null".to_owned());
     let _ = write!(text, "hf_change {number} <<'HF_UNDO'\n{undo}\nHF_UNDO\n");
     if let Some(input) = &change.act.input {
-        text.push_str("hf_input <<'HF_INPUT'\n");
-        for line in BASE64.encode(input).as_bytes().chunks(76) {
-            text.push_str(&String::from_utf8_lossy(line));
-            text.push('\n');
-        }
-        text.push_str("HF_INPUT\n");
+        push_bytes(text, "hf_input", input);
     }
-    let _ = write!(text, "hf_act {}", change.act.function);
-    push_words(text, &change.act.args);
+}
+
+/// A call with bytes on its standard input.
+pub(super) fn push_bytes(text: &mut String, function: &str, bytes: &[u8]) {
+    let _ = writeln!(text, "{function} <<'HF_INPUT'");
+    for line in BASE64.encode(bytes).as_bytes().chunks(76) {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    }
+    text.push_str("HF_INPUT\n");
 }
 
 #[cfg(test)]
@@ -251,6 +297,10 @@ mod tests {
         assert!(READ_SET.contains("hf_answer()"));
         assert!(!READ_SET.contains("hf_act"));
         assert!(WRITE_SET.contains("hf_act()"));
+        assert!(TRIAL_SET.contains("hf_trial_ban()"));
+        for set in [&READ_SET, &WRITE_SET] {
+            assert!(!set.contains("hf_trial"));
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct SshOptions {
     pub connect_timeout: Duration,
     /// At most so many logins at the same time: `MaxStartups` of a jump host is 10.
     pub logins: Arc<Semaphore>,
+    /// Tries after the first when the server is too busy to shake hands.
+    busy_retries: u32,
 }
 
 impl SshOptions {
@@ -56,7 +58,26 @@ impl SshOptions {
             control: control.to_owned(),
             connect_timeout,
             logins: Arc::new(Semaphore::new(logins.clamp(1, 8))),
+            busy_retries: BUSY_RETRIES,
         })
+    }
+
+    /// The same without tries of its own, for a caller that counts its connections.
+    #[must_use]
+    pub fn once(&self) -> Self {
+        Self {
+            busy_retries: 0,
+            ..self.clone()
+        }
+    }
+
+    /// The same with the tries of `other` again.
+    #[must_use]
+    pub fn patient(&self, other: &Self) -> Self {
+        Self {
+            busy_retries: other.busy_retries,
+            ..self.clone()
+        }
     }
 }
 
@@ -155,7 +176,7 @@ impl SshConnection {
         let mut tries = 0;
         loop {
             match login(host, options).await {
-                Err(error) if error.is_busy() && tries < BUSY_RETRIES => {
+                Err(error) if error.is_busy() && tries < options.busy_retries => {
                     tries += 1;
                     // The address spreads hosts behind one jump host, so that they do not come back together.
                     let spread =

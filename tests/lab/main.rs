@@ -10,12 +10,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod bare;
 mod cron;
 mod exits;
 mod fail2ban;
 mod files;
 mod fleet;
+mod guard;
 mod hostile;
 mod language;
 mod moved;
@@ -23,4 +25,9 @@ mod operator;
 mod other_port;
 mod poisoned;
 mod refresh;
+mod sysctl;
+mod units;
+mod ssh_hardening;
 mod ufw_kind;
+mod unattended;
+mod undoing;

@@ -1,0 +1,283 @@
+//! Guarded sections: the host takes their changes back by itself unless a new login disarms it in time.
+//!
+//! A section is a row of guarded steps that really change something. It is armed before the first of them, has
+//! its full time again before each further one, and ends before the next unguarded change, or with the steps:
+//! then a brand-new login must succeed, and it is that login that disarms. Whatever else ends a section, a
+//! failed step or a stop included, makes the host take back all of it (`take_back.rs`).
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Stop;
+use super::new_login::Refusal;
+use super::worker::Worker;
+use crate::event::{EventKind, Fault};
+use crate::inventory::Connection;
+use crate::probe::Probe;
+use crate::runbook::{RenderedGuard, RenderedStep};
+use crate::transport::{Disarmed, NewLogin, TransportError, server_port};
+use crate::value::Port;
+
+/// How steps are guarded, the same for all hosts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuardTerms {
+    /// How long the host waits for a new login, from the start of the last guarded step on.
+    pub time: Duration,
+    /// Whether changes that cannot be taken back are made in guarded steps all the same.
+    pub accept_irreversible: bool,
+}
+
+impl Default for GuardTerms {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_mins(2),
+            accept_irreversible: false,
+        }
+    }
+}
+
+impl GuardTerms {
+    /// How long a guarded step may take: the rest is for the proof, or for taking it back.
+    pub(super) fn step_limit(&self) -> Duration {
+        self.time * 4 / 5
+    }
+}
+
+/// What the host would take back now.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// The port that a step wants the new login to come through.
+    port: Option<Port>,
+    /// The one that was in use when it was armed, as the host sees it.
+    usual: Option<Port>,
+    /// When it fires, by our clock, a second early rather than late.
+    pub(super) until: Instant,
+    /// How many things had been changed before it.
+    pub(super) before: usize,
+}
+
+impl Section {
+    /// The port of sshd that the new login must come through.
+    pub(super) fn port(&self) -> Option<Port> {
+        self.port.or(self.usual)
+    }
+
+    /// What is left of its time.
+    pub(super) fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+}
+
+impl Worker<'_> {
+    /// Before something is changed: arms for a guarded step, and ends the section before an unguarded one.
+    pub(super) async fn guard_before(&mut self, step: &RenderedStep) -> Result<(), Stop> {
+        match &step.guard {
+            None => self.end_section().await,
+            Some(guard) => self.arm(guard).await,
+        }
+    }
+
+    async fn arm(&mut self, guard: &RenderedGuard) -> Result<(), Stop> {
+        let usual = match &self.section {
+            Some(section) => section.usual,
+            None => self.port_in_use().await?,
+        };
+        let port = guard
+            .port
+            .or(self.section.as_ref().and_then(|section| section.port));
+        self.give_time(port, usual).await
+    }
+
+    /// Arms, or gives an armed guard its full time again.
+    pub(super) async fn give_time(
+        &mut self,
+        port: Option<Port>,
+        usual: Option<Port>,
+    ) -> Result<(), Stop> {
+        let (again, time) = (self.section.is_some(), self.job.guard.time);
+        let armed_at = Instant::now();
+        let weaker = match self.link.arm_guard(time.as_secs()).await {
+            Ok(weaker) => weaker,
+            Err(TransportError::Unusable { message }) => {
+                let message = format!("the guard cannot be armed: {message}; nothing was begun");
+                return Err(Stop::new(Fault::Failed, message));
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let before = self
+            .section
+            .as_ref()
+            .map_or(self.changes, |section| section.before);
+        self.section = Some(Section {
+            port,
+            usual,
+            until: armed_at + time,
+            before,
+        });
+        let told = EventKind::GuardArmed {
+            host: self.host.name.to_string(),
+            seconds: time.as_secs(),
+            again,
+            weaker,
+        };
+        if self.job.events.tell_and_wait(told).await {
+            return Ok(());
+        }
+        let message = "the journal on this machine cannot be written; nothing more was started";
+        Err(Stop::new(Fault::Journal, message))
+    }
+
+    /// How long a step's changes may take.
+    pub(super) fn time_limit(&self, step: &RenderedStep) -> Duration {
+        let own = step.timeout.get();
+        match step.guard {
+            None => own,
+            Some(_) => own.min(self.job.guard.step_limit()),
+        }
+    }
+
+    async fn port_in_use(&mut self) -> Result<Option<Port>, Stop> {
+        let hello = Probe::new::<String>("hf_hello", []);
+        let answers = self.link.reader().ask(std::slice::from_ref(&hello)).await?;
+        let text = answers.get(&hello).map(|answer| answer.text().into_owned());
+        Ok(server_port(&text.unwrap_or_default()))
+    }
+
+    /// Ends a section, if there is one: a new login, and that disarms.
+    ///
+    /// # Errors
+    /// When no new login came about. The section is still there, to be taken back.
+    pub(super) async fn end_section(&mut self) -> Result<(), Stop> {
+        let Some(section) = &self.section else {
+            return Ok(());
+        };
+        if self.job.stopped() {
+            let message = "stopped before a new login proved the guarded changes";
+            return Err(Stop::new(Fault::Interrupted, message));
+        }
+        if self.host.connection == Connection::Local {
+            return self.end_local_section().await;
+        }
+        let (port, usual, time) = (section.port, section.usual, self.job.guard.time);
+        let wait = self.logins.wait(Instant::now());
+        if section.left() < time / 2 + wait && self.link.answers_within(ANSWER).await {
+            self.give_time(port, usual).await?;
+        }
+        tokio::time::sleep(wait).await;
+        let mut login = self.prove().await?;
+        self.tell_proven(login.port);
+        match login.disarm().await {
+            Ok(Disarmed::Yes(left)) => self.disarmed(login, left).await,
+            Ok(Disarmed::Fired) => {
+                login.close().await;
+                Err(Stop::new(
+                    Fault::Reverted,
+                    "the new login succeeded, but too late",
+                ))
+            }
+            Err(error) => {
+                login.close().await;
+                Err(Stop::new(
+                    Fault::Unreachable,
+                    format!(
+                        "the new login succeeded, but broke before it disarmed the guard: {error}"
+                    ),
+                ))
+            }
+        }
+    }
+
+    /// This machine: no login is possible that would prove more than the shell that still answers.
+    async fn end_local_section(&mut self) -> Result<(), Stop> {
+        let left = match self.link.disarm_guard().await? {
+            Disarmed::Yes(left) => left,
+            Disarmed::Fired => return Err(Stop::new(Fault::Reverted, "it took too long")),
+        };
+        self.tell_proven(None);
+        self.tell_disarmed(left);
+        Ok(())
+    }
+
+    async fn prove(&mut self) -> Result<NewLogin, Stop> {
+        let Some(section) = &self.section else {
+            return Err(Stop::new(Fault::Failed, "no guard is armed"));
+        };
+        let wanted = section.port();
+        let found = self
+            .logins
+            .prove(self.job, &self.way, section.port, wanted, section.until)
+            .await;
+        let refusal = match found {
+            Ok((login, way)) => {
+                self.way = way;
+                return Ok(login);
+            }
+            Err(refusal) => refusal,
+        };
+        let why = self.explained(&refusal, wanted).await;
+        self.job.events.tell(EventKind::GuardRefuted {
+            host: self.host.name.to_string(),
+            why: why.clone(),
+        });
+        Err(Stop::new(Fault::Reverted, why))
+    }
+
+    /// Why there was no new login, with what the host itself says over the link that still works.
+    async fn explained(&mut self, refusal: &Refusal, wanted: Option<Port>) -> String {
+        let Some(port) = wanted.filter(|_| refusal.is_silence()) else {
+            return refusal.to_string();
+        };
+        if !self.link.answers_within(ANSWER).await {
+            return refusal.to_string();
+        }
+        let probe = Probe::new("hf_listens", [port.get().to_string()]);
+        let asked = self.link.reader().ask(std::slice::from_ref(&probe)).await;
+        let text = asked.ok().and_then(|answers| {
+            let answer = answers.get(&probe).ok()?;
+            Some(answer.text().into_owned())
+        });
+        match text {
+            Some(text) => refusal.located(port, &text),
+            None => refusal.to_string(),
+        }
+    }
+
+    /// The proof is made and the guard is gone. The old link goes on if it still answers, else the new one.
+    async fn disarmed(&mut self, login: NewLogin, left: Option<String>) -> Result<(), Stop> {
+        self.tell_disarmed(left);
+        if self.link.answers_within(ANSWER).await {
+            login.close().await;
+            return Ok(());
+        }
+        match login.into_host().lock(&self.job.card).await {
+            Ok(link) => {
+                let old = std::mem::replace(&mut self.link, link);
+                drop(old);
+                Ok(())
+            }
+            Err((host, error)) => {
+                host.close().await;
+                Err(Stop::from(error))
+            }
+        }
+    }
+
+    fn tell_proven(&self, port: Option<Port>) {
+        self.job.events.tell(EventKind::GuardProven {
+            host: self.host.name.to_string(),
+            port: port.map(Port::get),
+        });
+    }
+
+    fn tell_disarmed(&mut self, left: Option<String>) {
+        self.section = None;
+        let host = self.host.name.to_string();
+        self.job
+            .events
+            .tell(EventKind::GuardDisarmed { host, left });
+    }
+}
+
+/// How long an old link may take to show that it is alive: over a cut one nothing comes at all.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);

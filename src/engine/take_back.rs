@@ -1,0 +1,245 @@
+//! The end of a guarded section that was not proven: the host takes its changes back, now if it can be told
+//! to, else by its own clock. What became of it is read from the host, never guessed.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::guard::{ANSWER, Section};
+use super::new_login::Way;
+use super::worker::Worker;
+use super::{Job, Stop};
+use crate::event::{EventKind, Fault, Fired};
+use crate::transport::{GuardPhase, GuardState, ReadHost, TransportError};
+
+/// How long after its time a guard may take to start: the timer's accuracy, a busy machine.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long a restored host may take to be reachable, and how long restoring may take.
+const RETURN: Duration = Duration::from_mins(3);
+/// Time between looks at a host that restores itself.
+const LOOK: Duration = Duration::from_secs(2);
+/// Tries to connect to a host that is restoring itself, for those who have no time limit of their own.
+pub(super) const RETRIES: usize = 8;
+/// Time between tries to connect.
+pub(super) const AGAIN: Duration = Duration::from_secs(8);
+
+impl Worker<'_> {
+    /// What a stop means while a section was open. Without one it stays as it is.
+    pub(super) async fn taken_back(&mut self, stop: Stop) -> Stop {
+        let Some(section) = self.section.take() else {
+            return stop;
+        };
+        let state = match self.fire().await {
+            Some(state) => Ok(state),
+            None => await_guard(self.job, &self.way, &section).await,
+        };
+        match state {
+            Ok(state) => {
+                self.changes = section.before;
+                self.job.events.tell(EventKind::GuardFired {
+                    host: self.host.name.to_string(),
+                    fired: Box::new(own(self.job, &state)),
+                });
+                concluded(stop, &state)
+            }
+            Err(why) => unknown(&stop, &why, &section),
+        }
+    }
+
+    /// Over the old link, if it still answers.
+    async fn fire(&mut self) -> Option<GuardState> {
+        if !self.link.answers_within(ANSWER).await {
+            return None;
+        }
+        let state = self.link.fire_guard().await.ok()?;
+        // It is told now. When that cannot be noted, the next run tells it again.
+        let _ = self.link.mark_guard_told().await;
+        (state.phase == GuardPhase::Fired).then_some(state)
+    }
+}
+
+/// Waits for the host to restore itself, connects again and reads what it did.
+///
+/// # Errors
+/// Why that stays unknown, as a clause.
+pub(super) async fn await_guard(
+    job: &Job,
+    way: &Way,
+    section: &Section,
+) -> Result<GuardState, String> {
+    job.events.tell(EventKind::GuardAwaited {
+        host: way.host.name.to_string(),
+        run: job.card.run.clone(),
+        seconds: section.left().as_secs(),
+    });
+    sleep(section.left() + Duration::from_secs(1)).await;
+    let give_up = Instant::now() + RETURN;
+    loop {
+        let why = match look(job, way).await {
+            Ok(state) => return Ok(state),
+            Err(error) if is_refused(&error) && Instant::now() > section.until + GRACE => {
+                return Err(error.to_string());
+            }
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() >= give_up {
+            return Err(why);
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+fn is_refused(error: &TransportError) -> bool {
+    matches!(
+        error.fault(),
+        Fault::Authentication | Fault::Identity | Fault::Sudo
+    )
+}
+
+async fn look(job: &Job, way: &Way) -> Result<GuardState, TransportError> {
+    let (mut link, _) = ReadHost::open(&way.host, &way.ssh, true, &[]).await?;
+    let state = settled(&mut link, &job.card.run).await;
+    if state.is_ok() {
+        // It is told now. When that cannot be noted, the next run tells it again.
+        let _ = link.mark_guard_told(&job.card.run).await;
+    }
+    link.close().await;
+    state
+}
+
+/// The state of a run's guard once it has done its work. One that is overdue is told to.
+pub(super) async fn settled(link: &mut ReadHost, run: &str) -> Result<GuardState, TransportError> {
+    let probe = GuardState::probe(run);
+    loop {
+        let answers = link.ask(std::slice::from_ref(&probe)).await?;
+        let text = answers.get(&probe).map(|answer| answer.text().into_owned());
+        let state = GuardState::parse(&text.unwrap_or_default());
+        match state.phase {
+            GuardPhase::Fired | GuardPhase::Disarmed | GuardPhase::None => return Ok(state),
+            GuardPhase::Armed if state.left < -GRACE.as_secs().cast_signed() => {
+                link.fire_guard_of(run).await?;
+            }
+            GuardPhase::Armed | GuardPhase::Firing => sleep(LOOK).await,
+        }
+    }
+}
+
+/// What a guard of this very run did.
+pub(super) fn own(job: &Job, state: &GuardState) -> Fired {
+    Fired {
+        run: job.card.run.clone(),
+        own: true,
+        operator: job.card.operator.clone(),
+        started: job.card.started.clone(),
+        runbook: job.card.runbook.clone(),
+        changes: state.changes,
+        failed: state.failed,
+        kept: state.kept,
+        late: state.late,
+        at_boot: state.at_boot,
+    }
+}
+
+/// What the run comes to, now that the host has said what it did.
+fn concluded(stop: Stop, state: &GuardState) -> Stop {
+    if state.phase != GuardPhase::Fired {
+        let message = format!("{}; no guard was armed any more", stop.message);
+        return Stop {
+            fault: Fault::OutcomeUnknown,
+            message,
+            ..stop
+        };
+    }
+    let by_itself = state.was != GuardPhase::Armed;
+    let lost = matches!(stop.fault, Fault::Unreachable | Fault::OutcomeUnknown);
+    let fault = if by_itself || lost {
+        Fault::Reverted
+    } else {
+        stop.fault
+    };
+    let bad = state.failed > 0 || state.kept > 0;
+    let end = match (state.changes, bad) {
+        (_, true) => format!(
+            "the host took back {} of {} guarded changes, the others not",
+            state.changes - state.failed - state.kept,
+            state.changes
+        ),
+        (0, false) => "no guarded change had been made".to_owned(),
+        (_, false) => "the host has taken the guarded changes back and is as before".to_owned(),
+    };
+    let hint = bad.then(|| "look at `guard` lines in the host's record of this run".to_owned());
+    Stop {
+        fault,
+        message: format!("{}; {end}", stop.message),
+        hint: hint.or(stop.hint),
+        ..stop
+    }
+}
+
+fn unknown(stop: &Stop, why: &str, section: &Section) -> Stop {
+    let left = section.left().as_secs();
+    let when = if left > 0 {
+        format!("the host restores itself in {left} s")
+    } else {
+        "its time is up, so the host should have restored itself".to_owned()
+    };
+    let message = format!(
+        "{}; {when}, but that could not be seen: {why}",
+        stop.message
+    );
+    Stop {
+        hint: Some("run again: it tells what the guard did".to_owned()),
+        ..Stop::new(Fault::OutcomeUnknown, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fired(was: GuardPhase) -> GuardState {
+        GuardState {
+            phase: GuardPhase::Fired,
+            was,
+            changes: 2,
+            ..GuardState::default()
+        }
+    }
+
+    #[test]
+    fn a_failed_step_stays_a_failure_unless_the_guard_was_faster() {
+        let stop = || Stop::new(Fault::Failed, "step 2 failed");
+        let told = concluded(stop(), &fired(GuardPhase::Armed));
+        assert_eq!(told.fault, Fault::Failed);
+        assert_eq!(
+            told.message,
+            "step 2 failed; the host has taken the guarded changes back and is as before"
+        );
+        assert_eq!(
+            concluded(stop(), &fired(GuardPhase::Fired)).fault,
+            Fault::Reverted
+        );
+    }
+
+    #[test]
+    fn a_lost_link_is_no_unknown_outcome_once_the_host_said_that_it_restored_itself() {
+        let stop = Stop::new(Fault::OutcomeUnknown, "the connection broke");
+        assert_eq!(
+            concluded(stop, &fired(GuardPhase::Armed)).fault,
+            Fault::Reverted
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_taken_back_is_not_called_as_before() {
+        let state = GuardState {
+            failed: 1,
+            ..fired(GuardPhase::Armed)
+        };
+        let told = concluded(Stop::new(Fault::Reverted, "no login"), &state);
+        assert!(
+            told.message
+                .ends_with("took back 1 of 2 guarded changes, the others not")
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! What a guard does, in lines.
+
+use super::line::Line;
+use super::streams::Notice;
+use super::style::{Sign, Style, Tone};
+use super::words::{changes, seconds, sentence};
+use crate::event::Fired;
+
+/// The host takes back by itself what comes now, unless a new login succeeds.
+pub(super) fn armed(
+    host: &str,
+    time: u64,
+    (again, weaker): (bool, bool),
+    style: &Style,
+) -> Option<Notice> {
+    if again && !style.verbose() || style.quiet {
+        return None;
+    }
+    let head = if again {
+        "guard extended"
+    } else {
+        "guard armed"
+    };
+    let text = format!(
+        ": {host} restores itself in {} unless a new login succeeds",
+        seconds(time)
+    );
+    let mut lines = vec![
+        Line::of(Tone::Strong, head)
+            .push(Tone::Plain, text)
+            .hanging(2),
+    ];
+    if weaker {
+        let text = "warning: there is no systemd, so the guard is weaker: a restart of the host would lose it.";
+        lines.push(Line::of(Tone::Warn, text).indented(2).hanging(2));
+    }
+    Some(Notice::of_host(host, lines))
+}
+
+/// A brand-new login succeeded.
+pub(super) fn proven(host: &str, port: Option<u16>, style: &Style) -> Option<Notice> {
+    let what = match port {
+        Some(port) => format!(" a new login succeeded, by port {port} of the host"),
+        None => " this machine still answers; there is no login that could prove more".to_owned(),
+    };
+    let line = Line::of(Tone::Good, style.sign(Sign::Good)).push(Tone::Plain, what);
+    (!style.quiet).then(|| Notice::of_host(host, vec![line.hanging(2)]))
+}
+
+/// What was changed stays.
+pub(super) fn disarmed(host: &str, left: Option<&str>, style: &Style) -> Option<Notice> {
+    let line = match left {
+        Some(left) => Line::of(
+            Tone::Warn,
+            format!("warning: guard disarmed, but {}", sentence(left)),
+        ),
+        None if style.verbose() => Line::of(Tone::Dim, "guard disarmed: what was changed stays"),
+        None => return None,
+    };
+    Some(Notice::of_host(host, vec![line.hanging(2)]))
+}
+
+/// No new login came about.
+pub(super) fn refuted(host: &str, why: &str, style: &Style) -> Notice {
+    let line = Line::of(Tone::Bad, style.sign(Sign::Bad))
+        .push(Tone::Plain, format!(" {}", sentence(why)))
+        .hanging(2);
+    Notice::of_host(host, vec![line])
+}
+
+/// The host restores itself by its own clock.
+pub(super) fn awaited(host: &str, run: &str, time: u64, own: bool) -> Notice {
+    let whose = if own {
+        "the guard".to_owned()
+    } else {
+        format!("the guard of run {run}")
+    };
+    let text = format!(
+        "waiting for {whose}: {host} restores itself within {}",
+        seconds(time)
+    );
+    Notice::of_host(host, vec![Line::of(Tone::Warn, text).hanging(2)])
+}
+
+/// The host has restored itself.
+pub(super) fn fired(host: &str, fired: &Fired) -> Notice {
+    let bad = fired.failed + fired.kept > 0;
+    let tone = if bad { Tone::Bad } else { Tone::Warn };
+    let mut lines = vec![Line::of(tone, story(host, fired)).hanging(2)];
+    if bad {
+        let text = format!(
+            "{} could not be taken back: see the lines `guard` in /var/lib/holdfast/runs/{}/journal there",
+            changes(fired.failed + fired.kept),
+            fired.run
+        );
+        lines.push(Line::of(Tone::Bad, text).indented(2).hanging(2));
+    }
+    Notice::of_host(host, lines)
+}
+
+fn story(host: &str, fired: &Fired) -> String {
+    let count = match fired.changes {
+        0 => "nothing had been changed".to_owned(),
+        count => format!("{} taken back", changes(count)),
+    };
+    if fired.own {
+        let late = match fired.late {
+            None => String::new(),
+            Some(..=1) => ", on time".to_owned(),
+            Some(late) => format!(", {late} s after its time"),
+        };
+        return format!("guard fired: {host} restored itself, {count}{late}");
+    }
+    let known = |text: &str, before: &str| {
+        if text.is_empty() {
+            String::new()
+        } else {
+            format!("{before}{text}")
+        }
+    };
+    let who = known(&fired.operator, " of ");
+    let when = known(&fired.started, " at ");
+    let book = known(&fired.runbook, ", runbook ");
+    let why = if fired.at_boot {
+        "a restart came before a new login had proven its changes"
+    } else {
+        "it was cut off before a new login had proven its changes"
+    };
+    format!(
+        "guard: run {}{who}{when}{book}: {why}, so {host} restored itself ({count})",
+        fired.run
+    )
+}

@@ -1,0 +1,378 @@
+//! The guard's part of the wire: arming over the link that works, disarming over a brand-new login.
+//!
+//! The functions are in `src/host/guard.write.sh`. A [`NewLogin`] is always a new process, a new connection and
+//! a new login: the control socket lies in a fresh folder and is named on ssh's command line, where nothing of
+//! the operator's own configuration can put another in its place.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::script::{mark, push_bytes, push_text, push_words};
+use super::{ReadHost, SshOptions, TransportError, WriteHost};
+use crate::change::{Call, Undo};
+use crate::inventory::Host;
+use crate::probe::Probe;
+use crate::template::shell_quoted;
+use crate::value::Port;
+
+/// Exit status of a guarded step that came too late: the guard has fired.
+pub const REVERTED: i32 = 76;
+
+/// What an undo script says that cannot take its change back.
+const CANNOT: i32 = 77;
+
+/// Time for arming and disarming; the host itself waits up to 100 s for a guard that is at work.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// Time for firing over a connection. Afterwards the host goes on by itself.
+const FIRE_LIMIT: Duration = Duration::from_mins(10);
+
+/// Adds what the guard must know of a change before it is made.
+pub(super) fn push_undo(
+    text: &mut String,
+    nonce: &str,
+    run: &str,
+    (folder, number): (&str, usize),
+    undo: &Undo,
+) {
+    let mut script = format!(
+        "HF_RUN=/var/lib/holdfast/runs/{run}\n. \"$HF_RUN/guard/lib.sh\"\n\
+         HF_STEP={folder} HF_CHANGE={number} HF_SAVE=$HF_RUN/{folder}/{number}\n\
+         HF_INPUT=$HF_SAVE/undo.input\nexport HF_SAVE HF_INPUT\n"
+    );
+    match undo {
+        Undo::Call(call) => {
+            script.push_str(&call.function);
+            push_words(&mut script, &call.args);
+            if let Some(input) = &call.input {
+                push_bytes(text, "hf_guard_undo_input", input);
+            }
+        }
+        Undo::Impossible { .. } => {
+            let _ = writeln!(script, "exit {CANNOT}");
+        }
+    }
+    // The step that this stands in is such a text itself.
+    push_text(text, &mark("HF_UNDO", nonce), "hf_guard_undo", &script);
+    text.push_str("hf_guard_note\n");
+}
+
+/// A request that calls a write function of the run's own library, which lies on the host.
+fn call(nonce: &str, run: &str, call: &Call) -> String {
+    let mut text = format!(
+        "HF_NONCE={nonce}\nHF_RUN=/var/lib/holdfast/runs/{run}\n. \"$HF_RUN/guard/lib.sh\"\nhf_answer 0 hf_aloud {}",
+        call.function
+    );
+    push_words(&mut text, &call.args);
+    text.push_str("hf_end\n");
+    text
+}
+
+/// A request that calls a write function in the shell that holds the lock.
+fn locked_call(nonce: &str, call: &Call) -> String {
+    let mut text = format!("HF_NONCE={nonce}\nhf_answer 0 hf_aloud {}", call.function);
+    push_words(&mut text, &call.args);
+    text.push_str("hf_end\n");
+    text
+}
+
+/// The status and the words of a call.
+type Said = (i32, String);
+
+fn said(raw: Vec<(usize, i32, Vec<u8>)>) -> Said {
+    let first = raw.into_iter().find(|(index, _, _)| *index == 0);
+    first.map_or((-1, String::new()), |(_, status, body)| {
+        (status, String::from_utf8_lossy(&body).into_owned())
+    })
+}
+
+fn last_line(text: &str) -> String {
+    super::fault::last_line(text)
+}
+
+/// What became of a guard (`hf_guard_state`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GuardState {
+    /// Where it is.
+    pub phase: GuardPhase,
+    /// What it was when it was asked to fire.
+    pub was: GuardPhase,
+    /// Seconds until it fires; negative when its time is up.
+    pub left: i64,
+    /// Changes that it took back, or tried to.
+    pub changes: usize,
+    /// Those that failed.
+    pub failed: usize,
+    /// Those that cannot be taken back, which was accepted before.
+    pub kept: usize,
+    /// Seconds between the time it was set to and its firing; none after a restart, or when it was told to fire.
+    pub late: Option<i64>,
+    /// Whether it fired at boot.
+    pub at_boot: bool,
+}
+
+/// Where a guard is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GuardPhase {
+    /// There is none.
+    #[default]
+    None,
+    /// The host restores itself when the time is up.
+    Armed,
+    /// It does so now.
+    Firing,
+    /// It did.
+    Fired,
+    /// A new login proved that it need not.
+    Disarmed,
+}
+
+impl GuardState {
+    /// The question that [`GuardState::parse`] reads the answer of.
+    pub fn probe(run: &str) -> Probe {
+        Probe::new("hf_guard_state", [run])
+    }
+
+    /// Reads `key=value` lines; what is missing or odd counts as nothing.
+    pub fn parse(text: &str) -> Self {
+        let value = |key: &str| {
+            let lines = text.lines();
+            lines
+                .filter_map(|line| line.split_once('='))
+                .find_map(|(name, value)| (name == key).then_some(value))
+                .unwrap_or_default()
+        };
+        let number = |key: &str| value(key).parse().unwrap_or_default();
+        Self {
+            phase: GuardPhase::parse(value("state")),
+            was: GuardPhase::parse(value("was")),
+            left: value("left").parse().unwrap_or_default(),
+            changes: number("changes"),
+            failed: number("failed"),
+            kept: number("kept"),
+            late: value("late").parse().ok(),
+            at_boot: value("boot") == "1",
+        }
+    }
+}
+
+impl GuardPhase {
+    fn parse(word: &str) -> Self {
+        match word {
+            "armed" => Self::Armed,
+            "firing" => Self::Firing,
+            "fired" => Self::Fired,
+            "disarmed" => Self::Disarmed,
+            _ => Self::None,
+        }
+    }
+}
+
+/// What came of disarming.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disarmed {
+    /// It is disarmed, and nothing of it is left; or what is, in words.
+    Yes(Option<String>),
+    /// Too late: it has fired.
+    Fired,
+}
+
+fn disarmed((status, text): Said) -> Disarmed {
+    match status {
+        REVERTED => Disarmed::Fired,
+        0 => Disarmed::Yes(None),
+        _ => Disarmed::Yes(Some(last_line(&text))),
+    }
+}
+
+impl WriteHost {
+    /// Arms the guard, or gives an armed one `seconds` from now. Whether it is held only by a process, which a
+    /// restart of the host would lose.
+    ///
+    /// # Errors
+    /// `Unusable` with the host's reason: it is not armed (or not extended), and nothing guarded may begin.
+    pub async fn arm_guard(&mut self, seconds: u64) -> Result<bool, TransportError> {
+        let arm = Call::new("hf_guard_arm", [seconds.to_string()]);
+        let (status, text) = self.write_call(LIMIT, &arm).await?;
+        if status == 0 {
+            return Ok(text.lines().any(|line| line == "held=process"));
+        }
+        Err(TransportError::Unusable {
+            message: last_line(&text),
+        })
+    }
+
+    /// Disarms over the live connection, for a host that no login can be made to (this machine).
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn disarm_guard(&mut self) -> Result<Disarmed, TransportError> {
+        let disarm = Call::new::<String>("hf_guard_disarm", []);
+        self.write_call(LIMIT, &disarm).await.map(disarmed)
+    }
+
+    /// Lets the guard fire now.
+    ///
+    /// # Errors
+    /// When the host does not answer; it may have fired.
+    pub async fn fire_guard(&mut self) -> Result<GuardState, TransportError> {
+        let fire = Call::new::<String>("hf_guard_fire", []);
+        let (_, text) = self.write_call(FIRE_LIMIT, &fire).await?;
+        Ok(GuardState::parse(&text))
+    }
+
+    /// Notes that somebody was told what the guard of this run did.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn mark_guard_told(&mut self) -> Result<(), TransportError> {
+        let mark = Call::new::<String>("hf_guard_mark_told", []);
+        self.write_call(LIMIT, &mark).await.map(|_| ())
+    }
+
+    /// Whether the host answers within `limit`.
+    pub async fn answers_within(&mut self, limit: Duration) -> bool {
+        let answer = tokio::time::timeout(limit, self.alive()).await;
+        matches!(answer, Ok(Ok(())))
+    }
+
+    async fn write_call(&mut self, limit: Duration, call: &Call) -> Result<Said, TransportError> {
+        let raw = self
+            .wire()
+            .request(limit, 1, &|_| {}, |nonce| locked_call(nonce, call))
+            .await?;
+        Ok(said(raw))
+    }
+}
+
+/// A brand-new login as root.
+#[derive(Debug)]
+pub struct NewLogin {
+    host: ReadHost,
+    run: String,
+    /// The port of sshd that it came through, as the host sees it.
+    pub port: Option<Port>,
+}
+
+impl NewLogin {
+    /// Logs in: a new process, a new connection, the strict host key, root.
+    ///
+    /// # Errors
+    /// The class of the fault.
+    pub async fn open(
+        host: &Host,
+        options: &SshOptions,
+        run: &str,
+    ) -> Result<Self, TransportError> {
+        let hello = Probe::new::<String>("hf_hello", []);
+        let first = std::slice::from_ref(&hello);
+        let (host, answers) = ReadHost::open(host, options, true, first).await?;
+        let text = answers.get(&hello).map(|answer| answer.text().into_owned());
+        Ok(Self {
+            host,
+            run: run.to_owned(),
+            port: server_port(&text.unwrap_or_default()),
+        })
+    }
+
+    /// Disarms the guard of the run.
+    ///
+    /// # Errors
+    /// When the host does not answer: it may be disarmed or not.
+    pub async fn disarm(&mut self) -> Result<Disarmed, TransportError> {
+        self.call(LIMIT, "hf_guard_disarm").await.map(disarmed)
+    }
+
+    async fn call(&mut self, limit: Duration, function: &str) -> Result<Said, TransportError> {
+        let function = Call::new::<String>(function, []);
+        let run = self.run.clone();
+        let wire = self.host.wire();
+        let raw = wire
+            .request(limit, 1, &|_| {}, |nonce| call(nonce, &run, &function))
+            .await?;
+        Ok(said(raw))
+    }
+
+    /// Goes on with this login.
+    pub fn into_host(self) -> ReadHost {
+        self.host
+    }
+
+    /// Ends the connection.
+    pub async fn close(self) {
+        self.host.close().await;
+    }
+}
+
+impl ReadHost {
+    /// Has a guard of an earlier run do its work now: its own timer did not.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn fire_guard_of(&mut self, run: &str) -> Result<GuardState, TransportError> {
+        let text = self.guard_call(run, "hf_guard_fire").await?;
+        Ok(GuardState::parse(&text))
+    }
+
+    /// Notes that somebody was told what the guard of an earlier run did.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn mark_guard_told(&mut self, run: &str) -> Result<(), TransportError> {
+        self.guard_call(run, "hf_guard_mark_told").await.map(|_| ())
+    }
+
+    async fn guard_call(&mut self, run: &str, function: &str) -> Result<String, TransportError> {
+        let function = Call::new::<String>(function, []);
+        let raw = self
+            .wire()
+            .request(FIRE_LIMIT, 1, &|_| {}, |nonce| {
+                call(nonce, &shell_quoted(run), &function)
+            })
+            .await?;
+        Ok(said(raw).1)
+    }
+}
+
+/// `SSH_CONNECTION` is: client address, client port, server address, server port.
+pub fn server_port(hello: &str) -> Option<Port> {
+    let mut lines = hello.lines();
+    let line = lines.find_map(|line| line.strip_prefix("connection="))?;
+    line.split(' ').nth(3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_host_says_of_a_guard_is_read() {
+        let text = "was=armed\nstate=fired\nchanges=3\nfailed=1\nkept=0\nlate=\nat=5\nboot=1\n";
+        let state = GuardState::parse(text);
+        assert_eq!(
+            (state.phase, state.was),
+            (GuardPhase::Fired, GuardPhase::Armed)
+        );
+        assert_eq!((state.changes, state.failed, state.late), (3, 1, None));
+        assert!(state.at_boot);
+        let armed = GuardState::parse("state=armed\nleft=-3\n");
+        assert_eq!((armed.phase, armed.left), (GuardPhase::Armed, -3));
+        assert_eq!(GuardState::parse("garbage").phase, GuardPhase::None);
+    }
+
+    #[test]
+    fn the_port_of_a_login_is_the_servers() {
+        let hello = "uid=0\nconnection=10.0.0.1 50000 10.0.0.2 2222\n";
+        assert_eq!(server_port(hello).map(Port::get), Some(2222));
+        assert_eq!(server_port("uid=0\nconnection=\n"), None);
+    }
+
+    #[test]
+    fn an_argument_cannot_end_the_undo_script() {
+        let undo = Undo::Call(Call::new("hf_undo_x", ["a\nHF_UNDO\nrm -rf it's"]));
+        let mut text = String::new();
+        push_undo(&mut text, "n.2", "r", ("3", 1), &undo);
+        assert!(text.starts_with("hf_guard_undo <<'HF_UNDO_n_2'\nHF_RUN="));
+        assert!(text.ends_with("it'\\''s'\nHF_UNDO_n_2\nhf_guard_note\n"));
+    }
+}
