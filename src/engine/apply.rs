@@ -48,7 +48,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             return None;
         }
     };
-    let mut worker = Worker::new(&job, &host, link, &rendered.steps);
+    let mut worker = Worker::new(&job, &host, link, (&rendered.steps, &plan.steps));
     let result = match perform_all(&mut worker, &plan).await {
         Err(stop) => {
             let stop = worker.taken_back(stop).await;
@@ -100,6 +100,10 @@ async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Sto
     }
     worker.end_section().await?;
     for step in plan.steps.iter().filter(|step| waits_for_end(step)) {
+        // Made in its guarded section already, and nothing was changed since.
+        if worker.reloaded.get(&step.number) == Some(&worker.changes) {
+            continue;
+        }
         worker.perform(step, Timing::AtEnd).await?;
     }
     worker.end_section().await

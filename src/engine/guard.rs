@@ -5,15 +5,19 @@
 //! then a brand-new login must succeed, and it is that login that disarms. Whatever else ends a section, a
 //! failed step or a stop included, makes the host take back all of it (`take_back.rs`).
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Stop;
 use super::new_login::Refusal;
+use super::step::Done;
 use super::worker::Worker;
+use crate::change::{StepNumber, Timing};
 use crate::event::{EventKind, Fault};
 use crate::inventory::Connection;
+use crate::plan::StepPlan;
 use crate::probe::Probe;
 use crate::runbook::{RenderedGuard, RenderedStep};
 use crate::transport::{Disarmed, NewLogin, TransportError, server_port};
@@ -55,6 +59,8 @@ pub(super) struct Section {
     pub(super) until: Instant,
     /// How many things had been changed before it.
     pub(super) before: usize,
+    /// The ids of its steps.
+    ids: Vec<String>,
 }
 
 impl Section {
@@ -71,11 +77,62 @@ impl Section {
 
 impl Worker<'_> {
     /// Before something is changed: arms for a guarded step, and ends the section before an unguarded one.
-    pub(super) async fn guard_before(&mut self, step: &RenderedStep) -> Result<(), Stop> {
-        match &step.guard {
-            None => self.end_section().await,
-            Some(guard) => self.arm(guard).await,
+    pub(super) async fn guard_before(
+        &mut self,
+        step: &RenderedStep,
+        timing: Timing,
+    ) -> Result<(), Stop> {
+        match (&step.guard, timing) {
+            (Some(guard), _) => {
+                self.arm(guard).await?;
+                if let Some(section) = &mut self.section {
+                    section.ids.extend(step.id.clone());
+                }
+                Ok(())
+            }
+            // What a section puts off to its end belongs to it.
+            (None, Timing::AtEnd) => match &self.section {
+                Some(section) => self.give_time(section.port, section.usual).await,
+                None => Ok(()),
+            },
+            (None, Timing::InOrder) => self.end_section().await,
         }
+    }
+
+    /// Whether the guard takes back what a step does now.
+    pub(super) fn is_guarded(&self, step: &RenderedStep, timing: Timing) -> bool {
+        step.guard.is_some() || (timing == Timing::AtEnd && self.section.is_some())
+    }
+
+    /// Reloads that the section's changes ask for: until they are made, a login proves nothing about them, and
+    /// made afterwards, nothing would take them back.
+    async fn reload_now(&mut self) -> Result<(), Stop> {
+        let ids = match &mut self.section {
+            Some(section) => std::mem::take(&mut section.ids),
+            None => return Ok(()),
+        };
+        let asked = |step: &RenderedStep| {
+            let mut asks = step.reload_on.iter();
+            asks.any(|id| ids.contains(id) && self.known.will_change(id))
+        };
+        let steps = self.steps.iter().filter(|step| asked(step));
+        let numbers: Vec<StepNumber> = steps.map(|step| step.number).collect();
+        let plans = self.plans.iter();
+        for plan in plans.filter(|plan| numbers.contains(&plan.number)) {
+            self.perform_at_once(plan).await?;
+        }
+        let changes = self.changes;
+        self.reloaded
+            .extend(numbers.into_iter().map(|number| (number, changes)));
+        Ok(())
+    }
+
+    /// Boxed, for performing a step is what ends a section.
+    fn perform_at_once<'s>(
+        &'s mut self,
+        plan: &'s StepPlan,
+    ) -> Pin<Box<dyn Future<Output = Result<Done, Stop>> + Send + 's>> {
+        Box::pin(self.perform(plan, Timing::AtEnd))
     }
 
     async fn arm(&mut self, guard: &RenderedGuard) -> Result<(), Stop> {
@@ -114,6 +171,10 @@ impl Worker<'_> {
             usual,
             until: armed_at + time,
             before,
+            ids: self
+                .section
+                .take()
+                .map_or_else(Vec::new, |section| section.ids),
         });
         let told = EventKind::GuardArmed {
             host: self.host.name.to_string(),
@@ -149,6 +210,7 @@ impl Worker<'_> {
     /// # Errors
     /// When no new login came about. The section is still there, to be taken back.
     pub(super) async fn end_section(&mut self) -> Result<(), Stop> {
+        self.reload_now().await?;
         let Some(section) = &self.section else {
             return Ok(());
         };
