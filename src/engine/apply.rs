@@ -128,7 +128,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
     };
     let mut fresh = None;
     if worker.link.alive().await.is_err() {
-        match recover::come_back(job, &worker.way).await {
+        match recover::come_back(job, std::slice::from_ref(&worker.way)).await {
             Ok(link) => fresh = Some(link),
             Err(why) => {
                 return refuted(format!("all was done, but nothing could be proved: {why}"));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Stop;
-use super::new_login::Refusal;
+use super::new_login::{Refusal, Way};
 use super::step::Done;
 use super::worker::Worker;
 use crate::change::{StepNumber, Timing};
@@ -55,7 +55,7 @@ pub(super) struct Section {
     port: Option<Port>,
     /// The one that was in use when it was armed, as the host sees it.
     usual: Option<Port>,
-    /// When it fires, by our clock, a second early rather than late.
+    /// When it fires by our clock, which began before the host's.
     pub(super) until: Instant,
     /// How many things had been changed before it.
     pub(super) before: usize,
@@ -189,12 +189,40 @@ impl Worker<'_> {
         Err(Stop::new(Fault::Journal, message))
     }
 
+    /// Tells the host that we are still there: an armed guard has its full time again.
+    pub(super) async fn stay(&mut self) -> Result<(), Stop> {
+        match &self.section {
+            Some(section) => self.give_time(section.port, section.usual).await,
+            None => Ok(self.link.alive().await?),
+        }
+    }
+
+    /// How often [`Worker::stay`] has to be said.
+    pub(super) fn patience(&self) -> Duration {
+        let usual = Duration::from_mins(1);
+        match &self.section {
+            Some(_) => usual.min(self.job.guard.time / 3),
+            None => usual,
+        }
+    }
+
+    /// How the host may be reached in the middle of a section: as before, or already as the section will have it.
+    pub(super) async fn ways(&mut self) -> Vec<Way> {
+        let port = self.section.as_ref().and_then(|section| section.port);
+        let mut ways = vec![self.way.clone()];
+        if port.is_some_and(|port| self.way.host.port != Some(port)) {
+            ways.push(self.way.on_port(port).await);
+        }
+        ways
+    }
+
     /// How long a step's changes may take.
-    pub(super) fn time_limit(&self, step: &RenderedStep) -> Duration {
+    pub(super) fn time_limit(&self, step: &RenderedStep, timing: Timing) -> Duration {
         let own = step.timeout.get();
-        match step.guard {
-            None => own,
-            Some(_) => own.min(self.job.guard.step_limit()),
+        if self.is_guarded(step, timing) {
+            own.min(self.job.guard.step_limit())
+        } else {
+            own
         }
     }
 
@@ -227,10 +255,13 @@ impl Worker<'_> {
             self.give_time(port, usual).await?;
         }
         tokio::time::sleep(wait).await;
-        let mut login = self.prove().await?;
+        let (mut login, way) = self.prove().await?;
         self.tell_proven(login.port);
         match login.disarm().await {
-            Ok(Disarmed::Yes(left)) => self.disarmed(login, left).await,
+            Ok(Disarmed::Yes(left)) => {
+                self.way = way;
+                self.disarmed(login, left).await
+            }
             Ok(Disarmed::Fired) => {
                 login.close().await;
                 Err(Stop::new(
@@ -261,7 +292,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    async fn prove(&mut self) -> Result<NewLogin, Stop> {
+    async fn prove(&mut self) -> Result<(NewLogin, Way), Stop> {
         let Some(section) = &self.section else {
             return Err(Stop::new(Fault::Failed, "no guard is armed"));
         };
@@ -271,10 +302,7 @@ impl Worker<'_> {
             .prove(self.job, &self.way, section.port, wanted, section.until)
             .await;
         let refusal = match found {
-            Ok((login, way)) => {
-                self.way = way;
-                return Ok(login);
-            }
+            Ok(proven) => return Ok(proven),
             Err(refusal) => refusal,
         };
         let why = self.explained(&refusal, wanted).await;

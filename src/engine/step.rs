@@ -134,7 +134,7 @@ impl Worker<'_> {
             expects: &plan.expects,
             before: &before,
             changes: due,
-            seconds: self.time_limit(step).as_secs(),
+            seconds: self.time_limit(step, timing_of(due)).as_secs(),
             guarded: self.is_guarded(step, timing_of(due)),
         };
         let probes = step
@@ -158,7 +158,8 @@ impl Worker<'_> {
             Err(TransportError::Lost { message } | TransportError::Garbled { message }) => {
                 self.progress(plan, &format!("{message}; looking what became of it"));
                 let limit = Duration::from_secs(script.seconds);
-                let found = recover::outcome(self.job, &self.way, &folder, &probes, limit).await;
+                let found =
+                    recover::outcome(self.job, &self.ways().await, &folder, &probes, limit).await;
                 let (link, performed) = found.map_err(|why| self.unknown(plan, &message, &why))?;
                 self.link = link;
                 performed

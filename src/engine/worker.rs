@@ -70,8 +70,8 @@ impl Worker<'_> {
         let end = Instant::now() + time;
         while Instant::now() < end && !self.job.stopped() {
             let left = end.saturating_duration_since(Instant::now());
-            pause(self.job, left.min(Duration::from_mins(1))).await;
-            self.link.alive().await?;
+            pause(self.job, left.min(self.patience())).await;
+            self.stay().await?;
         }
         Ok(())
     }
