@@ -27,7 +27,7 @@ impl fmt::Display for StepNumber {
 /// A call of a shell function of `src/host/*.write.sh`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// The shell function, `hf_…`.
+    /// The shell function, `hf_…`; what is done on this machine instead of the host begins with `here_`.
     pub function: String,
     /// Its arguments; each arrives as one word.
     pub args: Vec<String>,

@@ -28,6 +28,9 @@ pub struct Facts {
     pub ufw: Ufw,
     /// About the ban daemon.
     pub fail2ban: Fail2ban,
+    /// About needrestart, which can restart services after an upgrade.
+    #[serde(default)]
+    pub needrestart: Needrestart,
     /// The account that we logged in as, before sudo; empty when the host did not say.
     pub login_user: String,
     /// The container manager as in `container`, else the maker of the machine that the kernel names when
@@ -72,6 +75,13 @@ pub struct Fail2ban {
     pub installed: bool,
     /// Whether the daemon runs.
     pub running: bool,
+}
+
+/// needrestart's state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needrestart {
+    /// Whether the program is there.
+    pub installed: bool,
 }
 
 /// The firewall's state.
@@ -141,6 +151,9 @@ pub fn parse(answers: &Answers, now: i64) -> Result<Facts, ParseError> {
             installed: value("fail2ban_installed") == "yes",
             running: value("fail2ban_running") == "yes",
         },
+        needrestart: Needrestart {
+            installed: value("needrestart_installed") == "yes",
+        },
         login_user: value("login_user"),
         virtualization: value("virtualization"),
         reboot_pending: value("reboot_pending") == "yes",
@@ -150,7 +163,7 @@ pub fn parse(answers: &Answers, now: i64) -> Result<Facts, ParseError> {
 }
 
 /// The names below `facts`, for checking templates without a host.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "os",
     "init",
     "container",
@@ -159,6 +172,7 @@ pub const NAMES: [&str; 13] = [
     "controller_ip",
     "ufw",
     "fail2ban",
+    "needrestart",
     "login_user",
     "virtualization",
     "reboot_pending",
@@ -193,6 +207,7 @@ pub fn sample() -> serde_json::Value {
             installed: false,
             running: false,
         },
+        needrestart: Needrestart { installed: false },
         login_user: String::new(),
         virtualization: String::new(),
         reboot_pending: false,

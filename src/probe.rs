@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 /// A read-only question.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Probe {
-    /// The shell function, `hf_…`.
+    /// The shell function, `hf_…`; a question to this machine instead of the host begins with `here_`.
     pub function: String,
     /// Its arguments; each arrives as one word, whatever it holds.
     pub args: Vec<String>,
@@ -24,7 +24,7 @@ impl Probe {
     /// Asks `function` with `args`.
     pub fn new<A: Into<String>>(function: &str, args: impl IntoIterator<Item = A>) -> Self {
         debug_assert!(
-            function.starts_with("hf_"),
+            function.starts_with("hf_") || function.starts_with("here_"),
             "host functions carry our prefix"
         );
         Self {

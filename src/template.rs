@@ -18,6 +18,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place, Source, nearest};
 use crate::value::Cidr;
 use crate::yaml::{Node, Style};
 
+mod stagger;
 mod words;
 
 use words::{Role, Word};
@@ -524,6 +525,7 @@ fn environment() -> Environment<'static> {
         )),
     });
     env.add_test("within", within);
+    stagger::add_to(&mut env);
     env.add_filter("ipv4", |list: Vec<String>| of_family(list, false));
     env.add_filter("ipv6", |list: Vec<String>| of_family(list, true));
     env

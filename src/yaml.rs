@@ -262,8 +262,9 @@ impl<'de> Deserialize<'de> for Raw {
 fn place_nodes(source: &Source, raw: Spanned<Raw>) -> Node {
     let location = raw.referenced;
     let mut place = place_of(source, location);
-    let written = written(source, location);
-    let style = style_of(source, location);
+    // Behind an alias the text stands where the anchor is.
+    let written = written(source, raw.defined);
+    let style = style_of(source, raw.defined);
     let kind = match raw.value {
         Raw::Null => Kind::Null,
         Raw::Text(text) => {
@@ -352,6 +353,14 @@ mod tests {
         let list = tree.get("b").unwrap().items();
         assert_eq!(list[0].place.to_string(), "t.yaml:3:5");
         assert_eq!(list[1].get("c").unwrap().place.to_string(), "t.yaml:4:9");
+    }
+
+    #[test]
+    fn an_alias_has_the_text_of_its_anchor_and_its_own_place() {
+        let tree = node("a: &x { port: 22 }\nb: *x\n");
+        let port = tree.get("b").unwrap().get("port").unwrap();
+        assert_eq!(port.text(), Some("22"));
+        assert_eq!(port.place.line, 2);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::step::Done;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, interlude, recover, verify};
@@ -15,6 +17,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         host,
         link,
         rendered,
+        data,
         plan,
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
@@ -58,7 +61,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             }
             .into()
         }
-        Ok(()) => prove(&mut worker, &rendered).await,
+        Ok(()) => prove(&mut worker, &rendered, &data).await,
     };
     worker.link.close().await;
     job.finish(&host, result);
@@ -120,7 +123,7 @@ fn waits_for_end(step: &StepPlan) -> bool {
 
 /// Proves in effect what was done. A connection that breaks before that is made anew once: it may be
 /// our own change that cut it, and then that must be known.
-async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
+async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> HostResult {
     let (job, host, changes) = (worker.job, worker.host, worker.changes);
     let refuted = |message: String| {
         let stop = Stop::new(Fault::Verification, message);
@@ -136,7 +139,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered) -> HostResult {
         }
     }
     let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
-    let mut proofs = vec![verify::planned_again(job, host, link, &rendered.steps).await];
+    let mut proofs = vec![verify::planned_again(job, host, link, data).await];
     proofs.extend(verify::checks(job, &worker.way.host, link, &rendered.checks).await);
     if let Some(link) = fresh {
         link.close().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Connected, Job, Stop, earlier, interrupted, pause};
+use super::{Connected, Job, Stop, earlier, elsewhere, interrupted, pause};
 use crate::change::Note;
 use crate::event::{EventKind, Fault, Mode};
 use crate::facts::{self, Facts};
@@ -24,7 +24,12 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
         host: host.name.to_string(),
     });
     match reach(&job, &host).await {
-        Ok((link, facts, mut notes)) => {
+        Ok(Reached {
+            host,
+            link,
+            facts,
+            mut notes,
+        }) => {
             notes.extend(self::notes(&job, &facts, &link));
             job.events.tell(EventKind::HostReached {
                 host: host.name.to_string(),
@@ -40,24 +45,49 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
     }
 }
 
-async fn reach(job: &Job, host: &Host) -> Result<(ReadHost, Facts, Vec<Note>), Stop> {
+/// A host that answered, as it is reached.
+struct Reached {
+    host: Host,
+    link: ReadHost,
+    facts: Facts,
+    /// Guards of earlier runs, and a port that is not the one it should be.
+    notes: Vec<Note>,
+}
+
+async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
     // A dry run is useful even without root: it says what it could not read.
     let root_needed = job.mode != Mode::DryRun;
     let mut first = facts::probes();
     first.push(earlier::probe());
     let opened = ReadHost::open(host, &job.ssh, root_needed, &first).await;
-    let (mut link, answers) = match opened {
+    let (host, mut link, answers, elsewhere) = match opened {
+        Ok((link, answers)) => (host.clone(), link, answers, None),
         Err(error) if error.fault() == Fault::Unreachable && stops(job).await => {
             return Err(interrupted());
         }
-        other => other?,
+        Err(error) => match elsewhere::find(job, host, (root_needed, &first), error).await? {
+            elsewhere::Found {
+                host,
+                link,
+                answers,
+                note,
+            } => (host, link, answers, Some(note)),
+        },
     };
-    let checked = match earlier::settle(job, host, &mut link, answers).await {
+    let checked = match earlier::settle(job, &host, &mut link, answers).await {
         Ok((answers, notes)) => read(job, &answers).map(|facts| (facts, notes)),
         Err(stop) => Err(stop),
     };
     match checked {
-        Ok((facts, notes)) => Ok((link, facts, notes)),
+        Ok((facts, mut notes)) => {
+            notes.extend(elsewhere);
+            Ok(Reached {
+                host,
+                link,
+                facts,
+                notes,
+            })
+        }
         Err(stop) => {
             link.close().await;
             Err(stop)

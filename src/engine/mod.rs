@@ -2,6 +2,8 @@
 
 mod apply;
 mod connect;
+mod desk;
+mod elsewhere;
 mod earlier;
 mod guard;
 mod interlude;
@@ -92,6 +94,8 @@ pub struct Surveyed {
     host: Host,
     link: ReadHost,
     rendered: Rendered,
+    /// The run's data, for another look with fresh facts.
+    data: Arc<Value>,
     /// The plan.
     pub plan: HostPlan,
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Job;
 use crate::event::Fault;
 use crate::inventory::Host;
-use crate::transport::{NewLogin, SshOptions, TransportError};
+use crate::transport::{NewLogin, SshOptions, TransportError, trusted_name};
 use crate::value::Port;
 
 /// How a host is reached from here.
@@ -119,14 +119,14 @@ impl Way {
                 ssh: self.ssh.once(),
             };
         };
-        // Without our file ssh looks for the key under the new port's own name, and says so when it is not there.
-        let ssh = self.ssh.with_key_of(&self.host).await;
         let mut host = self.host.clone();
-        host.port = Some(port);
-        Self {
-            host,
-            ssh: ssh.unwrap_or_else(|_| self.ssh.clone()).once(),
+        // The key that is trusted now. Without one in a file ssh looks for it under the new port's own name.
+        if host.key_name.is_none() {
+            host.key_name = trusted_name(&self.host, &self.ssh).await;
         }
+        host.port = Some(port);
+        let ssh = self.ssh.once();
+        Self { host, ssh }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::worker::Worker;
-use super::{Stop, apply, recover, survey};
+use super::{Stop, apply, desk, recover, survey};
 use crate::change::{Change, Known, Shown, Timing, Verdict};
 use crate::event::{EventKind, Fault, StepResult};
 use crate::plan::{Outcome, StepPlan};
@@ -84,7 +84,7 @@ impl Worker<'_> {
             .as_ref()
             .map(|resource| resource.probes())
             .unwrap_or_default();
-        let answers = self.link.reader().ask(&probes).await?;
+        let answers = desk::ask(self.job, self.host, self.link.reader(), &probes).await?;
         let now = survey::plan_now(step, &answers, &self.known);
         if let Some(obstacle) = now.obstacle() {
             let fault = if obstacle.human {
@@ -127,6 +127,15 @@ impl Worker<'_> {
         due: &[&Change],
         tried: u32,
     ) -> Result<Answers, Stop> {
+        let probes = step
+            .resource
+            .as_ref()
+            .map(|resource| resource.probes())
+            .unwrap_or_default();
+        if desk::is_for_here(due) {
+            let performed = desk::perform(self.job, self.host, plan, due, &probes).await;
+            return self.judge(plan, performed);
+        }
         let folder = folder(plan, due, tried);
         let before = self.marks(step);
         let script = StepScript {
@@ -137,11 +146,6 @@ impl Worker<'_> {
             seconds: self.time_limit(step, timing_of(due)).as_secs(),
             guarded: self.is_guarded(step, timing_of(due)),
         };
-        let probes = step
-            .resource
-            .as_ref()
-            .map(|resource| resource.probes())
-            .unwrap_or_default();
         let (events, host, number) = (
             self.job.events.clone(),
             self.host.name.to_string(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Connected, GuardTerms, Job, Stop, Surveyed};
+use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
 use crate::change::{Blocked, Diff, Known, Note, StepNumber, Undo, Verdict};
 use crate::event::{EventKind, Fault};
 use crate::inventory::Host;
@@ -42,7 +42,7 @@ pub(super) async fn survey(
     let rendered = runbook::render(&job.runbook, &world);
     let planned = match rendered.map(|rendered| on_terms(rendered, job.guard)) {
         Err(diagnostics) => Err(Stop::new(Fault::Failed, diagnostics.to_string())),
-        Ok(rendered) => match look(&host, &mut link, &rendered.steps, &job.tags).await {
+        Ok(rendered) => match look(&job, &host, &mut link, &rendered.steps).await {
             Err(error) => Err(error.into()),
             Ok(plan) => Ok((plan, rendered)),
         },
@@ -55,6 +55,7 @@ pub(super) async fn survey(
                 host,
                 link,
                 rendered,
+                data,
                 plan,
             })
         }
@@ -68,15 +69,15 @@ pub(super) async fn survey(
 
 /// Asks everything at once and makes the plan.
 pub(super) async fn look(
+    job: &Job,
     host: &Host,
     link: &mut ReadHost,
     steps: &[RenderedStep],
-    tags: &[Name],
 ) -> Result<HostPlan, TransportError> {
-    let answers = link.ask(&probes(steps)).await?;
+    let answers = desk::ask(job, host, link, &probes(steps)).await?;
     Ok(HostPlan {
         host: host.name.to_string(),
-        steps: plan(steps, &answers, tags),
+        steps: plan(steps, &answers, &job.tags),
         unprivileged: !link.is_root(),
     })
 }

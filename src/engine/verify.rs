@@ -1,22 +1,31 @@
 //! Checks in effect, from inside and from outside. A check that could not have failed is not passed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::{Job, Stop, Surveyed, outside, pause, survey};
-use crate::change::{Shown, Verdict};
+use crate::change::{Call, Shown, Verdict};
 use crate::event::{EventKind, Fault, HostResult, Proof};
+use crate::facts;
 use crate::inventory::Host;
-use crate::plan::StepPlan;
+use crate::plan::{HostPlan, StepPlan};
 use crate::probe::Probe;
-use crate::runbook::{Expect, RenderedCheck, RenderedProbe, RenderedStep};
+use crate::runbook::{self, Ban, Expect, RenderedCheck, RenderedProbe, World};
 use crate::transport::ReadHost;
+use crate::value::Port;
+
+/// `timeout(1)` says this when it ended a command.
+const OUT_OF_TIME: i32 = 124;
 
 /// A check and how it came out.
 pub(super) struct Proven {
     name: String,
     proof: Proof,
-    /// Made on the host itself: there it can always be told. From outside, a jump host or this very
-    /// machine may be in the way, which is no fault of the host.
+    /// Asked of the host itself: there it can always be told. From outside, a jump host or this very
+    /// machine may be in the way, which is no fault of the host; nor is what keeps a trial from being made.
     inside: bool,
 }
 
@@ -27,6 +36,7 @@ pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()>
         mut link,
         rendered,
         plan,
+        ..
     } = surveyed;
     let proofs = checks(&job, &host, &mut link, &rendered.checks).await;
     let result = match (plan.obstacle(), plan.is_pending(), failed(&proofs)) {
@@ -49,18 +59,17 @@ pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()>
     None
 }
 
-/// The first proof after a change: planning again finds nothing left to do.
+/// The first proof after a change: planning again, as the next run will (with the host's facts as they
+/// are now), finds nothing left to do.
 pub(super) async fn planned_again(
     job: &Job,
     host: &Host,
     link: &mut ReadHost,
-    steps: &[RenderedStep],
+    data: &Value,
 ) -> Proven {
     let name = "Planned again, and nothing is left to do".to_owned();
-    let proof = match survey::look(host, link, steps, &job.tags).await {
-        Err(error) => Proof::CouldNotTell {
-            why: error.to_string(),
-        },
+    let proof = match again(job, host, link, data).await {
+        Err(why) => Proof::CouldNotTell { why },
         Ok(plan) => match plan.steps.iter().find(|step| leaves_something(step)) {
             Some(step) => Proof::No {
                 seen: format!("{} ({}) is still due", step.number, step.subject),
@@ -76,6 +85,28 @@ pub(super) async fn planned_again(
         proof,
         inside: true,
     }
+}
+
+async fn again(
+    job: &Job,
+    host: &Host,
+    link: &mut ReadHost,
+    data: &Value,
+) -> Result<HostPlan, String> {
+    let answers = link.ask(&facts::probes()).await;
+    let answers = answers.map_err(|error| error.to_string())?;
+    let now = jiff::Timestamp::now().as_second();
+    let facts = facts::parse(&answers, now).map_err(|error| error.to_string())?;
+    let inputs = job.inputs.get(host.name.as_str());
+    let world = World {
+        host,
+        inputs: inputs.ok_or("no inputs were prepared for this host")?,
+        facts: Some(&facts),
+        data,
+    };
+    let rendered = runbook::render(&job.runbook, &world).map_err(|said| said.to_string())?;
+    let plan = survey::look(job, host, link, &rendered.steps).await;
+    plan.map_err(|error| error.to_string())
 }
 
 /// Commands without a guard are always due; they prove nothing either way.
@@ -138,7 +169,11 @@ pub(super) fn failed(proofs: &[Proven]) -> Option<String> {
 
 async fn make(job: &Job, host: &Host, link: &mut ReadHost, probe: &RenderedProbe) -> Proof {
     match probe {
-        RenderedProbe::Command { argv, expect } => command(link, argv, expect).await,
+        RenderedProbe::Command {
+            argv,
+            expect,
+            limit,
+        } => command(link, argv, expect, limit.get()).await,
         RenderedProbe::Connect { ports, reach } => {
             outside::connect(job, host, link, ports, *reach).await
         }
@@ -148,12 +183,47 @@ async fn make(job: &Job, host: &Host, link: &mut ReadHost, probe: &RenderedProbe
             not_status,
         } => outside::http(url.clone(), header.clone(), not_status.clone()).await,
         RenderedProbe::PasswordLogin => outside::password_login(job, host).await,
+        RenderedProbe::Ban(ban) => trial(link, ban).await,
     }
 }
 
-async fn command(link: &mut ReadHost, argv: &[String], expect: &Expect) -> Proof {
-    let probe = Probe::new("hf_run", argv.iter().cloned());
-    let answers = match link.ask(std::slice::from_ref(&probe)).await {
+/// A ban that is made for real and lifted by the host itself.
+async fn trial(link: &mut ReadHost, ban: &Ban) -> Proof {
+    let ports: Vec<String> = ban.ports.iter().map(Port::to_string).collect();
+    let words = [ban.jail.clone(), ports.join(",")].into_iter();
+    let addresses = ban.addresses.iter().map(IpAddr::to_string);
+    let call = Call::new("hf_trial_ban", words.chain(addresses));
+    let text = match link.attempt(&call).await {
+        Ok(answer) => answer.text().into_owned(),
+        Err(error) => {
+            return Proof::CouldNotTell {
+                why: error.to_string(),
+            };
+        }
+    };
+    match text.trim().split_once('=') {
+        Some(("yes", seen)) => Proof::Yes {
+            seen: seen.to_owned(),
+        },
+        Some(("no", seen)) => Proof::No {
+            seen: seen.to_owned(),
+        },
+        Some(("cannot", why)) => Proof::CouldNotTell {
+            why: why.to_owned(),
+        },
+        _ => Proof::CouldNotTell {
+            why: format!("the trial ended with {text:?}"),
+        },
+    }
+}
+
+async fn command(link: &mut ReadHost, argv: &[String], expect: &Expect, limit: Duration) -> Proof {
+    let seconds = limit.as_secs().max(1);
+    let words = [seconds.to_string()]
+        .into_iter()
+        .chain(argv.iter().cloned());
+    let probe = Probe::new("hf_run_for", words);
+    let answers = match link.ask_for(std::slice::from_ref(&probe), limit).await {
         Ok(answers) => answers,
         Err(error) => {
             return Proof::CouldNotTell {
@@ -173,6 +243,9 @@ async fn command(link: &mut ReadHost, argv: &[String], expect: &Expect) -> Proof
                 "{} cannot be run there",
                 argv.first().map_or("", String::as_str)
             ),
+        },
+        Ok((OUT_OF_TIME, _)) if expect.status != OUT_OF_TIME => Proof::CouldNotTell {
+            why: format!("it was ended after {seconds} s"),
         },
         Ok((status, stdout)) => match expect.problem(status, &stdout) {
             Some(seen) => Proof::No { seen },

@@ -36,10 +36,17 @@ hf_guard() {
 	timeout 60 "$@" >/dev/null 2>&1 </dev/null
 }
 
-# hf_run ARGV…: runs a check and prints the ends of what it said as `stdout=BASE64`, `stderr=BASE64`, each
+# hf_run ARGV…: the same within a minute.
+hf_run() {
+	hf_run_for 60 "$@"
+}
+
+# hf_run_for SECONDS ARGV…: runs a check and prints the ends of what it said as `stdout=BASE64`, `stderr=BASE64`, each
 # of up to 1 MiB. Without temporary files: standard output goes through the pipe, errors through a
 # variable, the status through descriptor 5.
-hf_run() {
+hf_run_for() {
+	hf_seconds=$1
+	shift
 	hf_find_program "$1" || {
 		printf 'stdout=\nstderr=\n'
 		return 127
@@ -49,7 +56,7 @@ hf_run() {
 			hf_errors=$(
 				{
 					{
-						timeout 60 "$@" 5>&- 6>&- </dev/null
+						timeout -k 5 "$hf_seconds" "$@" 5>&- 6>&- </dev/null
 						echo "status=$?" >&5
 					} | hf_tail stdout >&6
 				} 2>&1 | hf_tail stderr

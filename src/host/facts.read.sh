@@ -42,41 +42,26 @@ hf_os_facts() {
 	)
 }
 
-# Ports that sshd itself, or systemd in its place, listens on beyond loopback. A listener of a
-# session (remote forwarding) is also called sshd: where the main process is known, only it counts.
+# Ports that sshd itself, or systemd in its place, listens on beyond loopback.
 hf_sshd_ports() {
 	hf_mode=none
+	# shellcheck disable=SC2034 # read in sshd.read.sh
 	hf_listen=$(ss -Hltnp 2>/dev/null)
-	hf_ports=$(hf_sshd_own_ports | tr '\n' ' ')
+	hf_ports=$(hf_sshd_own_spots | hf_sshd_outside)
 	if [ -n "$hf_ports" ]; then hf_mode=service; fi
-	hf_more=$(hf_sshd_socket_ports | tr '\n' ' ')
+	hf_more=$(hf_sshd_socket_spots | hf_sshd_outside)
 	if [ -n "$hf_more" ]; then hf_mode=socket; fi
 	printf 'sshd_ports=%s%s\nsshd_mode=%s\n' "$hf_ports" "$hf_more" "$hf_mode"
 }
 
-hf_sshd_own_ports() {
-	hf_pid=
-	if [ -r /run/sshd.pid ]; then read -r hf_pid </run/sshd.pid; fi
-	case $hf_listen in *"pid=${hf_pid:-none},"*) ;; *) hf_pid= ;; esac
-	printf '%s\n' "$hf_listen" | awk -v pid="$hf_pid" '
-		$4 ~ /^127\./ || $4 ~ /^\[::1\]/ { next }
-		(pid != "" && index($0, "pid=" pid ",")) || (pid == "" && /"sshd"/) { sub(/.*:/, "", $4); print $4 }'
-}
-
-# systemd holds the port where ssh.socket is in use; only it can say which of its ports that is.
-hf_sshd_socket_ports() {
-	case $hf_listen in
-	*'"systemd",pid=1,'*)
-		systemctl show -p Listen -p ActiveState ssh.socket 2>/dev/null | awk '
-			/^Listen=/ { ports[++n] = $1; sub(/^Listen=/, "", ports[n]) }
-			/^ActiveState=active/ { active = 1 }
-			END { for (i = 1; active && i <= n; i++) if (ports[i] !~ /^\//) { sub(/.*:/, "", ports[i]); print ports[i] } }'
-		;;
-	esac
+# The ports of ADDRESS:PORT lines, without loopback and what is no port, each with a blank behind it.
+hf_sshd_outside() {
+	awk '!/^(127\.|\[::1\]|\[::ffff:127\.)/ && /:[0-9]+$/ { sub(/.*:/, ""); if (!seen[$0]++) printf "%s ", $0 }'
 }
 
 hf_fail2ban_facts() {
 	if command -v fail2ban-client >/dev/null 2>&1; then echo fail2ban_installed=yes; else echo fail2ban_installed=no; fi
+	if [ -x /usr/sbin/needrestart ]; then echo needrestart_installed=yes; else echo needrestart_installed=no; fi
 	hf_pid=none
 	if [ -r /run/fail2ban/fail2ban.pid ]; then read -r hf_pid </run/fail2ban/fail2ban.pid; fi
 	if [ -d "/proc/$hf_pid" ]; then echo fail2ban_running=yes; else echo fail2ban_running=no; fi

@@ -2,8 +2,9 @@
 # Whether a new login would still succeed: what sshd would decide by, as `key=value` lines. Parsed in
 # src/resource/login/. Read-only; no times, no ports of ours, so that the same state answers the same.
 
-# hf_login USER DROP_IN TEXT: everything about a login of USER (`current`: who is logged in now) once
-# the drop-in /etc/ssh/sshd_config.d/DROP_IN holds TEXT. An empty DROP_IN: with the files as they are.
+# hf_login USER DROP_IN TEXT [KEYWORD…]: everything about a login of USER (`current`: who is logged in now) once
+# the drop-in /etc/ssh/sshd_config.d/DROP_IN holds TEXT, without the KEYWORDs that this sshd does not know.
+# An empty TEXT: with the files as they are.
 hf_login() {
 	# Address and port of the client, address and port of the server.
 	IFS=' ' read -r hf_addr hf_port hf_laddr hf_lport <<-LINE
@@ -22,9 +23,10 @@ hf_login() {
 	if [ "$(id -u)" -ne 0 ]; then return 0; fi
 	if [ -n "$hf_port" ]; then printf 'session=%s\n' "$(hf_login_evidence)"; fi
 	hf_login_account || return 0
-	hf_login_effective "$2" "$3"
+	shift
+	hf_login_effective "$@"
 	hf_login_files
-	hf_login_matches "${2:+/etc/ssh/sshd_config.d/$2}"
+	hf_login_matches "${1:+/etc/ssh/sshd_config.d/$1}"
 }
 
 # ── this session ───────────────────────────────────────────────────────────────────────────────
@@ -32,7 +34,7 @@ hf_login() {
 # What sshd wrote when it let this session in: "publickey ED25519 SHA256:…". The journal may be a moment
 # behind, so it is asked again for a second. Only root's own lines count: anybody can write "sshd" lines.
 hf_login_evidence() {
-	for hf_try in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		hf_seen=$(hf_login_journal | hf_login_accepted)
 		if [ -z "$hf_seen" ] && [ -r /var/log/auth.log ]; then
 			hf_seen=$(tail -n 20000 /var/log/auth.log | grep 'sshd[^ ]*\[[0-9]*\]: Accepted ' | sed 's/^.*\]: Accepted /Accepted /' |
@@ -83,16 +85,25 @@ hf_login_account() {
 
 # Of a name that stands twice the first counts, as for sshd.
 hf_login_fields() {
-	IFS=: read -r hf_name hf_hash hf_uid hf_gid hf_gecos hf_home hf_shell <<-LINE
+	IFS=: read -r _ _ hf_uid hf_gid _ hf_home hf_shell <<-LINE
 		$1
 	LINE
 }
 
 # ── what sshd would decide by ──────────────────────────────────────────────────────────────────
 
+# hf_login_effective DROP_IN TEXT [KEYWORD…]: sets $hf_said to what `sshd -T` says for this user and address.
 hf_login_effective() {
-	hf_said=$(hf_login_config "$1" "$2" | hf_login_sshd 2>&1) || {
-		printf 'error=%s\n' "$(printf '%s\n' "$hf_said" | sed -n '$p')"
+	# shellcheck disable=SC2034 # for hf_sshd_candidate
+	hf_dropin=/etc/ssh/sshd_config.d/${1:-none}
+	hf_text=$2
+	shift 2
+	if [ $# -gt 0 ]; then hf_text=$(hf_sshd_known_lines "$@"); fi
+	hf_spec="user=$hf_user,host=${hf_addr:-localhost},addr=${hf_addr:-127.0.0.1}"
+	hf_spec="$hf_spec,laddr=${hf_laddr:-127.0.0.1},lport=${hf_lport:-22}"
+	hf_said=$(hf_login_config | hf_sshd_run -f /dev/stdin -C "$hf_spec" 2>&1) || {
+		printf 'error=%s\n' "$(printf '%s\n' "$hf_said" | hf_sshd_error)"
+		hf_said=
 		return 0
 	}
 	printf '%s\n' "$hf_said" | awk '
@@ -101,53 +112,19 @@ hf_login_effective() {
 				"pubkeyauthentication permitrootlogin permitemptypasswords authenticationmethods " \
 				"authorizedkeysfile authorizedkeyscommand trustedusercakeys strictmodes usepam usedns " \
 				"allowusers allowgroups denyusers denygroups pubkeyacceptedalgorithms pubkeyacceptedkeytypes " \
-				"requiredrsasize forcecommand chrootdirectory revokedkeys", words, " ")
+				"requiredrsasize forcecommand", words, " ")
 			for (i = 1; i <= n; i++) wanted[words[i]] = 1
 		}
 		tolower($1) in wanted { key = tolower($1); sub(/^[^ ]+ ?/, ""); print "after." key "=" $0 }'
 }
 
-# sshd's view of the configuration on stdin. Without the folder that ssh.service makes it refuses; a mount
-# namespace of its own has one without changing anything here.
-hf_login_sshd() {
-	set -- sshd -T -f /dev/stdin \
-		-C "user=$hf_user,host=${hf_addr:-localhost},addr=${hf_addr:-127.0.0.1},laddr=${hf_laddr:-127.0.0.1},lport=${hf_lport:-22}"
-	if [ -d /run/sshd ]; then
-		"$@"
-	else
-		# shellcheck disable=SC2016 # the inner shell expands it
-		unshare --mount sh -c 'mount -t tmpfs tmpfs /run && install -d -m 0755 /run/sshd && exec "$@"' sh "$@"
-	fi
-}
-
-# hf_login_config DROP_IN TEXT: the whole configuration with that drop-in in its place.
+# The whole configuration, with the text in the place of the drop-in.
 hf_login_config() {
-	while IFS= read -r hf_line || [ -n "$hf_line" ]; do
-		case $hf_line in
-		*[Ii][Nn][Cc][Ll][Uu][Dd][Ee]*sshd_config.d/\*.conf*)
-			case ${hf_line%%[Ii][Nn][Cc][Ll][Uu][Dd][Ee]*} in
-			*[!\ \	]*) printf '%s\n' "$hf_line" ;;
-			*) hf_login_drop_ins "$1" "$2" ;;
-			esac
-			;;
-		*) printf '%s\n' "$hf_line" ;;
-		esac
-	done </etc/ssh/sshd_config
-}
-
-hf_login_drop_ins() {
-	{
-		for hf_drop_in in /etc/ssh/sshd_config.d/*.conf; do
-			if [ -e "$hf_drop_in" ]; then printf '%s\n' "$hf_drop_in"; fi
-		done
-		if [ -n "$1" ]; then printf '/etc/ssh/sshd_config.d/%s\n' "$1"; fi
-	} | sort -u | while IFS= read -r hf_drop_in; do
-		if [ -n "$1" ] && [ "${hf_drop_in##*/}" = "$1" ]; then
-			printf '%s\n' "$2"
-		else
-			printf 'Include "%s"\n' "$hf_drop_in"
-		fi
-	done
+	if [ -n "$hf_text" ]; then
+		hf_sshd_candidate "$hf_text" /etc/ssh/sshd_config
+	else
+		cat /etc/ssh/sshd_config
+	fi
 }
 
 # ── the files that hold keys ───────────────────────────────────────────────────────────────────
@@ -229,7 +206,7 @@ hf_login_expired() {
 # ── Match blocks ───────────────────────────────────────────────────────────────────────────────
 
 # hf_login_matches OURS: what Match blocks allow that the global section may forbid, as
-# `match=FILE:LINE|CONDITION|KEYWORD VALUE`. Our own drop-in has none.
+# `match=FILE line LINE|CONDITION|KEYWORD VALUE`. Our own drop-in has none.
 hf_login_matches() {
 	hf_login_match_file /etc/ssh/sshd_config
 	hf_login_includes /etc/ssh/sshd_config | while IFS= read -r hf_one; do
@@ -259,6 +236,6 @@ hf_login_match_file() {
 		condition == "" { next }
 		low ~ /^(passwordauthentication|kbdinteractiveauthentication|challengeresponseauthentication|permitrootlogin|permitemptypasswords|authenticationmethods)$/ {
 			gsub(/"/, "", value)
-			print "match=" file ":" NR "|" condition "|" key " " value
+			print "match=" file " line " NR "|" condition "|" key " " value
 		}' "$1"
 }

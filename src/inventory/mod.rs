@@ -8,9 +8,10 @@
 //!
 //! In the order of the flow: `load` finds the files, `script` and `ansible` turn what a program
 //! prints into one, `file` and `settings` read one, `merge` joins them, `groups` and `resolve` find
-//! out what holds for a host, `select` is `--limit`.
+//! out what holds for a host, `select` is `--limit`. `edit` changes a port in the text of a file.
 
 mod ansible;
+mod edit;
 mod file;
 mod groups;
 mod load;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use crate::diagnostic::{Diagnostics, Place, Source};
 use crate::value::{Address, HostName, Name, Port, UserName};
 
+pub use edit::{Hunk, own_port, replaced, with_port};
 pub use file::{ALL, FILE, GROUP, HOST};
 pub use load::load;
 pub use select::select;
@@ -78,6 +80,9 @@ pub struct Host {
     pub vars: serde_json::Map<String, Value>,
     /// Values for the inputs of runbooks.
     pub inputs: Inputs,
+    /// The name under which its host key is trusted, when a run found it on another port than the one
+    /// written here; otherwise `ssh` decides.
+    pub key_name: Option<String>,
     /// Where it is defined.
     pub place: Place,
 }

@@ -69,6 +69,7 @@ impl<'a> Resolve<'a> {
             tags: tags.cloned().collect(),
             vars: serde_json::Map::new(),
             inputs: Inputs::new(),
+            key_name: None,
             place: entry.place.clone(),
         };
         for (key, (setting, place)) in settings {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::change::{Blocked, Call, Change, Note, Shown, StepNumber, Timing, Undo, Verdict};
 use crate::event::{Event, EventKind, Fault, HostResult, Mode, Proof, StepResult};
-use crate::facts::{Facts, Fail2ban, Os, Sshd, Ufw};
+use crate::facts::{Facts, Fail2ban, Needrestart, Os, Sshd, Ufw};
 use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::risk::Risk;
 
@@ -85,6 +85,7 @@ pub(super) fn reached(host: &str, notes: Vec<Note>) -> EventKind {
             installed: false,
             running: false,
         },
+        needrestart: Needrestart { installed: false },
         login_user: "root".into(),
         virtualization: "none".into(),
         reboot_pending: false,

@@ -106,6 +106,8 @@ pub struct File {
     validate: Vec<String>,
     follow: bool,
     in_place: bool,
+    /// Whoever puts it makes its folder, too.
+    makes_folder: bool,
 }
 
 /// What a file should hold.
@@ -131,12 +133,19 @@ impl File {
             validate: Vec::new(),
             follow: false,
             in_place: false,
+            makes_folder: false,
         }
     }
 
     /// Where it is wanted.
     pub(super) fn path(&self) -> &AbsolutePath {
         &self.path
+    }
+
+    /// What a host shows of the file behind the path; `None`: no plain file, or none that is a text.
+    pub(super) fn text_seen(&self, seen: &Answers) -> Result<Option<String>, ParseError> {
+        let look = Look::parse(&Lines::of(seen, &self.probe())?)?;
+        Ok(look.text().map(str::to_owned))
     }
 
     /// A file of root's with this content and mode, or none: what other kinds put somewhere.
@@ -152,7 +161,14 @@ impl File {
             validate: Vec::new(),
             follow: false,
             in_place: false,
+            makes_folder: false,
         }
+    }
+
+    /// The same, where a missing folder is made along with it.
+    pub(super) fn with_its_folder(mut self) -> Self {
+        self.makes_folder = true;
+        self
     }
 
     /// The text it should hold, when that is what is wanted of it.
@@ -329,6 +345,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
         validate,
         follow,
         in_place,
+        makes_folder: false,
     }))
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Everything sshd and PAM ask is looked at: how sshd's log says this session was let in, the effective
 //! configuration for this user and address (`sshd -T -C`), the files with keys, their options and the
-//! modes of all that leads to them (StrictModes, with Debian's rule for a group of one's own), the state
+//! modes of all that leads to them (`StrictModes`, with Debian's rule for a group of one's own), the state
 //! of the account, and the lists of users and groups. What cannot be told (keys from a command, an
 //! authority for certificates) needs a person, unless the step says `unproven: true`.
 //!
@@ -29,6 +29,7 @@ mod key;
 mod still_open;
 
 use judge::By;
+pub(crate) use still_open::Open;
 
 /// The row of the table of kinds.
 pub const KIND: Kind = Kind {
@@ -79,6 +80,7 @@ impl Login {
             user: self.user.clone(),
             drop_in: String::new(),
             text: String::new(),
+            when_known: Vec::new(),
         }
     }
 }
@@ -120,6 +122,8 @@ pub(crate) struct Check {
     pub(crate) drop_in: String,
     /// What it will hold.
     pub(crate) text: String,
+    /// Keywords whose lines are left out where this sshd does not know them.
+    pub(crate) when_known: Vec<String>,
 }
 
 /// What a [`Check`] came to.
@@ -128,40 +132,35 @@ pub(crate) struct Checked {
     /// Why the change must not be made.
     pub(crate) refusal: Option<Blocked>,
     /// What Match blocks leave open.
-    pub(crate) notes: Vec<Note>,
+    pub(crate) open: Vec<Open>,
 }
 
 impl Check {
     /// The login of whoever is logged in now.
-    pub(crate) fn ours(drop_in: &str, text: &str) -> Self {
+    pub(crate) fn ours(drop_in: &str, text: &str, when_known: &[String]) -> Self {
         Self {
             user: CURRENT.to_owned(),
             drop_in: drop_in.to_owned(),
             text: text.to_owned(),
+            when_known: when_known.to_vec(),
         }
     }
 
     /// What must be asked. Belongs into the preconditions of the change.
     pub(crate) fn probe(&self) -> Probe {
-        Probe::new(
-            "hf_login",
-            [&self.user, &self.drop_in, &self.text].map(String::as_str),
-        )
+        let words = [&self.user, &self.drop_in, &self.text];
+        Probe::new("hf_login", words.into_iter().chain(&self.when_known))
     }
 
-    /// Whether we still get in, and what Match blocks leave open of what `keywords` close.
+    /// Whether we still get in, and what Match blocks leave open of what `keywords` (in lower case) close.
     ///
     /// # Errors
     /// When the answer cannot be read.
-    pub(crate) fn judge(&self, seen: &Answers, keywords: &[&str]) -> Result<Checked, ParseError> {
+    pub(crate) fn judge(&self, seen: &Answers, keywords: &[String]) -> Result<Checked, ParseError> {
         let found = look::Login::of(seen, &self.probe())?;
-        let keywords: Vec<String> = keywords
-            .iter()
-            .map(|word| word.to_ascii_lowercase())
-            .collect();
         Ok(Checked {
             refusal: judge::judge(&found, By::Any).err(),
-            notes: still_open::still_open(&found, &keywords),
+            open: still_open::still_open(&found, keywords),
         })
     }
 }

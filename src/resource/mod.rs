@@ -22,14 +22,19 @@ pub mod authorized_keys;
 pub mod command;
 pub mod fail2ban_jail;
 pub mod file;
+pub mod inventory;
+pub mod known_hosts;
 pub mod login;
 pub mod package;
 pub mod service;
+pub mod sshd_config;
 pub mod sysctl;
 pub mod sudoers;
+pub mod systemd_unit;
 pub mod ufw_rules;
 pub mod ufw;
 pub mod user;
+pub mod wait_for;
 
 pub use command::command_output;
 
@@ -91,14 +96,19 @@ pub const KINDS: &[Kind] = &[
     command::KIND,
     fail2ban_jail::KIND,
     file::KIND,
+    inventory::KIND,
+    known_hosts::KIND,
     login::KIND,
     package::KIND,
     service::KIND,
+    sshd_config::KIND,
     sysctl::KIND,
     sudoers::KIND,
+    systemd_unit::KIND,
     ufw_rules::KIND,
     ufw::KIND,
     user::KIND,
+    wait_for::KIND,
 ];
 
 /// The kind behind a key of a step.

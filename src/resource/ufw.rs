@@ -1,10 +1,14 @@
-//! The kind `ufw`: single firewall rules, and the rules of SSH when its port moves.
+//! The kind `ufw`: the firewall as a whole, single rules, and the rules of a port that moves.
 //!
 //! ```yaml
+//! ufw: { enabled: true, incoming: deny, outgoing: allow, routed: deny, logging: low }
 //! ufw: { rules: [ { tag: ssh, action: limit, ports: 22, protocol: tcp, from: [203.0.113.0/24] } ] }
 //! ufw: { mirror: { from: 22, to: 2222 } }
 //! ufw: { close: 22, kept: 2222 }
 //! ```
+//!
+//! The *firewall as a whole* is switched on, off, or given other policies; what counts is the kernel,
+//! never what ufw says of itself. It is switched on only with a rule that lets us in again.
 //!
 //! *Rules* are known by a tag in their comment, as those of `ufw_rules` are; the same tag holds them
 //! all, and rules of ours that are no longer asked for go. *Mirror* gives one port the rules that
@@ -12,7 +16,7 @@
 //! is the way back: our rules of the old port go, and those rules of others whose like for the kept
 //! port is there.
 //!
-//! All of it goes the way of `ufw_rules`: both files replaced and loaded in one transaction.
+//! Rules go the way of `ufw_rules`: both files replaced and loaded in one transaction.
 
 use crate::change::{Diff, Known, Verdict};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -27,6 +31,11 @@ use super::ufw_rules::exposure::SshAccess;
 use super::ufw_rules::look::{self, Look};
 use super::{Fields, Kind, Resource, StepFrame, check_constant};
 
+mod policy;
+mod surroundings;
+mod safety;
+mod settings;
+mod switch;
 mod rule;
 mod mirror;
 mod close;
@@ -35,6 +44,8 @@ mod edit;
 mod judge;
 
 use edit::Edit;
+use policy::{Level, Policy};
+use settings::{Firewall, Settings};
 
 /// The row of the table of kinds.
 pub const KIND: Kind = Kind {
@@ -49,6 +60,32 @@ pub const KIND: Kind = Kind {
 const SHAPE: Shape = Shape {
     name: "a ufw firewall",
     fields: &[
+        Field::optional(
+            "enabled",
+            Ty::Bool,
+            "Whether ufw is on, now and after a reboot.",
+        ),
+        Field::optional(
+            "incoming",
+            Ty::Word(&Policy::WORDS),
+            "What becomes of packets to this host that no rule names.",
+        ),
+        Field::optional(
+            "outgoing",
+            Ty::Word(&Policy::WORDS),
+            "The same for packets from this host.",
+        ),
+        Field::optional(
+            "routed",
+            Ty::Word(&Policy::WORDS),
+            "The same for packets that are passed on.",
+        ),
+        Field::optional("logging", Ty::Word(&Level::WORDS), "What is logged."),
+        Field::optional(
+            "beside_containers",
+            Ty::Bool,
+            "Switch on although Docker or Kubernetes runs there: the rules they need are in place.",
+        ),
         Field::optional(
             "rules",
             Ty::Many(&rule::SHAPE),
@@ -87,7 +124,7 @@ const MIRROR: Shape = Shape {
     shorthand: None,
 };
 
-/// The keys of which a step has one.
+/// The keys of which a step has one, when it has none of the firewall's settings.
 const FORMS: [&str; 3] = ["rules", "mirror", "close"];
 
 /// What a step asks of the firewall of one host.
@@ -159,8 +196,9 @@ fn check(node: &Node, out: &mut Diagnostics) {
         .into_iter()
         .filter(|form| node.get(form).is_some())
         .collect();
-    if given.len() != 1 {
-        let message = format!("a `ufw` step has one of {}", FORMS.join(", "));
+    let settings = settings::is_given(node);
+    if given.len() + usize::from(settings) != 1 {
+        let message = format!("a `ufw` step has settings, or one of {}", FORMS.join(", "));
         out.push(Diagnostic::error(message).at(&node.place));
     }
     for (key, with) in [("absent", "rules"), ("kept", "close"), ("close", "kept")] {
@@ -186,6 +224,11 @@ fn render(
     frame: &StepFrame<'_>,
 ) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut fields = Fields::new(&SHAPE, node, scope);
+    if settings::is_given(node) {
+        let access = access(scope);
+        let firewall = Settings::read(&mut fields).map(|settings| Firewall { settings, access });
+        return fields.finish(firewall);
+    }
     let edit = if node.get("rules").is_some() {
         let absent = fields.flag("absent");
         rule::render(&mut fields, node, scope, frame.runbook)

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::Retry;
+use super::trial::{self, Ban};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resource::check_constant;
 use crate::shape::{Field, Shape, Ty};
@@ -27,10 +28,12 @@ enum CheckKind {
     Command {
         argv: Vec<Text>,
         expect: Option<Node>,
+        limit: Duration,
     },
     Connect(Node),
     Http(Node),
     PasswordLogin,
+    Ban(Node),
 }
 
 /// A check ready to be made on one host.
@@ -53,6 +56,8 @@ pub enum RenderedProbe {
         argv: Vec<String>,
         /// What it must answer.
         expect: Expect,
+        /// How long it may take.
+        limit: Duration,
     },
     /// By connections from the controller to the host's address.
     Connect {
@@ -72,6 +77,8 @@ pub enum RenderedProbe {
     },
     /// By one attempt to log in without a key: sshd must refuse it and offer nothing that takes a password.
     PasswordLogin,
+    /// By a ban of an address that nobody has, seen in the packet filter and lifted.
+    Ban(Ban),
 }
 
 /// What a command must answer.
@@ -92,6 +99,8 @@ pub enum Reach {
     Open,
     /// Packets are dropped: no answer at all.
     Filtered,
+    /// No connection comes about, whether it is refused or not answered.
+    Closed,
 }
 
 pub(super) const EXPECT: Shape = Shape {
@@ -126,8 +135,8 @@ pub(super) const CONNECT: Shape = Shape {
         ),
         Field::required(
             "expect",
-            Ty::Word(&["open", "filtered"]),
-            "What must come of it. `filtered` needs packets to be dropped; a refused connection proves nothing.",
+            Ty::Word(&["open", "filtered", "closed"]),
+            "What must come of it. `filtered` needs packets to be dropped, a refused connection proves nothing; `closed` takes both.",
         ),
     ],
     shorthand: None,
@@ -147,6 +156,9 @@ pub(super) const HTTP: Shape = Shape {
     shorthand: None,
 };
 
+/// How long a command may take when nothing is said.
+const COMMAND_LIMIT: Duration = Duration::seconds(60);
+
 /// One entry below `verify:`.
 pub(super) const SHAPE: Shape = Shape {
     name: "a check",
@@ -164,6 +176,11 @@ pub(super) const SHAPE: Shape = Shape {
         ),
         Field::optional("expect", Ty::One(&EXPECT), "What the command must answer."),
         Field::optional(
+            "timeout",
+            Ty::Duration,
+            "How long the command may take; 1m when not said. One that takes longer has told nothing.",
+        ),
+        Field::optional(
             "connect",
             Ty::One(&CONNECT),
             "Connections from the controller to the host; the live SSH connection is the positive control.",
@@ -173,6 +190,11 @@ pub(super) const SHAPE: Shape = Shape {
             "password_login",
             Ty::Word(&["refused"]),
             "One attempt to log in as the same user without a key: sshd must offer neither password nor keyboard-interactive.",
+        ),
+        Field::optional(
+            "ban",
+            Ty::One(&trial::BAN),
+            "A ban of an address that nobody has, made for real, seen in the packet filter and lifted.",
         ),
         Field::optional(
             "retry",
@@ -189,15 +211,18 @@ impl Check {
         let command = SHAPE.texts(node, "command").map(|argv| CheckKind::Command {
             argv,
             expect: SHAPE.get(node, "expect").cloned(),
+            limit: SHAPE.parse(node, "timeout").unwrap_or(COMMAND_LIMIT),
         });
         let connect = SHAPE.get(node, "connect").cloned().map(CheckKind::Connect);
         let http = SHAPE.get(node, "http").cloned().map(CheckKind::Http);
         let login = SHAPE.get(node, "password_login");
         let login = login.map(|_| CheckKind::PasswordLogin);
-        let kinds = [command, connect, http, login];
+        let ban = SHAPE.get(node, "ban").cloned().map(CheckKind::Ban);
+        let kinds = [command, connect, http, login, ban];
         let mut kinds: Vec<CheckKind> = kinds.into_iter().flatten().collect();
         if kinds.len() != 1 {
-            let message = "a check has exactly one of command, connect, http and password_login";
+            let message =
+                "a check has exactly one of command, connect, http, password_login and ban";
             out.push(Diagnostic::error(message).at(&node.place));
             return None;
         }
@@ -207,6 +232,7 @@ impl Check {
                 check_constant::<Status>(&HTTP, node, "not_status", out);
                 check_url(node, out);
             }
+            Some(CheckKind::Ban(node)) => trial::check(node, out),
             Some(CheckKind::Command { .. } | CheckKind::PasswordLogin) | None => {}
         }
         Some(Self {
@@ -225,13 +251,19 @@ impl Check {
             return Ok(None);
         }
         let probe = match &self.kind {
-            CheckKind::Command { argv, expect } => RenderedProbe::Command {
+            CheckKind::Command {
+                argv,
+                expect,
+                limit,
+            } => RenderedProbe::Command {
                 argv: texts(scope, argv)?,
                 expect: render_expect(scope, expect.as_ref())?,
+                limit: *limit,
             },
             CheckKind::Connect(node) => render_connect(scope, node)?,
             CheckKind::Http(node) => render_http(scope, node)?,
             CheckKind::PasswordLogin => RenderedProbe::PasswordLogin,
+            CheckKind::Ban(node) => RenderedProbe::Ban(trial::render(scope, node)?),
         };
         Ok(Some(RenderedCheck {
             name: scope.text(&self.name)?,
@@ -313,6 +345,7 @@ fn render_connect(scope: &Scope, node: &Node) -> Result<RenderedProbe, Diagnosti
         .as_deref()
     {
         Some("open") => Reach::Open,
+        Some("closed") => Reach::Closed,
         Some(_) | None => Reach::Filtered,
     };
     Ok(RenderedProbe::Connect {

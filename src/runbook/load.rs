@@ -4,6 +4,7 @@ use super::check::{self, Check};
 use super::include::{self, Shelf};
 use super::input::{self, InputSpec};
 use super::interlude;
+use super::other_ports;
 use super::step::{self, check_texts};
 use super::step_shape::{self, GUARD, RETRY, RISKS, STEP};
 use super::{Act, Runbook, Step};
@@ -43,6 +44,11 @@ const RUNBOOK: Shape = Shape {
             Ty::Named(&data::SHAPE),
             "External data, fetched once per run and guarded.",
         ),
+        Field::optional(
+            "also_try_ports",
+            Ty::Texts,
+            "Ports to try when a host's SSH server does not answer on the port it should.",
+        ),
         Field::required(
             "steps",
             Ty::Any,
@@ -54,7 +60,7 @@ const RUNBOOK: Shape = Shape {
 };
 
 /// Every shape of the runbook language, for the generated reference.
-pub(super) const SHAPES: [&Shape; 15] = [
+pub(super) const SHAPES: [&Shape; 16] = [
     &RUNBOOK,
     &input::SHAPE,
     &data::SHAPE,
@@ -70,6 +76,7 @@ pub(super) const SHAPES: [&Shape; 15] = [
     &check::EXPECT,
     &check::CONNECT,
     &check::HTTP,
+    &super::trial::BAN,
 ];
 
 /// Reads a runbook named `name` that stands alone: there is nothing that it could include.
@@ -94,6 +101,11 @@ pub(super) fn load_from(
     let inputs = read_inputs(&node, &mut out);
     let data = read_data(&node, &mut out);
     let names = known_names(&node, &data);
+    let also_try_ports = other_ports::read(
+        RUNBOOK.texts(&node, "also_try_ports"),
+        input_names(&node),
+        &mut out,
+    );
     let nodes = RUNBOOK
         .get(&node, "steps")
         .map(Node::items)
@@ -117,6 +129,7 @@ pub(super) fn load_from(
         supports: head.supports,
         inputs,
         data,
+        also_try_ports,
         steps,
         verify,
         source: source.clone(),

@@ -8,12 +8,14 @@ mod input;
 mod interlude;
 mod library;
 mod load;
+mod other_ports;
 mod parts;
 mod reference;
 mod render;
 mod step;
 mod step_shape;
 mod supports;
+mod trial;
 
 use crate::data;
 use crate::diagnostic::Source;
@@ -29,10 +31,12 @@ pub use input::{InputSpec, InputType, Inputs};
 pub use interlude::{Interlude, Manual};
 pub use library::{Entry, Library, LibraryError, Origin};
 pub use load::load;
+pub use other_ports::other_ports;
 pub use parts::{Part, parts};
 pub use reference::reference;
 pub use render::{Rendered, RenderedGuard, RenderedStep, World, render, scope};
 pub use supports::{Fit, Supported};
+pub use trial::Ban;
 
 /// A checked runbook.
 #[derive(Debug)]
@@ -51,6 +55,9 @@ pub struct Runbook {
     pub inputs: Vec<InputSpec>,
     /// External data, fetched once per run.
     pub data: Vec<data::Spec>,
+    /// Ports to try when a host does not answer on the one it should: those that this runbook itself
+    /// moves SSH to or from.
+    pub also_try_ports: Vec<Text>,
     /// Its steps in order.
     pub steps: Vec<Step>,
     /// Its checks in effect.

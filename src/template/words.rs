@@ -24,7 +24,7 @@ pub(super) enum Role {
 }
 
 /// The filters there are, for hints.
-pub(super) const FILTERS: [&str; 49] = [
+pub(super) const FILTERS: [&str; 51] = [
     "safe",
     "escape",
     "e",
@@ -74,6 +74,8 @@ pub(super) const FILTERS: [&str; 49] = [
     "network",
     "ipv4",
     "ipv6",
+    "slot",
+    "later",
 ];
 
 /// The tests there are, for hints.

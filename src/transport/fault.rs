@@ -152,6 +152,18 @@ impl TransportError {
         matches!(self, Self::Unreachable { message } if message.contains("kex_exchange_identification") || message.contains("Connection reset"))
     }
 
+    /// Whether nobody spoke SSH to us there: refused, or no answer. Whoever answered and then refused is
+    /// somebody.
+    pub fn is_silence(&self) -> bool {
+        let words = [
+            "Connection refused",
+            "timed out",
+            "No route to host",
+            "no login within",
+        ];
+        matches!(self, Self::Unreachable { message } if words.iter().any(|word| message.contains(word)))
+    }
+
     /// A shell that ended before it answered: `nologin`, a forced command, a login script that exits.
     pub(super) fn from_shell(words: &str) -> Self {
         let words = if words.is_empty() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::script::{self, RunCard, StepScript};
 use super::wire::{Progress, Wire};
 use super::{Connection, SshOptions, TransportError};
+use crate::change::Call;
 use crate::inventory::Host;
 use crate::probe::{Answer, Answers, Probe};
 
@@ -122,6 +123,18 @@ impl ReadHost {
     /// # Errors
     /// When the host does not answer.
     pub async fn ask(&mut self, probes: &[Probe]) -> Result<Answers, TransportError> {
+        self.ask_for(probes, Duration::ZERO).await
+    }
+
+    /// The same with so much more time: for questions that make the host work.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn ask_for(
+        &mut self,
+        probes: &[Probe],
+        more: Duration,
+    ) -> Result<Answers, TransportError> {
         if probes.is_empty() {
             return Ok(Answers::new());
         }
@@ -129,15 +142,29 @@ impl ReadHost {
             tracing::debug!(%probe, "asks");
         }
         let request = |nonce: &str| script::ask(nonce, probes.iter());
-        let (wire, count) = (&mut self.wire, probes.len());
-        let raw = match wire.request(ASK_LIMIT, count, &|_| {}, request).await {
+        let (wire, count, limit) = (&mut self.wire, probes.len(), ASK_LIMIT + more);
+        let raw = match wire.request(limit, count, &|_| {}, request).await {
             // A login script's background job printed into the answer. Questions can be repeated.
             Err(TransportError::Garbled { .. }) => {
-                wire.request(ASK_LIMIT, count, &|_| {}, request).await?
+                wire.request(limit, count, &|_| {}, request).await?
             }
             other => other?,
         };
         Ok(answers(raw, 0, probes))
+    }
+
+    /// Makes a trial: a call of a function of `src/host/*.trial.sh`, which changes something for a moment and
+    /// puts it back by itself, and says what it saw.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn attempt(&mut self, call: &Call) -> Result<Answer, TransportError> {
+        tracing::debug!(function = call.function, args = ?call.args, "tries");
+        let request = |nonce: &str| script::trial(nonce, call);
+        let raw = self.wire.request(ASK_LIMIT, 1, &|_| {}, request).await?;
+        let first = raw.into_iter().find(|(index, _, _)| *index == 0);
+        let (status, output) = first.map_or((-1, Vec::new()), |(_, status, body)| (status, body));
+        Ok(Answer { status, output })
     }
 
     /// Takes the host's lock and opens the run's folder there.

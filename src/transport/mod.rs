@@ -8,6 +8,7 @@ mod fault;
 mod frame;
 mod guard;
 mod host;
+mod known;
 mod local;
 mod script;
 mod ssh;
@@ -17,6 +18,7 @@ mod wire;
 pub use fault::TransportError;
 pub use guard::{Disarmed, GuardPhase, GuardState, NewLogin, REVERTED, server_port};
 pub use host::{MOVED, Performed, ReadHost, WriteHost};
+pub use known::{ClientConfig, client_config, hashed, key_name, known_lines, trusted_name};
 pub use offer::{Offer, password_offer};
 pub use script::{READ_SET, RunCard, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};
@@ -37,9 +39,15 @@ pub(crate) enum Connection {
 
 /// The addresses at which a host can be reached from here without anything in between.
 pub async fn direct_addresses(host: &Host, options: &SshOptions) -> Vec<IpAddr> {
-    let Some(target) = ssh::direct_target(host, options).await else {
+    let config = client_config(host, options).await;
+    let Some(config) = config.filter(|config| config.direct) else {
         return Vec::new();
     };
+    addresses(&config.target).await
+}
+
+/// The addresses that a name stands for.
+pub async fn addresses(target: &str) -> Vec<IpAddr> {
     let name = target.trim_matches(['[', ']']).to_owned();
     let found = tokio::net::lookup_host((name.as_str(), 22)).await;
     found

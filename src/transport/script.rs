@@ -20,6 +20,9 @@ pub static READ_SET: LazyLock<String> = LazyLock::new(|| functions(".read.sh"));
 /// All write functions. Only apply sends these.
 pub static WRITE_SET: LazyLock<String> = LazyLock::new(|| functions(".write.sh"));
 
+/// Functions of trials, which change something for a moment. Sent for a check that needs one.
+static TRIAL_SET: LazyLock<String> = LazyLock::new(|| functions(".trial.sh"));
+
 /// The same for every host: language, search path and file modes never come from the login.
 const ENVIRONMENT: &str = "\
 LC_ALL=C LANGUAGE=C LANG=C
@@ -63,6 +66,17 @@ pub(super) fn ask<'a>(nonce: &str, probes: impl Iterator<Item = &'a Probe>) -> S
     let mut text = format!("HF_NONCE={nonce}\n");
     push_in_parts(&mut text, 0, probes);
     text.push_str("hf_end\n");
+    text
+}
+
+/// A request that makes a trial, in a shell within the shell, which so never learns its functions.
+pub(super) fn trial(nonce: &str, call: &Call) -> String {
+    let mut text = format!(
+        "HF_NONCE={nonce}\n(\n{}hf_answer 0 {}",
+        *TRIAL_SET, call.function
+    );
+    push_words(&mut text, &call.args);
+    text.push_str(")\nhf_end\n");
     text
 }
 
@@ -283,6 +297,10 @@ mod tests {
         assert!(READ_SET.contains("hf_answer()"));
         assert!(!READ_SET.contains("hf_act"));
         assert!(WRITE_SET.contains("hf_act()"));
+        assert!(TRIAL_SET.contains("hf_trial_ban()"));
+        for set in [&READ_SET, &WRITE_SET] {
+            assert!(!set.contains("hf_trial"));
+        }
     }
 
     #[test]

@@ -22,13 +22,16 @@ pub struct SshOptions {
     pub connect_timeout: Duration,
     /// At most so many logins at the same time: `MaxStartups` of a jump host is 10.
     pub logins: Arc<Semaphore>,
-    /// Our configuration.
-    config: PathBuf,
     /// Tries after the first when the server is too busy to shake hands.
     busy_retries: u32,
 }
 
 impl SshOptions {
+    /// Our configuration file, which takes in the operator's.
+    pub(super) fn config(&self) -> PathBuf {
+        config_file(&self.control)
+    }
+
     /// Options for a run: writes the ssh configuration into `control`. `config` stands in for the
     /// user's and the system's files.
     ///
@@ -55,7 +58,6 @@ impl SshOptions {
             control: control.to_owned(),
             connect_timeout,
             logins: Arc::new(Semaphore::new(logins.clamp(1, 8))),
-            config: config_file(control),
             busy_retries: BUSY_RETRIES,
         })
     }
@@ -76,41 +78,6 @@ impl SshOptions {
             busy_retries: other.busy_retries,
             ..self.clone()
         }
-    }
-
-    /// Options for `host` on another port than the one it is known by: the host key must be the very one
-    /// that is trusted for it now, for a port that is not 22 is another name in `known_hosts`.
-    ///
-    /// # Errors
-    /// When our file cannot be written.
-    pub async fn with_key_of(&self, host: &Host) -> std::io::Result<Self> {
-        let Some(name) = known_name(host, self).await else {
-            return Ok(self.clone());
-        };
-        let config = self.control.join(format!("ssh_config.{}", host.name));
-        let ours = std::fs::read_to_string(&self.config)?;
-        std::fs::write(&config, format!("HostKeyAlias \"{name}\"\n{ours}"))?;
-        Ok(Self {
-            config,
-            ..self.clone()
-        })
-    }
-}
-
-/// The name under which ssh looks up the host's key: its alias, else the name with a port that is not 22.
-async fn known_name(host: &Host, options: &SshOptions) -> Option<String> {
-    name_of(&ssh_says(host, options).await?)
-}
-
-fn name_of(text: &str) -> Option<String> {
-    if let Some(alias) = value_of(text, "hostkeyalias").filter(|alias| *alias != "none") {
-        return Some(alias.to_owned());
-    }
-    let name = value_of(text, "hostname")?.to_lowercase();
-    let name = name.trim_matches(['[', ']']);
-    match value_of(text, "port") {
-        None | Some("22") => Some(name.to_owned()),
-        Some(port) => Some(format!("[{name}]:{port}")),
     }
 }
 
@@ -179,56 +146,26 @@ pub(super) fn config_file(control: &Path) -> PathBuf {
     control.join("ssh_config")
 }
 
+/// The configuration for a host: one of its own when its key is trusted under another name than the
+/// port in use has.
+fn config_for(host: &Host, options: &SshOptions) -> std::io::Result<PathBuf> {
+    let common = config_file(&options.control);
+    let Some(name) = &host.key_name else {
+        return Ok(common);
+    };
+    let own = options.control.join(format!("ssh_config-{}", host.name));
+    // Only for the host itself: a jump host is asked with the same file. The operator's own
+    // HostKeyAlias stands above and wins.
+    let address = &host.address;
+    let text = std::fs::read_to_string(common)?;
+    std::fs::write(&own, format!("{text}Host {address}\nHostKeyAlias {name}\n"))?;
+    Ok(own)
+}
+
 /// An open connection. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct SshConnection {
     session: Arc<Session>,
-}
-
-/// The name or address that ssh really connects to, by `ssh -G` (which connects to nothing).
-/// `None` when there is something in between (a jump host, a proxy command) or ssh cannot say.
-pub(super) async fn direct_target(host: &Host, options: &SshOptions) -> Option<String> {
-    target_of(&ssh_says(host, options).await?)
-}
-
-/// What `ssh -G` says about a host: lines `keyword value`.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the transport is where processes start"
-)]
-async fn ssh_says(host: &Host, options: &SshOptions) -> Option<String> {
-    let mut command = tokio::process::Command::new("ssh");
-    command.arg("-G").arg("-F").arg(&options.config);
-    if let Some(port) = host.port {
-        command.arg("-p").arg(port.get().to_string());
-    }
-    if let Some(user) = &host.user {
-        command.arg("-l").arg(user.as_str());
-    }
-    let output = command
-        .arg("--")
-        .arg(host.address.as_str())
-        .stdin(std::process::Stdio::null())
-        .output()
-        .await
-        .ok()?;
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn value_of<'a>(text: &'a str, keyword: &str) -> Option<&'a str> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(keyword)?.strip_prefix(' '))
-}
-
-fn target_of(text: &str) -> Option<String> {
-    let between = ["proxyjump", "proxycommand"]
-        .iter()
-        .any(|keyword| value_of(text, keyword).is_some_and(|v| v != "none"));
-    if between {
-        None
-    } else {
-        value_of(text, "hostname").map(str::to_owned)
-    }
 }
 
 /// Tries after the first when the server is too busy to shake hands.
@@ -301,12 +238,15 @@ impl SshConnection {
 }
 
 async fn login(host: &Host, options: &SshOptions) -> Result<Session, TransportError> {
+    let config = config_for(host, options).map_err(|error| TransportError::Unreachable {
+        message: format!("our ssh configuration cannot be written: {error}"),
+    })?;
     let _place = options.logins.acquire().await;
     let mut builder = SessionBuilder::default();
     builder
         .known_hosts_check(KnownHosts::Strict)
         .control_directory(&options.control)
-        .config_file(&options.config)
+        .config_file(config)
         .connect_timeout(options.connect_timeout)
         .server_alive_interval(Duration::from_secs(15))
         // A killed controller must not leave the master behind for ever. Short is enough: a master
@@ -373,22 +313,5 @@ mod tests {
         let link = folder.path().join("given_config");
         assert!(text.starts_with(&format!("Include \"{}\"\n", link.display())));
         assert_eq!(link.canonicalize().unwrap(), odd.canonicalize().unwrap());
-    }
-
-    #[test]
-    fn a_jump_host_is_in_between() {
-        assert_eq!(
-            target_of("user ops\nhostname 192.0.2.7\nport 22\n").as_deref(),
-            Some("192.0.2.7")
-        );
-        assert_eq!(target_of("hostname 192.0.2.7\nproxyjump bastion\n"), None);
-    }
-
-    #[test]
-    fn a_host_keeps_the_name_of_its_key_on_another_port() {
-        let name = |text| name_of(text).unwrap();
-        assert_eq!(name("hostname Web-1.example\nport 22\n"), "web-1.example");
-        assert_eq!(name("hostname 192.0.2.7\nport 2200\n"), "[192.0.2.7]:2200");
-        assert_eq!(name("hostname x\nport 22\nhostkeyalias web\n"), "web");
     }
 }

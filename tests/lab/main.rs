@@ -10,9 +10,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod bare;
 mod cron;
 mod exits;
+mod fail2ban;
 mod files;
 mod fleet;
 mod guard;
@@ -20,6 +22,12 @@ mod hostile;
 mod language;
 mod moved;
 mod operator;
+mod other_port;
 mod poisoned;
 mod refresh;
+mod sysctl;
+mod units;
+mod ssh_hardening;
 mod ufw_kind;
+mod unattended;
+mod undoing;

@@ -89,7 +89,8 @@ fn waits_for(
             "install the package that brings it in an earlier step",
         ));
     }
-    if package.or(lacks.user).is_none() && look.parent == Parent::Missing {
+    let folder_missing = look.parent == Parent::Missing && !file.makes_folder;
+    if package.or(lacks.user).is_none() && folder_missing {
         let why = format!("the folder {} does not exist", file.path.parent());
         return Err(Diff::blocked(
             why,

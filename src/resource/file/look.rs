@@ -111,6 +111,21 @@ impl FromStr for Id {
 }
 
 impl Look {
+    /// The text that it holds; `None`: no plain file, or none that is a text.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.what {
+            What::Plain(Plain {
+                content: Content::Bytes(bytes),
+                ..
+            }) => std::str::from_utf8(bytes).ok(),
+            What::Plain(_)
+            | What::Absent
+            | What::Unresolved
+            | What::Link { .. }
+            | What::Other(_) => None,
+        }
+    }
+
     pub(in crate::resource) fn parse(lines: &Lines<'_>) -> Result<Self, ParseError> {
         if lines.is("unreadable") {
             return Err(lines.unreadable("needs root to look at it"));

@@ -56,6 +56,10 @@ pub(super) struct UsedKey {
 }
 
 /// An account of the host.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a line of the host's answer"
+)]
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) uid: u32,
@@ -103,7 +107,7 @@ pub(super) struct Node {
 /// A setting inside of a Match block.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MatchLine {
-    /// `/etc/ssh/sshd_config:12`.
+    /// `/etc/ssh/sshd_config line 12`.
     pub(super) place: String,
     /// What stands behind `Match`.
     pub(super) condition: String,
@@ -257,7 +261,7 @@ fn node(text: &str) -> Option<Node> {
     })
 }
 
-/// `FILE:LINE|CONDITION|KEYWORD VALUE`.
+/// `FILE line LINE|CONDITION|KEYWORD VALUE`.
 fn match_line(text: &str) -> Option<MatchLine> {
     let (place, rest) = text.split_once('|')?;
     let (condition, setting) = rest.rsplit_once('|')?;

@@ -34,7 +34,11 @@ pub(super) fn judge(service: &Service, unit: &Unit, known: &Known) -> Diff {
 
 fn not_found(service: &Service, unit: &Unit, known: &Known) -> Diff {
     let stem = service.name.as_str().trim_end_matches(".service");
-    let step = known.package(stem).or_else(|| known.any_package());
+    let file = known.file(&format!("/etc/systemd/system/{}", service.name.full()));
+    let written = file.and_then(|(step, content)| content.map(|_| step));
+    let step = written
+        .or_else(|| known.package(stem))
+        .or_else(|| known.any_package());
     let off = service.running == Some(false) || service.enabled == Some(false);
     let on = service.running == Some(true) || service.enabled == Some(true);
     match step {

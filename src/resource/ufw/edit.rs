@@ -106,13 +106,10 @@ impl Edit {
 fn turnover(before: RulesFile, added: Vec<Tuple>, removed: Vec<Tuple>) -> Turnover {
     let after = before.changed(|rule| removed.contains(rule), &added);
     Turnover {
-        before,
         after,
         added,
         removed,
-        satisfying: Vec::new(),
-        conflicting: Vec::new(),
-        impostors: Vec::new(),
+        ..Turnover::idle(before)
     }
 }
 

@@ -255,3 +255,15 @@ fn word<T>(fields: &mut Fields<'_>, key: &str, read: fn(&str) -> Option<T>) -> O
     }
     value
 }
+
+/// A word that may be left out: `Some(None)`. `None` when it makes no sense.
+pub(super) fn optional_word<T>(
+    fields: &mut Fields<'_>,
+    key: &str,
+    read: fn(&str) -> Option<T>,
+) -> Option<Option<T>> {
+    if fields.shape.get(fields.node, key).is_none() {
+        return Some(None);
+    }
+    word(fields, key, read).map(Some)
+}

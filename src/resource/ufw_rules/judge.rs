@@ -7,10 +7,8 @@ use super::address::Family;
 use super::kernel::Drift;
 use super::look::{self, Look};
 use super::obstacle::{
-    Obstacle, hooked, load, no_batch, obstacle, readable, supported, way_in, writable,
+    Obstacle, hooked, load, lost, no_batch, obstacle, readable, supported, way_in, writable,
 };
-use super::oddity;
-use super::rules_file::RulesFile;
 use super::turnover::Turnover;
 use super::{Backend, UfwRules, kernel, report};
 
@@ -132,17 +130,6 @@ fn way(backend: Backend, look: &Look, parts: &[Part]) -> Result<Way, Obstacle> {
             )),
         },
     }
-}
-
-fn lost<'a>(files: impl Iterator<Item = &'a RulesFile>) -> Option<String> {
-    let mut odd = files.flat_map(|file| {
-        let path = file.family().file();
-        oddity::of(file)
-            .into_iter()
-            .map(move |oddity| (path, oddity))
-    });
-    let (path, oddity) = odd.find(|(_, oddity)| oddity.is_lost_by_ufw())?;
-    Some(format!("{path} {}", oddity.describe()))
 }
 
 #[cfg(test)]

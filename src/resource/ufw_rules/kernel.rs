@@ -162,7 +162,7 @@ fn parsed(tuple: &Tuple) -> Vec<IptablesRule> {
 }
 
 /// What the chain holds after the file is loaded; also lines that belong to no rule count.
-fn loaded(file: &RulesFile, chain: &str) -> Vec<IptablesRule> {
+pub fn loaded(file: &RulesFile, chain: &str) -> Vec<IptablesRule> {
     let mut rules = Vec::new();
     for mut rule in rules_file::lines(file).filter_map(|line| IptablesRule::parse(&line)) {
         if rule.chain == chain {

@@ -204,3 +204,15 @@ pub fn no_batch<'a>(look: &Look, mut files: impl Iterator<Item = &'a RulesFile>)
             .map(|why| format!("{path} {why}"))
     })
 }
+
+/// What ufw itself would take away when it writes the files next, as a clause.
+pub fn lost<'a>(files: impl Iterator<Item = &'a RulesFile>) -> Option<String> {
+    let mut odd = files.flat_map(|file| {
+        let path = file.family().file();
+        oddity::of(file)
+            .into_iter()
+            .map(move |oddity| (path, oddity))
+    });
+    let (path, oddity) = odd.find(|(_, oddity)| oddity.is_lost_by_ufw())?;
+    Some(format!("{path} {}", oddity.describe()))
+}

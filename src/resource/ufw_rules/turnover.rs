@@ -56,6 +56,19 @@ impl Turnover {
         }
     }
 
+    /// Nothing becomes of the rules of a file.
+    pub fn idle(before: RulesFile) -> Self {
+        Self {
+            before,
+            after: None,
+            added: Vec::new(),
+            removed: Vec::new(),
+            satisfying: Vec::new(),
+            conflicting: Vec::new(),
+            impostors: Vec::new(),
+        }
+    }
+
     /// Whether the file stays as it is.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()

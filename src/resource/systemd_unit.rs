@@ -1,0 +1,345 @@
+//! The kind `systemd_unit`: a unit file or a drop-in of one, read by systemd.
+//!
+//! ```yaml
+//! systemd_unit: { name: app.service, content: "[Service]\nExecStart=/opt/app\n" }
+//! systemd_unit: { name: ssh.service, drop_in: 10-limits.conf, content: "[Service]\nNice=5\n" }
+//! ```
+//!
+//! systemd ignores what it does not know and calls that success. So settings that the host's own systemd does
+//! not know are refused when the change is planned, and what `systemd-analyze verify` says is read before the
+//! file gets its name. Whether the unit runs and starts at boot is for the kind `service`.
+
+use super::file::File;
+use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant, check_one_content};
+use crate::change::{Call, Change, Diff, Known, Note, Shown, Undo, Verdict};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::probe::{Answers, ParseError, Probe};
+use crate::shape::{Field, Shape, Ty};
+use crate::template::Scope;
+use crate::value::{AbsolutePath, FileMode, UnitName};
+use crate::yaml::Node;
+
+mod text;
+
+use text::{Mistake, Setting};
+
+/// The row of the table of kinds.
+pub const KIND: Kind = Kind {
+    key: "systemd_unit",
+    help: "A unit file of systemd's, or a drop-in of one.",
+    shape: &SHAPE,
+    guarded: false,
+    check,
+    render,
+};
+
+const SHAPE: Shape = Shape {
+    name: "a unit file",
+    fields: &[
+        Field::required(
+            "name",
+            Ty::Text,
+            "The unit; without a suffix a service. `app@.service` is a template of units.",
+        ),
+        Field::optional("content", Ty::Text, "The whole content."),
+        Field::optional(
+            "template",
+            Ty::Text,
+            "The template file that makes the content.",
+        ),
+        Field::optional(
+            "drop_in",
+            Ty::Text,
+            "The name of a drop-in (`10-limits.conf`): the file adds to the unit instead of being it.",
+        ),
+        Field::optional("absent", Ty::Bool, "There must be no such file."),
+    ],
+    shorthand: None,
+};
+
+const FOLDER: &str = "/etc/systemd/system";
+
+/// A unit file on one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemdUnit {
+    /// With its suffix.
+    name: String,
+    path: AbsolutePath,
+    file: File,
+    settings: Vec<Setting>,
+    mistakes: Vec<Mistake>,
+    is_drop_in: bool,
+}
+
+impl SystemdUnit {
+    fn probe(&self) -> Probe {
+        let mut names: Vec<String> = self.settings.iter().map(Setting::full_name).collect();
+        names.sort();
+        names.dedup();
+        Probe::new(
+            "hf_unit_files",
+            [self.name.clone()].into_iter().chain(names),
+        )
+    }
+
+    /// The change of a plain file as one of systemd's.
+    fn put(&self, mut change: Change) -> Change {
+        let (function, rereads) = match change.act.function.as_str() {
+            "hf_put_file" => ("hf_put_unit", true),
+            "hf_remove_file" => ("hf_remove_unit", true),
+            _ => ("hf_set_unit_attributes", false),
+        };
+        let real = change.act.args.first().cloned().unwrap_or_default();
+        let args = [self.name.clone()].into_iter().chain(change.act.args);
+        change.act = Call {
+            input: change.act.input,
+            ..Call::new(function, args)
+        };
+        if rereads {
+            change.undo = Undo::Call(Call::new("hf_undo_unit", [self.name.clone(), real]));
+            change.shown.push(daemon_reload());
+        }
+        change.expecting([self.probe()])
+    }
+
+    /// A setting that would be ignored, with its line.
+    fn mistake(&self, lines: &Lines<'_>) -> Option<Diff> {
+        let unknown: Vec<&str> = lines.all("unknown").collect();
+        let ignored = self
+            .settings
+            .iter()
+            .find(|setting| unknown.contains(&setting.full_name().as_str()));
+        let told = |line: usize, what: &str| format!("{} line {line}: {what}", self.path);
+        if let Some((line, what)) = self.mistakes.first() {
+            return Some(Diff::blocked(told(*line, what), "see systemd.syntax(7)"));
+        }
+        let setting = ignored?;
+        let what = format!(
+            "this systemd knows no `{}` in [{}] and would ignore it",
+            setting.key, setting.section
+        );
+        let hint = "mend the name; or leave the line out on such a release (`{% if %}` on facts.os.version)";
+        Some(Diff::blocked(told(setting.line, &what), hint))
+    }
+
+    /// Systemd still goes by what it read before.
+    fn reread(&self) -> Change {
+        let act = Call::new("hf_reread_units", [self.name.as_str()]);
+        let undo = Undo::Call(Call::new("hf_undo_reread", [self.name.as_str()]));
+        let summary = format!("let systemd read the files of {} again", self.name);
+        Change::new(summary, vec![daemon_reload()], act, undo).expecting(self.probes())
+    }
+
+    /// What keeps the file from having its effect, or is told beside it.
+    fn notes(&self, lines: &Lines<'_>, gone: bool) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let (state, from) = (lines.get("LoadState"), lines.get("FragmentPath"));
+        if self.is_drop_in && state == "not-found" && !gone {
+            let text = format!("there is no unit {}: the drop-in waits for it", self.name);
+            notes.push(Note::warning(text));
+        }
+        let compliant_elsewhere =
+            !self.is_drop_in && !gone && state == "loaded" && !from.is_empty();
+        if compliant_elsewhere && from.starts_with("/run/")
+            || from.starts_with("/etc/systemd/system.control/")
+        {
+            let text = format!(
+                "systemd takes {} from {from}, not from {}",
+                self.name, self.path
+            );
+            notes.push(Note::warning(text));
+        }
+        notes
+    }
+}
+
+fn daemon_reload() -> Shown {
+    Shown::Run {
+        argv: ["systemctl", "daemon-reload"].map(str::to_owned).into(),
+    }
+}
+
+impl Resource for SystemdUnit {
+    fn subject(&self) -> String {
+        format!("unit file {}", self.path)
+    }
+
+    fn probes(&self) -> Vec<Probe> {
+        let mut probes = self.file.probes();
+        probes.push(self.probe());
+        probes
+    }
+
+    fn diff(&self, seen: &Answers, known: &Known) -> Result<Diff, ParseError> {
+        let probe = self.probe();
+        let lines = Lines::of(seen, &probe)?;
+        match lines.get("init") {
+            "systemd" => {}
+            "" => return Err(lines.unreadable("no init in it")),
+            other => {
+                return Ok(Diff::blocked(
+                    format!("the host was not started by systemd but by {other}"),
+                    "this kind knows systemd only",
+                ));
+            }
+        }
+        if let Some(diff) = self.mistake(&lines) {
+            return Ok(diff);
+        }
+        let diff = self.file.diff(seen, known)?;
+        if lines.get("LoadState") == "masked" && !self.file.is_absence() && !self.is_drop_in {
+            return Ok(Diff::needs_human(
+                format!("{} is masked", self.name),
+                "somebody forbade it to start; `systemctl unmask` takes that away",
+            ));
+        }
+        let gone = self.file.is_absence();
+        if gone && diff.verdict != Verdict::Compliant && self.is_in_use(&lines) {
+            return Ok(Diff::blocked(
+                format!("{} is enabled or runs", self.name),
+                "stop and disable it in an earlier step: `service: { running: false, enabled: false }`",
+            ));
+        }
+        let notes = self.notes(&lines, gone);
+        if diff.verdict == Verdict::Compliant && lines.is("NeedDaemonReload") {
+            return Ok(Diff::of(vec![self.reread()]).with_notes(notes));
+        }
+        Ok(diff
+            .map_changes(|change| self.put(change))
+            .with_notes(notes))
+    }
+}
+
+impl SystemdUnit {
+    /// Whether the unit file is the one that a running or enabled unit comes from.
+    fn is_in_use(&self, lines: &Lines<'_>) -> bool {
+        let ours = lines.get("FragmentPath") == self.path.as_str();
+        let enabled = lines.get("UnitFileState").starts_with("enabled");
+        let active = ["active", "activating", "reloading"].contains(&lines.get("ActiveState"));
+        ours && !self.is_drop_in && (enabled || active)
+    }
+}
+
+#[expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "systemd tells them apart"
+)]
+fn wrong_drop_in(name: &str) -> Option<Diagnostic> {
+    let odd = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let bad = name.contains(odd) || name.starts_with(['.', '-']) || name.len() > 200;
+    (bad || !name.ends_with(".conf")).then(|| {
+        Diagnostic::error(format!("`{name}` is no name for a drop-in"))
+            .hint("systemd reads drop-ins whose names end in `.conf`, such as 10-limits.conf")
+    })
+}
+
+fn check(node: &Node, out: &mut Diagnostics) {
+    check_constant::<UnitName>(&SHAPE, node, "name", out);
+    check_one_content(&SHAPE, node, out);
+    let drop_in = SHAPE
+        .text(node, "drop_in")
+        .filter(super::super::template::Text::is_constant);
+    if let Some(name) = drop_in
+        && let Some(wrong) = wrong_drop_in(name.text.trim())
+    {
+        out.push(wrong.at(&name.place));
+    }
+    let has = |key: &str| SHAPE.get(node, key).is_some();
+    let says = has("content") || has("template");
+    let absent = SHAPE.text(node, "absent").map(|text| text.text);
+    match absent.as_deref() {
+        Some("true") if says => {
+            let error = Diagnostic::error("a file that must be absent has no content");
+            out.push(error.at(&node.place));
+        }
+        None | Some("false") if !says => out.push(says_nothing().at(&node.place)),
+        _ => {}
+    }
+}
+
+fn says_nothing() -> Diagnostic {
+    Diagnostic::error("the step says nothing about the unit file")
+        .hint("add `content`, `template` or `absent: true`; running and enabled are for `service`")
+}
+
+fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resource>, Diagnostics> {
+    let mut fields = Fields::new(&SHAPE, node, scope);
+    let name = fields.value::<UnitName>("name").map(|name| name.full());
+    let absent = fields.flag("absent");
+    let content = if absent { None } else { fields.content("name") };
+    let drop_in = fields.text("drop_in").map(|name| name.trim().to_owned());
+    if let Some(wrong) = drop_in.as_deref().and_then(wrong_drop_in) {
+        fields.wrong("drop_in", wrong);
+    }
+    if !absent
+        && ["content", "template"]
+            .iter()
+            .all(|key| SHAPE.get(node, key).is_none())
+    {
+        fields.wrong("name", says_nothing());
+    }
+    let (settings, mistakes) = text::settings(content.as_deref().unwrap_or(""));
+    let is_drop_in = drop_in.is_some();
+    let made = name.and_then(|name| {
+        let path = match drop_in {
+            Some(drop_in) => format!("{FOLDER}/{name}.d/{drop_in}"),
+            None => format!("{FOLDER}/{name}"),
+        };
+        let path: AbsolutePath = path.parse().ok()?;
+        let mode: FileMode = "0644".parse().ok()?;
+        let file = File::of_root(path.clone(), content.clone(), mode);
+        let file = if is_drop_in {
+            file.with_its_folder()
+        } else {
+            file
+        };
+        Some(SystemdUnit {
+            name,
+            path,
+            file,
+            settings,
+            mistakes,
+            is_drop_in,
+        })
+    });
+    fields.finish(made.filter(|_| absent || content.is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Source;
+    use crate::template::Templates;
+    use crate::yaml;
+
+    fn said(text: &str) -> Vec<String> {
+        let node = yaml::parse(&Source::new("t.yaml", text)).unwrap();
+        let mut out = Diagnostics::new();
+        check(&node, &mut out);
+        let scope = Scope::new(&serde_json::json!({}), Templates::default());
+        let frame = StepFrame {
+            runbook: "t",
+            reload_on: &[],
+        };
+        if let Err(said) = render(&node, &scope, &frame) {
+            out.append(said);
+        }
+        out.iter().map(|d| d.message.clone()).collect()
+    }
+
+    #[test]
+    fn names_and_drop_ins_are_checked() {
+        assert!(said("{name: app, content: x}").is_empty());
+        assert!(said("{name: 'app@.service', content: x}").is_empty());
+        assert!(!said("{name: a/b, content: x}").is_empty());
+        for drop_in in ["limits", "../x.conf", ".x.conf", "a b.conf"] {
+            let text = format!("{{name: app, content: x, drop_in: '{drop_in}'}}");
+            assert!(
+                said(&text)[0].contains("no name for a drop-in"),
+                "{drop_in}"
+            );
+        }
+        assert!(said("{name: app}")[0].contains("says nothing"));
+        assert_eq!(said("{name: app, absent: true, content: x}").len(), 1);
+    }
+}
