@@ -38,9 +38,18 @@ fn server(host: &LabHost<'_>) -> String {
 /// A login from an address as a user who does not exist, with no key to offer.
 fn fail_to_log_in(lab: &Lab, host: &LabHost<'_>, from: &str) {
     let mut ssh = lab.ssh("nobody-at-all", &host.name);
-    ssh.args(["-b", from, "-o", "IdentitiesOnly=yes", "-o", "IdentityFile=/dev/null"]);
+    ssh.args([
+        "-b",
+        from,
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "IdentityFile=/dev/null",
+    ]);
     ssh.args(["-o", "BatchMode=yes", "true"]);
-    ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    ssh.stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     assert!(!ssh.status().expect("ssh").success());
 }
 
