@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod bare;
 mod cron;
 mod exits;
@@ -25,6 +26,8 @@ mod other_port;
 mod poisoned;
 mod refresh;
 mod sysctl;
+mod units;
+mod ssh_hardening;
 mod ufw_kind;
 mod unattended;
 mod undoing;
