@@ -198,13 +198,15 @@ fn host_functions_are_defined_once_and_read_files_never_write() {
             }
         }
         if name.ends_with(".read.sh") {
-            // A file descriptor or /dev/null may be written to; nothing that has a name.
+            // A file descriptor or /dev/null may be written to; nothing that has a name, but in a mount
+            // that only the process itself sees (`unshare -m`).
             for word in [
                 "mktemp", " rm ", "mkdir", " mv ", " tee ", "chmod", "chown", "touch ",
             ] {
                 let code = text
                     .lines()
-                    .filter(|line| !line.trim_start().starts_with('#'));
+                    .filter(|line| !line.trim_start().starts_with('#'))
+                    .filter(|line| !line.contains("unshare -m sh -c 'mount -t tmpfs "));
                 let found = code.into_iter().find(|line| line.contains(word));
                 assert_eq!(found, None, "src/host/{name} uses{word}");
             }

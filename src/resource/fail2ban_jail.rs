@@ -29,6 +29,7 @@ mod look;
 mod text;
 mod change;
 mod notes;
+mod predicted;
 mod judge;
 
 use look::Look;

@@ -30,6 +30,7 @@ mod listen;
 mod drop_in;
 mod action;
 mod obstacle;
+mod tell;
 mod judge;
 mod lockout;
 

@@ -31,5 +31,6 @@ mod sysctl;
 mod units;
 mod ssh_hardening;
 mod ufw_kind;
+mod sshd_config;
 mod unattended;
 mod undoing;

@@ -74,6 +74,8 @@ pub struct HostSpec {
     pub setup: Setup,
     /// The last part of `10.77.0.N` and `fd77::N` (which is written in decimal too); `None` takes a free one.
     pub address: Option<u8>,
+    /// systemd listens for sshd, as on Ubuntu 24.04. Not on bullseye.
+    pub socket: bool,
 }
 
 impl HostSpec {
@@ -84,6 +86,7 @@ impl HostSpec {
             release: Release::Bookworm,
             setup: Setup::UfwActive,
             address: None,
+            socket: false,
         }
     }
 
@@ -93,6 +96,13 @@ impl HostSpec {
 
     pub fn setup(self, setup: Setup) -> Self {
         Self { setup, ..self }
+    }
+
+    pub fn socket(self) -> Self {
+        Self {
+            socket: true,
+            ..self
+        }
     }
 
     pub fn address(self, address: u8) -> Self {
@@ -181,6 +191,9 @@ impl Lab {
             Setup::Full => &["--full"],
             Setup::UfwActive => &["--ufw", "active"],
         });
+        if spec.socket {
+            command.args(["--sshd", "socket"]);
+        }
         if let Some(number) = spec.address {
             command.args(["--address", &number.to_string()]);
         }

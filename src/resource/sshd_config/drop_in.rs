@@ -27,7 +27,8 @@ pub(super) fn is_ours(text: &str) -> bool {
 )]
 pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
     let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if !name.ends_with(".conf") || name.len() < 6 {
+    // As the pattern `*.conf` does it: the case counts.
+    if name.strip_suffix(".conf").is_none_or(str::is_empty) {
         Err("sshd reads only names that end in .conf")
     } else if name.starts_with(['.', '-']) || !name.chars().all(known) {
         Err("it has characters that do not belong into a file name there")

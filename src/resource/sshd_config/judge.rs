@@ -7,26 +7,37 @@ use super::directive::{Directive, directives};
 use super::listen::{self, Spot, Wanted};
 use super::look::{Look, Mode, Sshd};
 use super::setting::Setting;
-use super::trial::{self, Trial};
+use super::tell::property;
+use super::trial::Trial;
 use super::{MAIN, SshdConfig, drop_in, obstacle};
-use crate::change::{Diff, Known, Note, Shown, StepNumber, Verdict};
+use crate::change::{Diff, Known, Note, StepNumber, Verdict};
 use crate::probe::{Answers, ParseError};
 use crate::resource::Resource;
 use crate::resource::file::File;
 
 /// What is looked at.
-struct Case<'a> {
-    config: &'a SshdConfig,
-    sshd: &'a Sshd,
-    trial: Option<&'a Trial>,
+pub(super) struct Case<'a> {
+    pub(super) config: &'a SshdConfig,
+    pub(super) sshd: &'a Sshd,
+    pub(super) trial: Option<&'a Trial>,
     seen: &'a Answers,
     known: &'a Known,
-    /// Our drop-in and the main file before this step.
-    own: Option<String>,
-    main: String,
+    /// Our drop-in before this step.
+    pub(super) own: Option<String>,
+    /// The main file before this step; `None`: it is no plain text that could be edited.
+    pub(super) main: Option<String>,
     /// An earlier step writes the drop-in.
-    predicted: bool,
+    pub(super) predicted: bool,
 }
+
+/// Where sshd's files make it listen, before and after.
+struct Listeners {
+    before: BTreeSet<Spot>,
+    after: BTreeSet<Spot>,
+}
+
+/// How our drop-in and the main file change, and the earlier step that this rests on; or the obstacle.
+type Rewrites = Result<(Option<Rewrite>, Option<Rewrite>, Option<StepNumber>), Box<Diff>>;
 
 pub(super) fn judge(
     config: &SshdConfig,
@@ -54,7 +65,7 @@ pub(super) fn judge(
         seen,
         known,
         own: text(&own, config.path.as_str())?,
-        main: text(&main, MAIN)?.unwrap_or_default(),
+        main: text(&main, MAIN)?,
         predicted: known.file(config.path.as_str()).is_some(),
     }
     .judge()
@@ -82,14 +93,13 @@ impl Case<'_> {
         if let Some(diff) = self.foreign() {
             return Ok(diff);
         }
-        let before = self.directives(self.own.as_deref(), &self.main);
+        let before = self.directives(self.own.as_deref(), self.main.as_deref());
         let settings = self
             .trial
             .and_then(|trial| obstacle::of_settings(config, sshd, trial, &before));
         if let Some(diff) = settings.or_else(|| obstacle::of_ports(config, sshd)) {
             return Ok(diff);
         }
-        // Whether we would still get in is the business of src/resource/login.rs, and asked here.
         let ports = config.ports.as_deref();
         let wanted = ports.map(|ports| listen::wanted(&before, config.path.as_str(), ports));
         let wanted = wanted.unwrap_or_default();
@@ -97,16 +107,18 @@ impl Case<'_> {
             return Ok(diff);
         }
         let text = self.text(&wanted);
-        let main = without(&self.main, &wanted.stale, &config.name);
-        let after = self.directives(text.as_deref(), &main);
-        let listeners =
-            listen::spots(&before).and_then(|before| Ok((before, listen::spots(&after)?)));
-        let listeners = match (listeners, ports) {
-            (Ok((before, after)), Some(_)) => Some((before, after)),
-            (_, None) => None,
-            (Err(line), Some(_)) => return Ok(named_by_host(&line)),
+        let main = match (&self.main, wanted.stale.first()) {
+            (Some(main), _) => Some(without(main, &wanted.stale, &config.name)),
+            (None, None) => None,
+            (None, Some(line)) => return Ok(no_text(line)),
         };
-        self.compare(text.as_deref(), &main, listeners)
+        let after = self.directives(text.as_deref(), main.as_deref());
+        let listeners = match (ports, listen::spots(&before), listen::spots(&after)) {
+            (None, _, _) => None,
+            (Some(_), Ok(before), Ok(after)) => Some(Listeners { before, after }),
+            (Some(_), Err(line), _) | (Some(_), _, Err(line)) => return Ok(named_by_host(&line)),
+        };
+        self.compare(text.as_deref(), main.as_deref(), listeners.as_ref())
     }
 
     /// A file of somebody else in the place of ours.
@@ -121,16 +133,18 @@ impl Case<'_> {
         })
     }
 
-    fn directives(&self, own: Option<&str>, main: &str) -> Vec<Directive> {
+    /// All lines that sshd reads, with these texts of our drop-in and of the main file.
+    pub(super) fn directives(&self, own: Option<&str>, main: Option<&str>) -> Vec<Directive> {
         let mut files = self.sshd.files.clone();
-        if let Some(file) = files.iter_mut().find(|file| file.path == MAIN) {
+        let file = files.iter_mut().find(|file| file.path == MAIN);
+        if let Some((file, main)) = file.zip(main) {
             main.clone_into(&mut file.text);
         }
         directives(&files, MAIN, (self.config.path.as_str(), own))
     }
 
     /// Settings that are left out, because this sshd does not know them.
-    fn left_out(&self, setting: &Setting) -> bool {
+    pub(super) fn left_out(&self, setting: &Setting) -> bool {
         self.trial.is_some_and(|trial| !trial.knows(setting))
     }
 
@@ -151,67 +165,75 @@ impl Case<'_> {
     fn compare(
         &self,
         text: Option<&str>,
-        main: &str,
-        listeners: Option<(BTreeSet<Spot>, BTreeSet<Spot>)>,
+        main: Option<&str>,
+        listeners: Option<&Listeners>,
     ) -> Result<Diff, ParseError> {
-        let sshd = self.sshd;
+        let (drop_in, edited, step) = match self.rewrites(text, main)? {
+            Ok(found) => found,
+            Err(diff) => return Ok(*diff),
+        };
+        let runs = self.sshd.mode != Mode::Idle;
+        let (was, then) = self.spots(listeners);
+        let seen: Vec<Spot> = was.iter().cloned().collect();
+        let moves = runs && listeners.is_some() && !listen::fits(&then, &seen);
+        let mut notes = self.notes();
+        if drop_in.is_none() && edited.is_none() && !moves && !(runs && self.sshd.pending) {
+            return Ok(Diff::compliant().with_notes(notes));
+        }
+        if !runs {
+            let note = "sshd does not run: this counts when it is started";
+            notes.push(Note::info(note));
+        }
+        let moved = moves.then(|| {
+            let words = [&was, &then].map(listen::in_words);
+            let [before, after] = words;
+            property("listens on", before, after)
+        });
+        let outcome = Outcome {
+            drop_in,
+            main: edited,
+            values: moved.into_iter().chain(self.values()).collect(),
+            spots: &then,
+            effective: self.effective(listeners.map(|listeners| &listeners.after)),
+            moves,
+        };
+        let change = action::change(self.config, self.sshd, outcome);
+        Ok(Diff::of(vec![change]).after(step).with_notes(notes))
+    }
+
+    /// Where sshd listens before this step and after it, as far as it can be seen.
+    fn spots(&self, listeners: Option<&Listeners>) -> (BTreeSet<Spot>, BTreeSet<Spot>) {
+        let seen = &self.sshd.spots;
+        let now: BTreeSet<Spot> = seen.iter().cloned().collect();
+        let Some(listeners) = listeners else {
+            return (now.clone(), now);
+        };
+        let was = if self.predicted {
+            listen::visible(&listeners.before, seen)
+        } else {
+            now
+        };
+        (was, listen::visible(&listeners.after, seen))
+    }
+
+    /// How both files change; or what stands in the way.
+    fn rewrites(&self, text: Option<&str>, main: Option<&str>) -> Result<Rewrites, ParseError> {
         let mut step = None;
-        let [own_file, main_file] = self.config.files(text.unwrap_or(""), main);
+        let [own_file, main_file] = self.config.files(text.unwrap_or(""), main.unwrap_or(""));
         let drop_in = match text {
             Some(text) => self.rewrite(&own_file, text, &mut step)?,
             None => Ok(None),
         };
-        let edited = if main == self.main {
-            Ok(None)
-        } else {
-            self.rewrite(&main_file, main, &mut step)?
+        let edited = match main {
+            Some(main) if self.main.as_deref() != Some(main) => {
+                self.rewrite(&main_file, main, &mut step)?
+            }
+            Some(_) | None => Ok(None),
         };
-        let (drop_in, edited) = match (drop_in, edited) {
-            (Ok(drop_in), Ok(edited)) => (drop_in, edited),
-            (Err(diff), _) | (_, Err(diff)) => return Ok(diff),
-        };
-        let now: BTreeSet<Spot> = sshd.spots.iter().cloned().collect();
-        let (was, then) = match &listeners {
-            Some((before, after)) if self.predicted => (
-                listen::visible(before, &sshd.spots),
-                listen::visible(after, &sshd.spots),
-            ),
-            Some((_, after)) => (now.clone(), listen::visible(after, &sshd.spots)),
-            None => (now.clone(), now.clone()),
-        };
-        let seen: Vec<Spot> = was.iter().cloned().collect();
-        let runs = sshd.mode != Mode::Idle;
-        let moves = runs && listeners.is_some() && !listen::fits(&then, &seen);
-        let mut notes = self.notes();
-        if drop_in.is_none() && edited.is_none() && !moves && !(runs && sshd.pending) {
-            return Ok(Diff::compliant().with_notes(notes));
-        }
-        if !runs {
-            notes.push(Note::info(
-                "sshd does not run: this counts when it is started",
-            ));
-        }
-        let mut values = self.values();
-        if moves {
-            values.insert(
-                0,
-                property(
-                    "listens on",
-                    listen::in_words(&was),
-                    listen::in_words(&then),
-                ),
-            );
-        }
-        let outcome = Outcome {
-            drop_in,
-            main: edited,
-            values,
-            spots: &then,
-            effective: self.effective(listeners.as_ref().map(|(_, after)| after)),
-            moves,
-        };
-        let change = action::change(self.config, sshd, outcome);
-        Ok(Diff::of(vec![change]).after(step).with_notes(notes))
+        Ok(match (drop_in, edited) {
+            (Ok(drop_in), Ok(edited)) => Ok((drop_in, edited, step)),
+            (Err(diff), _) | (_, Err(diff)) => Err(Box::new(diff)),
+        })
     }
 
     /// How a file changes, by the kind `file`; or what stands in the way.
@@ -231,117 +253,16 @@ impl Case<'_> {
             [] => Err(diff),
         })
     }
-
-    /// The settings that sshd shows, with the name under which it does.
-    fn shown(&self) -> impl Iterator<Item = (&Setting, &Trial, String)> {
-        let trial = self.trial.into_iter();
-        trial.flat_map(|trial| {
-            let settings = self
-                .config
-                .settings
-                .iter()
-                .filter(|setting| trial.knows(setting));
-            settings.filter_map(move |setting| Some((setting, trial, trial.name(setting)?)))
-        })
-    }
-
-    /// Values in effect that change.
-    fn values(&self) -> Vec<Shown> {
-        let own = self.own.as_deref().filter(|_| self.predicted);
-        let own = directives(&[], MAIN, (MAIN, own));
-        let now = self.sshd.now.as_deref().unwrap_or_default();
-        let shown = self.shown().filter_map(|(setting, trial, name)| {
-            let predicted = own.iter().find(|line| line.keyword == setting.key());
-            let before = predicted.map_or_else(
-                || trial::values(now, &name).join(" "),
-                |line| line.args.clone(),
-            );
-            let after = trial.after(&name).join(" ");
-            (before != after).then(|| property(&setting.keyword, before, after))
-        });
-        shown.collect()
-    }
-
-    /// The lines that `sshd -T` must show afterwards.
-    fn effective(&self, listeners: Option<&BTreeSet<Spot>>) -> Vec<String> {
-        let spots = listeners.into_iter().flatten();
-        let spots = spots.map(|spot| format!("listenaddress {spot}"));
-        let settings = self.shown().flat_map(|(_, trial, name)| {
-            let values: Vec<String> = trial
-                .wanted(&name)
-                .iter()
-                .map(|value| format!("{name} {value}"))
-                .collect();
-            values
-        });
-        spots.chain(settings).collect()
-    }
-
-    fn notes(&self) -> Vec<Note> {
-        let mut notes = Vec::new();
-        let (config, sshd) = (self.config, self.sshd);
-        for setting in &config.settings {
-            if self.left_out(setting) {
-                notes.push(Note::info(format!(
-                    "{} does not know {}: left out",
-                    sshd.version, setting.keyword
-                )));
-            } else if self
-                .trial
-                .is_some_and(|trial| trial.name(setting).is_none())
-            {
-                notes.push(Note::warning(format!(
-                    "{} shows no value of {}: whether it counts cannot be told",
-                    sshd.version, setting.keyword
-                )));
-            }
-        }
-        notes.extend(self.others());
-        let new = config.ports.iter().flatten().map(|port| port.get());
-        for port in new.filter(|port| {
-            sshd.ephemeral
-                .is_some_and(|(from, to)| (from..=to).contains(port))
-        }) {
-            notes.push(Note::warning(format!(
-                "port {port} is among those for outgoing connections (net.ipv4.ip_local_port_range): one of them may have it when sshd starts"
-            )));
-        }
-        notes
-    }
-
-    /// Lines of others that say something else for some, or add to ours.
-    fn others(&self) -> Vec<Note> {
-        let all = self.directives(self.own.as_deref(), &self.main);
-        let ours = |line: &&Directive| line.path == self.config.path.as_str();
-        let mut notes = Vec::new();
-        for line in all.iter().filter(|line| !ours(line)) {
-            let same_key = |setting: &&Setting| setting.key() == line.keyword;
-            let Some(setting) = self.config.settings.iter().find(same_key) else {
-                continue;
-            };
-            let says = format!("{} says `{} {}`", line.place(), setting.keyword, line.args);
-            match &line.condition {
-                Some(condition) if !line.args.eq_ignore_ascii_case(&setting.value()) => {
-                    notes.push(Note::warning(format!(
-                        "{says} for `Match {condition}`: there it stays so"
-                    )));
-                }
-                None if setting.is_cumulative() => {
-                    notes.push(Note::warning(format!("{says}: that counts as well")));
-                }
-                Some(_) | None => {}
-            }
-        }
-        notes
-    }
 }
 
-fn property(name: &str, before: String, after: String) -> Shown {
-    Shown::Property {
-        name: name.to_owned(),
-        before,
-        after,
-    }
+fn no_text(line: &Directive) -> Diff {
+    Diff::needs_human(
+        format!(
+            "{} must go, and that file is no plain text that could be edited",
+            line.place()
+        ),
+        "take the line away by hand",
+    )
 }
 
 fn named_by_host(line: &Directive) -> Diff {

@@ -170,7 +170,10 @@ pub(super) fn wanted(all: &[Directive], own: &str, ports: &[Port]) -> Wanted {
     let stale_ports = others("port").filter(|line| unasked(port_of(line)));
     let stale_addresses = others("listenaddress").filter(|line| unasked(listen(line).port));
     let stale = stale_ports.chain(stale_addresses).cloned().collect();
-    let mut lines: Vec<String> = ports.iter().map(|port| format!("Port {port}")).collect();
+    // Said twice, a port is bound twice: sshd complains, and a socket unit fails altogether.
+    let said: Vec<u16> = others("port").filter_map(port_of).collect();
+    let unsaid = ports.iter().filter(|port| !said.contains(port));
+    let mut lines: Vec<String> = unsaid.map(|port| format!("Port {port}")).collect();
     let theirs: Vec<Listen> = others("listenaddress").map(listen).collect();
     let ours = global(all, "listenaddress").filter(|line| line.path == own);
     let mut places: Vec<Listen> = Vec::new();
@@ -271,11 +274,7 @@ mod tests {
         assert_eq!(
             wanted_of(text, &[22, 2222]),
             (
-                vec![
-                    "Port 22".into(),
-                    "Port 2222".into(),
-                    "ListenAddress 10.0.0.1:2222".into()
-                ],
+                vec!["Port 2222".into(), "ListenAddress 10.0.0.1:2222".into()],
                 vec![]
             )
         );

@@ -1,0 +1,571 @@
+//! Ports and settings of sshd on real hosts, with sshd itself listening and with systemd listening for it:
+//! what is in effect, what of others stays, what is refused, and that it can be taken back at any moment.
+
+use std::fmt::Write as _;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use crate::operator::{Footprint, Operator, within};
+use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
+use holdfast::event::Fault;
+
+const PORTS: &str = r#"
+name: ports
+summary: Ports of sshd
+risk: low
+inputs:
+  ports: { type: list of port, default: [22] }
+steps:
+  - name: sshd listens there
+    guard: false
+    sshd_config: { drop_in: 00-holdfast-port.conf, ports: "{{ inputs.ports }}" }
+"#;
+
+const SETTINGS: &str = r"
+name: settings
+summary: Settings of sshd
+risk: low
+steps:
+  - name: sshd is strict
+    guard: false
+    sshd_config:
+      drop_in: 00-holdfast-test.conf
+      settings:
+        MaxAuthTries: 3
+        X11Forwarding: 'no'
+        Ciphers: [-3des-cbc, aes128-cbc]
+        RequiredRSASize: 2048
+      when_known: [RequiredRSASize]
+";
+
+/// sshd's own listeners, as `ADDRESS:PORT`.
+const LISTENERS: &str = r#"ss -Hltnp | awk '/"sshd"/ || /"systemd",pid=1,/ { print $4 }' | sort"#;
+
+/// What sshd makes of its files, also where a socket stands in for it.
+const EFFECTIVE: &str = "[ -d /run/sshd ] || made=yes; mkdir -p /run/sshd; sshd -T; [ -z \"${made-}\" ] || rmdir /run/sshd";
+
+#[track_caller]
+fn effective(host: &LabHost<'_>, keyword: &str) -> Vec<String> {
+    let all = host.sh(EFFECTIVE);
+    let value = |line: &str| Some(line.strip_prefix(keyword)?.strip_prefix(' ')?.to_owned());
+    let mut values: Vec<String> = all.lines().filter_map(value).collect();
+    values.sort();
+    values
+}
+
+/// All files of sshd, with owner, mode, times and content.
+const FOLDER: &str = "/etc/ssh";
+
+/// The releases, and two hosts whose sshd systemd listens for.
+fn everywhere() -> Vec<HostSpec> {
+    let service = Release::ALL.map(|release| HostSpec::new(release.name()).release(release));
+    let socket = [Release::Bookworm, Release::Trixie];
+    let socket = socket.map(|one| {
+        HostSpec::new(&format!("{}-socket", one.name()))
+            .release(one)
+            .socket()
+    });
+    service
+        .into_iter()
+        .chain(socket)
+        .map(|spec| spec.setup(Setup::Full))
+        .collect()
+}
+
+/// A session of the operator that stays open, and answers when it is asked.
+struct Session(Child);
+
+impl Session {
+    #[track_caller]
+    fn open(lab: &Lab, host: &LabHost<'_>) -> Self {
+        let mut command = lab.ssh("root", &host.name);
+        command.args(["touch /run/lab-open; cat >/run/lab-session"]);
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let session = Self(child.spawn().expect("ssh"));
+        within(Duration::from_secs(30), "the session", || {
+            host.exec(&["test", "-e", "/run/lab-open"]).status.success()
+        });
+        session
+    }
+
+    /// What is written into it still arrives on the host.
+    #[track_caller]
+    fn is_alive(&mut self, host: &LabHost<'_>) {
+        let input = self.0.stdin.as_mut().expect("a pipe");
+        std::io::Write::write_all(input, b"still here\n").expect("the session is open");
+        within(
+            Duration::from_secs(30),
+            "a word through the old session",
+            || {
+                host.exec(&["grep", "-q", "still here", "/run/lab-session"])
+                    .status
+                    .success()
+            },
+        );
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+/// Takes the only change of the last run back, as the guard and a rollback do.
+#[track_caller]
+fn undo(host: &LabHost<'_>, at_boot: &str) {
+    host.sh(&format!(
+        r#"run=$(dirname $(dirname $(dirname $(grep -l hf_undo_sshd /var/lib/holdfast/runs/*/1/1/undo.json | sort | tail -n 1))))
+        HF_NONCE=x HF_RUN=$run HF_STEP=1 HF_SAVE=$run/1/1 HF_INPUT=$run/1/1/input HF_AT_BOOT={at_boot} sh -c '
+            LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+            . "$HF_RUN/lib.sh"
+            main=-
+            if [ -e "$HF_SAVE/main" ]; then main=/etc/ssh/sshd_config; fi
+            hf_undo_sshd /etc/ssh/sshd_config.d/00-holdfast-port.conf $main' 3>/dev/null"#
+    ));
+}
+
+#[track_caller]
+fn logs_in(lab: &Lab, host: &LabHost<'_>, port: u16) {
+    let mut command = lab.ssh("root", &host.name);
+    // A port of its own is a name of its own in known_hosts; the key is the same.
+    let alias = format!("HostKeyAlias={}", host.name);
+    let status = command
+        .args(["-p", &port.to_string(), "-o", &alias, "true"])
+        .status();
+    assert!(
+        status.expect("ssh").success(),
+        "{}: no login on {port}",
+        host.name
+    );
+}
+
+#[test]
+fn a_second_port_opens_the_first_one_goes_and_sessions_stay() {
+    let lab = Lab::new("sshd-ports");
+    let hosts = lab.boot_all(everywhere());
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("ports", PORTS);
+    for host in &hosts {
+        // The first login starts the daemon behind a socket.
+        logs_in(&lab, host, 22);
+    }
+    let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
+    let both = ["run", "ports", "-e", "ports=22,2222"];
+    operator.run(&[&both[..], &["--dry-run"]].concat()).exits(0);
+    for (host, before) in hosts.iter().zip(&before) {
+        before.is_that_of(host);
+    }
+    let start: Vec<_> = hosts
+        .iter()
+        .map(|host| (host.snapshot(FOLDER), host.sh(LISTENERS)))
+        .collect();
+    let mut sessions: Vec<Session> = hosts.iter().map(|host| Session::open(&lab, host)).collect();
+
+    operator.run(&[&both[..], &["--yes"]].concat()).exits(0);
+    for host in &hosts {
+        logs_in(&lab, host, 22);
+        logs_in(&lab, host, 2222);
+        assert_eq!(
+            host.sh(LISTENERS).lines().collect::<Vec<_>>(),
+            ["0.0.0.0:22", "0.0.0.0:2222", "[::]:22", "[::]:2222"],
+            "{}",
+            host.name
+        );
+    }
+    let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
+    let again = operator.run(&[&both[..], &["--yes"]].concat());
+    again.exits(0);
+    for (host, before) in hosts.iter().zip(&before) {
+        again.nothing_to_do(&host.name);
+        before.is_that_of(host);
+    }
+    for (host, (folder, listeners)) in hosts.iter().zip(&start) {
+        undo(host, "");
+        assert_eq!(host.sh(LISTENERS), *listeners, "{}", host.name);
+        assert_no_difference(host, folder);
+        undo(host, "");
+        assert_eq!(host.sh(LISTENERS), *listeners, "{}: twice", host.name);
+    }
+
+    // The other way: straight to the new port. The connection that did it lives on.
+    operator
+        .run(&["run", "ports", "--yes", "-e", "ports=2222"])
+        .exits(0);
+    for (host, session) in hosts.iter().zip(&mut sessions) {
+        assert_eq!(
+            host.sh(LISTENERS).lines().collect::<Vec<_>>(),
+            ["0.0.0.0:2222", "[::]:2222"],
+            "{}",
+            host.name
+        );
+        logs_in(&lab, host, 2222);
+        session.is_alive(host);
+    }
+    facts_say_2222(&lab, &operator, &hosts);
+    for (host, (folder, _)) in hosts.iter().zip(&start) {
+        undo(host, "yes");
+        assert_no_difference(host, folder);
+        assert!(
+            host.sh(LISTENERS).contains(":2222"),
+            "{}: nothing is started at boot",
+            host.name
+        );
+        host.reboot();
+        logs_in(&lab, host, 22);
+    }
+}
+
+/// The files are as they were; the folder's own time tells that something was there in between.
+#[track_caller]
+fn assert_no_difference(host: &LabHost<'_>, folder: &crate::support::lab::Snapshot) {
+    let differences = folder.differences(&host.snapshot(FOLDER));
+    let real: Vec<&String> = differences
+        .iter()
+        .filter(|line| {
+            !line.contains("\t")
+                && !line.starts_with("~ ./sshd_config.d: ")
+                && !line.starts_with("~ .: ")
+        })
+        .collect();
+    assert!(real.is_empty(), "{}: {real:?}", host.name);
+}
+
+#[track_caller]
+fn facts_say_2222(lab: &Lab, operator: &Operator<'_>, hosts: &[LabHost<'_>]) {
+    let mut inventory = String::from("hosts:\n");
+    for host in hosts {
+        let _ = writeln!(inventory, "  {}: {{ port: 2222 }}", host.name);
+    }
+    operator.inventory(&inventory);
+    let known = std::fs::read_to_string(lab.known_hosts()).expect("known hosts");
+    let moved = known.lines().map(|line| {
+        let (names, key) = line.split_once(' ').expect("names and a key");
+        let names: Vec<String> = names
+            .split(',')
+            .map(|name| format!("[{name}]:2222"))
+            .collect();
+        format!("{} {key}\n", names.join(","))
+    });
+    let moved: String = moved.collect();
+    std::fs::write(lab.known_hosts(), known + &moved).expect("known hosts");
+    operator.runbook(
+        "facts",
+        "name: facts\nsummary: Facts\nrisk: low\nsteps:\n  - name: They are written down\n    file: \
+         { path: /run/lab-facts, content: \"{{ facts.sshd.ports | join(' ') }} {{ facts.sshd.mode }}\\n\" }\n",
+    );
+
+    for host in hosts {
+        host.sh("rm -f /run/lab-facts");
+    }
+    operator.run(&["run", "facts", "--yes"]).exits(0);
+    for host in hosts {
+        let mode = if host.name.ends_with("-socket") {
+            "socket"
+        } else {
+            "service"
+        };
+        let read = host.exec(&["cat", "/run/lab-facts"]);
+        assert_eq!(
+            String::from_utf8_lossy(&read.stdout),
+            format!("2222 {mode}\n"),
+            "{}",
+            host.name
+        );
+    }
+}
+
+/// What stands on a host when we come, with what others made of sshd's files.
+const INHERITED: &str = r#"
+    printf 'Include /etc/ssh/sshd_config.d/*.conf\nPort 22\nListenAddress 10.77.0.%s:22\nListenAddress ::\nUsePAM yes\nSubsystem sftp /usr/lib/openssh/sftp-server\nX11Forwarding yes\nMatch User nosudo\n  X11Forwarding yes\n  MaxAuthTries 9' "$(cat /usr/lib/lab/address)" >/etc/ssh/sshd_config
+    printf 'PasswordAuthentication yes\r\nMaxAuthTries 5\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf
+    printf 'Port 24\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf.bak
+    chmod 0640 /etc/ssh/sshd_config
+    systemctl reload ssh"#;
+
+#[test]
+fn what_others_wrote_stays_byte_for_byte_and_the_effective_values_are_ours() {
+    let lab = Lab::new("sshd-others");
+    let hosts = lab.boot_releases(Setup::Full);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("ports", PORTS);
+    operator.runbook("settings", SETTINGS);
+    let contents = "cd /etc/ssh; sha256sum sshd_config sshd_config.d/50*; stat -c '%a %U %Y %n' sshd_config sshd_config.d/50*";
+    for host in &hosts {
+        host.sh(INHERITED);
+    }
+    let before: Vec<String> = hosts.iter().map(|host| host.sh(contents)).collect();
+    let told = operator.run(&["run", "settings", "--yes"]);
+    told.exits(0)
+        .says("/etc/ssh/sshd_config line 9 says `X11Forwarding yes` for `Match User nosudo`");
+    operator
+        .run(&["run", "ports", "--yes", "-e", "ports=22,2222"])
+        .exits(0);
+    for (host, before) in hosts.iter().zip(&before) {
+        let name = &host.name;
+        assert_eq!(host.sh(contents), *before, "{name}");
+        assert_eq!(effective(host, "maxauthtries"), ["3"], "{name}");
+        assert_eq!(effective(host, "x11forwarding"), ["no"], "{name}");
+        assert!(!effective(host, "ciphers")[0].contains("cbc"), "{name}");
+        assert_eq!(
+            effective(host, "listenaddress"),
+            own_address(host, &[22, 2222]),
+            "{name}"
+        );
+        let known = host.release != Release::Bullseye;
+        assert_eq!(
+            effective(host, "requiredrsasize").len(),
+            usize::from(known),
+            "{name}"
+        );
+    }
+    let again = operator.run(&["run", "settings", "--yes"]);
+    again.exits(0).nothing_to_do("bullseye");
+
+    // Port 22 goes: now the two lines of the main file that say it are in the way, and no other.
+    operator
+        .run(&["run", "ports", "--yes", "-e", "ports=2222"])
+        .exits(0);
+    for host in &hosts {
+        let name = &host.name;
+        assert_eq!(
+            effective(host, "listenaddress"),
+            own_address(host, &[2222]),
+            "{name}"
+        );
+        assert_eq!(
+            host.sh("stat -c %a /etc/ssh/sshd_config"),
+            "640\n",
+            "{name}"
+        );
+        let gone = "sed 's/^# Holdfast, for 00-holdfast-port.conf: //' /etc/ssh/sshd_config | sha256sum | cut -c 1-64";
+        let main = before[position(host, &hosts)].split(' ').next();
+        assert_eq!(Some(host.sh(gone).trim()), main, "{name}");
+        undo(host, "");
+        assert_eq!(host.sh(contents), before[position(host, &hosts)], "{name}");
+        assert_eq!(
+            host.sh(LISTENERS).lines().collect::<Vec<_>>(),
+            own_address(host, &[22, 2222]),
+            "{name}"
+        );
+    }
+}
+
+/// The address of the host and every IPv6 address, with these ports.
+fn own_address(host: &LabHost<'_>, ports: &[u16]) -> Vec<String> {
+    let addresses = [host.v4(), "[::]".to_owned()];
+    let spots = addresses
+        .iter()
+        .flat_map(|address| ports.iter().map(move |port| format!("{address}:{port}")));
+    spots.collect()
+}
+
+fn position(host: &LabHost<'_>, hosts: &[LabHost<'_>]) -> usize {
+    hosts
+        .iter()
+        .position(|one| one.name == host.name)
+        .expect("a host")
+}
+
+#[test]
+fn a_taken_port_and_a_dead_drop_in_are_refused_before_anything_is_touched() {
+    let lab = Lab::new("sshd-refused");
+    let specs = ["four", "six", "include", "foreign", "socket", "unknown"]
+        .map(|name| HostSpec::new(name).setup(Setup::Full));
+    let hosts = lab.boot_all(
+        specs
+            .map(|spec| {
+                if spec.name == "socket" {
+                    spec.socket()
+                } else {
+                    spec
+                }
+            })
+            .into(),
+    );
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("ports", PORTS);
+    operator.runbook(
+        "unknown",
+        &SETTINGS
+            .replace("MaxAuthTries: 3", "NoSuchKeyword: 3")
+            .replace("name: settings", "name: unknown"),
+    );
+    let listen = |six: &str, address: &str| {
+        format!(
+            "setsid perl -MSocket=:all -e 'socket(S, AF_INET{six}, SOCK_STREAM, 0); setsockopt(S, IPPROTO_IPV6, IPV6_V6ONLY, 1) if \"{six}\"; \
+             bind(S, {address}) or die; listen(S, 5); $0 = \"squatter\"; sleep 600' >/dev/null 2>&1 & sleep 0.5"
+        )
+    };
+    hosts[0].sh(&listen("", "pack_sockaddr_in(2222, INADDR_ANY)"));
+    hosts[1].sh(&listen("6", "pack_sockaddr_in6(2222, IN6ADDR_ANY)"));
+    hosts[2].sh("sed -i '/^Include/d' /etc/ssh/sshd_config");
+    hosts[3].sh("echo 'Port 22' >/etc/ssh/sshd_config.d/50-cloud-init.conf");
+    hosts[4].sh(&listen("6", "pack_sockaddr_in6(2222, IN6ADDR_ANY)"));
+    logs_in(&lab, &hosts[4], 22);
+    let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
+    let refused = |ports: &str, host: &LabHost<'_>, status: i32, why: &str| {
+        let told = operator.run(&["run", "ports", "--yes", "-e", ports, "-l", &host.name]);
+        told.exits(status).says(why);
+    };
+    refused(
+        "ports=22,2222",
+        &hosts[0],
+        3,
+        "port 2222 is taken: squatter listens on 0.0.0.0",
+    );
+    refused(
+        "ports=22,2222",
+        &hosts[1],
+        3,
+        "port 2222 is taken: squatter listens on [::]",
+    );
+    refused("ports=22,2222", &hosts[2], 3, "no Include");
+    refused(
+        "ports=2222",
+        &hosts[3],
+        9,
+        "/etc/ssh/sshd_config.d/50-cloud-init.conf line 1 says `Port 22`",
+    );
+    refused(
+        "ports=22,2222",
+        &hosts[4],
+        3,
+        "port 2222 is taken: squatter listens on [::]",
+    );
+    let told = operator.run(&["run", "unknown", "--yes", "-l", "unknown"]);
+    told.exits(3).says("does not know NoSuchKeyword");
+    for (host, before) in hosts.iter().zip(&before) {
+        before.is_that_of(host);
+    }
+}
+
+/// What a program that is killed in the middle leaves is found, and made up for or taken back.
+#[test]
+fn an_act_that_dies_in_the_middle_is_taken_back_and_a_port_that_is_lost_in_the_reload_too() {
+    let lab = Lab::new("sshd-faults");
+    let specs = ["service", "socket"].map(|name| HostSpec::new(name).setup(Setup::Full));
+    let hosts = lab.boot_all(
+        specs
+            .map(|spec| {
+                if spec.name == "socket" {
+                    spec.socket()
+                } else {
+                    spec
+                }
+            })
+            .into(),
+    );
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("ports", PORTS);
+    for host in &hosts {
+        let folder = host.snapshot(FOLDER);
+        let listeners = host.sh(LISTENERS);
+        // systemctl hangs: the act has written the file and gets no further.
+        host.sh("printf '#!/bin/sh\\ncase \"$*\" in *reload*) touch /run/lab-hangs; sleep 30;; esac\\nexec /usr/bin/systemctl \"$@\"\\n' >/usr/local/bin/systemctl; chmod 755 /usr/local/bin/systemctl");
+        let running = operator.start(&[
+            "run",
+            "ports",
+            "--yes",
+            "-e",
+            "ports=22,2222",
+            "-l",
+            &host.name,
+        ]);
+        within(Duration::from_mins(1), "the reload", || {
+            host.exec(&["test", "-e", "/run/lab-hangs"])
+                .status
+                .success()
+        });
+        running.kill();
+        host.sh("rm /usr/local/bin/systemctl; for pid in $(pgrep -f 'step[.]sh'); do kill -KILL $pid || :; done");
+        assert_eq!(host.sh(LISTENERS), listeners, "{}", host.name);
+        let shown = operator.run(&[
+            "run",
+            "ports",
+            "--dry-run",
+            "-e",
+            "ports=22,2222",
+            "-l",
+            &host.name,
+        ]);
+        shown.exits(0).says("does not go by its files yet");
+        undo(host, "");
+        assert_no_difference(host, &folder);
+        assert_eq!(host.sh(LISTENERS), listeners, "{}", host.name);
+
+        // Somebody takes the port after the last look: sshd cannot have it, and is as it was.
+        host.sh("printf '#!/bin/sh\\ncase \"$*\" in *reload*) touch /run/lab-go; sleep 1;; esac\\nexec /usr/bin/systemctl \"$@\"\\n' >/usr/local/bin/systemctl; chmod 755 /usr/local/bin/systemctl; rm -f /run/lab-go");
+        host.sh("setsid sh -c 'until [ -e /run/lab-go ]; do sleep 0.05; done; exec perl -MSocket=:all -e \"socket(S, AF_INET, SOCK_STREAM, 0); bind(S, pack_sockaddr_in(2222, INADDR_ANY)) or die; listen(S, 5); sleep 600\"' >/dev/null 2>&1 &");
+        let told = operator.run(&[
+            "run",
+            "ports",
+            "--yes",
+            "-e",
+            "ports=2222",
+            "-l",
+            &host.name,
+        ]);
+        host.sh("rm /usr/local/bin/systemctl");
+        told.exits(3).stopped(&host.name, Fault::Failed);
+        told.says("sshd is as it was again");
+        assert_no_difference(host, &folder);
+        assert_eq!(host.sh(LISTENERS), listeners, "{}", host.name);
+        logs_in(&lab, host, 22);
+    }
+}
+
+#[test]
+fn a_port_is_never_missing_while_another_opens() {
+    use crate::support::lab::{OPERATOR_V4, Outcome, Target};
+    let lab = Lab::new("sshd-gap");
+    let specs = ["service", "socket"].map(|name| {
+        HostSpec::new(name)
+            .setup(Setup::Full)
+            .release(Release::Bookworm)
+    });
+    let hosts = lab.boot_all(
+        specs
+            .map(|spec| {
+                if spec.name == "socket" {
+                    spec.socket()
+                } else {
+                    spec
+                }
+            })
+            .into(),
+    );
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("ports", PORTS);
+    for host in &hosts {
+        // Unfinished logins fill sshd up; what counts here is whether the port is open.
+        host.sh("echo 'MaxStartups 1000' >/etc/ssh/sshd_config.d/90-lab.conf; systemctl reload ssh 2>/dev/null || :");
+    }
+    for host in &hosts {
+        let prober = lab.probe(&[Target::new(OPERATOR_V4, host, 22)]);
+        operator
+            .run(&[
+                "run",
+                "ports",
+                "--yes",
+                "-e",
+                "ports=22,2222",
+                "-l",
+                &host.name,
+            ])
+            .exits(0);
+        let attempts = prober.stop();
+        let refused = attempts.count(0, &Outcome::Refused);
+        let all = attempts.of(0).count();
+        // Both sshd and systemd close their sockets before they open them anew: some milliseconds.
+        assert!(
+            all > 50 && refused * 20 < all,
+            "{}: {refused} of {all} refused",
+            host.name
+        );
+    }
+}
