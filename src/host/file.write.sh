@@ -31,6 +31,8 @@ hf_put_file() (
 hf_undo_file() (
 	hf_real=$1 hf_how=$2
 	[ -e "$HF_SAVE/saved" ] || return 0
+	# A folder that went with all that was in it, such as the home of a user: there is no file, as before.
+	if [ ! -d "${hf_real%/*}/" ] && grep -qx absent "$HF_SAVE/saved"; then return 0; fi
 	hf_file_enter "$hf_real" || return 1
 	hf_file_put_back
 )

@@ -90,22 +90,18 @@ hf_keys_sshd() {
 
 # hf_session_key USER: how this connection was let in, by what sshd logged: `key=SHA256:…` (of a certificate the
 # key of its authority), `method=WORD`, or `session=local`. No line: the log does not say.
+# shellcheck disable=SC2034 # hf_login_evidence takes these names
 hf_session_key() {
-	hf_connection=${HF_CONNECTION:-${SSH_CONNECTION:-}}
-	if [ -z "$hf_connection" ]; then
+	IFS=' ' read -r hf_addr hf_port hf_laddr hf_lport <<-LINE
+		${HF_CONNECTION:-${SSH_CONNECTION:-}}
+	LINE
+	if [ -z "$hf_addr" ]; then
 		echo session=local
 		return 0
 	fi
-	hf_from=${hf_connection%% *}
-	hf_connection=${hf_connection#* }
-	hf_from=" from $hf_from port ${hf_connection%% *} "
-	hf_accepted=$(timeout 20 journalctl -q --no-pager -o cat -n 20000 _COMM=sshd + _COMM=sshd-session 2>/dev/null |
-		grep -F "Accepted " | grep -F "$hf_from" | tail -n 1)
-	if [ -z "$hf_accepted" ]; then
-		hf_accepted=$(grep -hF "$hf_from" /var/log/auth.log /var/log/secure 2>/dev/null | grep -F 'Accepted ' | tail -n 1)
-	fi
+	hf_session_user=$1
+	hf_accepted=$(hf_login_evidence)
 	[ -n "$hf_accepted" ] || return 0
-	hf_accepted=${hf_accepted#*Accepted }
 	printf 'method=%s\n' "${hf_accepted%% *}"
 	case $hf_accepted in
 	*SHA256:*)

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod bare;
 mod cron;
 mod exits;
@@ -24,5 +25,9 @@ mod operator;
 mod other_port;
 mod poisoned;
 mod refresh;
+mod sysctl;
+mod units;
 mod ssh_hardening;
 mod ufw_kind;
+mod unattended;
+mod undoing;

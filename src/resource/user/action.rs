@@ -58,16 +58,10 @@ pub(super) fn creation(user: &User, look: &Look) -> Change {
     if !groups.is_empty() {
         argv.extend(["-G", &groups]);
     }
-    if user.locked == Some(true) {
-        argv.extend(["-e", EXPIRED]);
-    }
     argv.push(name);
     let mut shown = vec![run(&argv), property("shell", "", &shell)];
     shown.push(property("home", "", &home));
     shown.extend((!groups.is_empty()).then(|| property("groups", "", &groups)));
-    if user.locked == Some(true) {
-        shown.push(property("locked", "", "yes"));
-    }
     let made = if user.makes_home() { &home } else { "-" };
     let undo = Undo::Call(Call::new("hf_undo_account", [name, made]));
     let act = call("hf_create_user", [name, made], &argv);
@@ -76,6 +70,14 @@ pub(super) fn creation(user: &User, look: &Look) -> Change {
         home: home.clone(),
     };
     Change::new(format!("create user {name}"), shown, act, undo).giving([gives])
+}
+
+/// The lock of a new account. useradd ignores `-e` for a system account; a new account has no password.
+pub(super) fn lock_of_new(user: &User) -> Change {
+    let name = user.name.as_str();
+    let argv = ["usermod", "-e", EXPIRED, name];
+    let shown = vec![property("locked", "no", "yes"), run(&argv)];
+    change(format!("lock user {name}"), name, shown, &argv)
 }
 
 pub(super) fn amendment(user: &User, account: &Account, amendment: &Amendment) -> Change {

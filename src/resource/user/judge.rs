@@ -55,8 +55,10 @@ fn create(user: &User, look: &Look, shell_there: bool, known: &Known) -> Diff {
             user.name
         )));
     }
-    let change = action::creation(user, look).expecting(user.probes());
-    Diff::of(vec![change]).after(step).with_notes(notes)
+    let creation = action::creation(user, look).expecting(user.probes());
+    let lock = (user.locked == Some(true)).then(|| action::lock_of_new(user));
+    let changes = [creation].into_iter().chain(lock).collect();
+    Diff::of(changes).after(step).with_notes(notes)
 }
 
 fn remove(user: &User, look: &Look, account: &Account, known: &Known) -> Diff {
