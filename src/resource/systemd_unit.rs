@@ -220,6 +220,10 @@ impl SystemdUnit {
     }
 }
 
+#[expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "systemd tells them apart"
+)]
 fn wrong_drop_in(name: &str) -> Option<Diagnostic> {
     let odd = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
     let bad = name.contains(odd) || name.starts_with(['.', '-']) || name.len() > 200;
@@ -234,7 +238,7 @@ fn check(node: &Node, out: &mut Diagnostics) {
     check_one_content(&SHAPE, node, out);
     let drop_in = SHAPE
         .text(node, "drop_in")
-        .filter(|name| name.is_constant());
+        .filter(super::super::template::Text::is_constant);
     if let Some(name) = drop_in
         && let Some(wrong) = wrong_drop_in(name.text.trim())
     {

@@ -88,7 +88,7 @@ steps:
 "#;
 
 /// Nothing can take this back.
-const FOREVER: &str = r#"name: forever
+const FOREVER: &str = r"name: forever
 summary: Cannot be undone
 why: for a test
 risk: high
@@ -96,7 +96,7 @@ steps:
   - name: Something is gone for ever
     guard: true
     command: {argv: [touch, /etc/holdfast-slow], creates: /etc/holdfast-slow}
-"#;
+";
 
 /// New connections to port 22 are dropped; those that are open go on.
 const DEAF: &str = r#"name: deaf

@@ -72,6 +72,10 @@ fn new_properties(user: &str, path: &str, plan: &Put) -> Vec<Shown> {
     shown
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all that is known of a file of keys meets here"
+)]
 pub(super) fn change(
     wanted: &AuthorizedKeys,
     look: &Look,

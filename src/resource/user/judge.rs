@@ -114,7 +114,7 @@ fn amend(
         return Ok(diff);
     }
     let no_login = |shell: &&String| !lets_in(shell);
-    if amendment.shell.as_ref().filter(no_login).is_some()
+    if amendment.shell.as_ref().as_ref().is_some_and(no_login)
         && let Some(diff) = spared(user, account, "a shell that lets nobody in")
     {
         return Ok(diff);
