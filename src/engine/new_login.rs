@@ -112,7 +112,7 @@ impl Logins {
 
 impl Way {
     /// The same host by another port, under the key that it is known by now.
-    async fn on_port(&self, port: Option<Port>) -> Self {
+    pub(super) async fn on_port(&self, port: Option<Port>) -> Self {
         let Some(port) = port.filter(|port| self.host.port != Some(*port)) else {
             return Self {
                 host: self.host.clone(),

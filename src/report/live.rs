@@ -211,7 +211,7 @@ impl LiveHost {
         let time = match self.guard {
             Some((from, limit)) => {
                 let left = limit.saturating_sub(millis(from, now) / 1000);
-                format!("  restores itself in {}", seconds(left))
+                format!("  guard {}", seconds(left))
             }
             None if since >= LONG => format!("  {}", seconds(since / 1000)),
             None => String::new(),
