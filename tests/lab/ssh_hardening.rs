@@ -184,27 +184,10 @@ fn where_we_have_a_key_passwords_go_and_a_second_run_has_nothing_to_do() {
     let [eleven, twelve, thirteen] = &hosts[..] else {
         panic!("three releases")
     };
-    // What looks like a lockout and is none.
-    eleven.sh(
-        "install -D -m 0644 /home/ops/.ssh/authorized_keys /etc/ssh/keys/ops; rm /home/ops/.ssh/authorized_keys
-        printf 'AuthorizedKeysFile /etc/ssh/keys/%%u\n' >/etc/ssh/sshd_config.d/50-lab.conf; systemctl reload ssh",
-    );
-    twelve.sh("printf '\nMatch User needpw\nPasswordAuthentication yes' >>/etc/ssh/sshd_config; systemctl reload ssh");
-    thirteen.sh("usermod -p '*' ops; passwd -l ops; chmod 0775 /home/ops /home/ops/.ssh; chmod 0664 /home/ops/.ssh/authorized_keys");
+    look_like_lockouts(eleven, twelve, thirteen);
     let operator = Operator::new(&lab, "operator", &hosts);
     reached_as(&operator, &hosts, "ops");
-
-    let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
-    let shown = harden(&operator, &["--dry-run"]);
-    shown.exits(0).says("PasswordAuthentication: yes → no");
-    for (host, before) in hosts.iter().zip(&before) {
-        before.is_that_of(host);
-        assert!(
-            without_key(&lab, "ops", host).ends_with("(publickey,password)."),
-            "{}",
-            host.name
-        );
-    }
+    shows_what_it_will_do(&lab, &operator, &hosts);
     let keys = hosts
         .iter()
         .map(|host| host.sh("cat /etc/ssh/ssh_host_*_key.pub"));
@@ -239,7 +222,12 @@ fn where_we_have_a_key_passwords_go_and_a_second_run_has_nothing_to_do() {
     }
     operator.run(&["verify", "ssh-hardening"]).exits(0);
 
-    // Passwords again, by somebody else's hand: `verify` does not call it hardened.
+    passwords_come_back(&operator, twelve);
+}
+
+/// By somebody else's hand: `verify` does not call that hardened.
+#[track_caller]
+fn passwords_come_back(operator: &Operator<'_>, twelve: &LabHost<'_>) {
     twelve.sh("printf 'PasswordAuthentication yes\n' >/etc/ssh/sshd_config.d/00-a.conf; systemctl reload ssh");
     let drifted = operator.run(&["verify", "ssh-hardening", "-l", "bookworm"]);
     assert_ne!(drifted.status, 0, "{}", drifted.all());
@@ -252,6 +240,32 @@ fn where_we_have_a_key_passwords_go_and_a_second_run_has_nothing_to_do() {
         matches!(no, Proof::No { seen } if seen.contains("publickey, password")),
         "{no:?}"
     );
+}
+
+/// Keys elsewhere, a Match block, a locked account with files that its own group may write.
+#[track_caller]
+fn look_like_lockouts(eleven: &LabHost<'_>, twelve: &LabHost<'_>, thirteen: &LabHost<'_>) {
+    eleven.sh(
+        "install -D -m 0644 /home/ops/.ssh/authorized_keys /etc/ssh/keys/ops; rm /home/ops/.ssh/authorized_keys
+        printf 'AuthorizedKeysFile /etc/ssh/keys/%%u\n' >/etc/ssh/sshd_config.d/50-lab.conf; systemctl reload ssh",
+    );
+    twelve.sh("printf '\nMatch User needpw\nPasswordAuthentication yes' >>/etc/ssh/sshd_config; systemctl reload ssh");
+    thirteen.sh("usermod -p '*' ops; passwd -l ops; chmod 0775 /home/ops /home/ops/.ssh; chmod 0664 /home/ops/.ssh/authorized_keys");
+}
+
+#[track_caller]
+fn shows_what_it_will_do(lab: &Lab, operator: &Operator<'_>, hosts: &[LabHost<'_>]) {
+    let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
+    let shown = harden(operator, &["--dry-run"]);
+    shown.exits(0).says("PasswordAuthentication: yes → no");
+    for (host, before) in hosts.iter().zip(&before) {
+        before.is_that_of(host);
+        assert!(
+            without_key(lab, "ops", host).ends_with("(publickey,password)."),
+            "{}",
+            host.name
+        );
+    }
 }
 
 /// The values in effect, and what was seen from outside.
