@@ -84,7 +84,11 @@ pub(super) fn render(scope: &Scope, node: &Node) -> Result<Ban, Diagnostic> {
         read.push(address(text)?);
     }
     if read.is_empty() {
-        read.extend(DEFAULT.iter().filter_map(|text| text.parse::<IpAddr>().ok()));
+        read.extend(
+            DEFAULT
+                .iter()
+                .filter_map(|text| text.parse::<IpAddr>().ok()),
+        );
     }
     Ok(Ban {
         jail: jail.to_string(),
