@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Source};
+use crate::engine::GuardTerms;
 use crate::value::{Duration, ValueError};
 use crate::yaml;
 
@@ -128,6 +129,35 @@ pub(super) struct Connections {
     /// Seconds for connecting to a host
     #[arg(long, env = "HOLDFAST_CONNECT_TIMEOUT", default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(super) connect_timeout: u16,
+}
+
+/// How changes that can cut us off are guarded.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Guard")]
+pub(super) struct Guard {
+    /// How long a host waits for a new login before it takes guarded changes back, from 10s to 1h
+    #[arg(long, env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = guard_time)]
+    pub(super) guard_time: Duration,
+    /// Make changes that cannot be taken back in guarded steps too
+    #[arg(
+        long,
+        env = "HOLDFAST_ACCEPT_IRREVERSIBLE",
+        conflicts_with = "unattended"
+    )]
+    pub(super) accept_irreversible: bool,
+    /// Perform no step: arm the guard, go away, and see the host restore itself
+    #[arg(long, env = "HOLDFAST_REHEARSE_GUARD", conflicts_with_all = ["dry_run", "unattended"])]
+    pub(super) rehearse_guard: bool,
+}
+
+impl Guard {
+    /// The same for the engine.
+    pub(super) fn terms(&self) -> GuardTerms {
+        GuardTerms {
+            time: self.guard_time.get(),
+            accept_irreversible: self.accept_irreversible,
+        }
+    }
 }
 
 /// Shorter than this no login can be made; longer than that nobody waits for a host that is cut off.

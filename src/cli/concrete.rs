@@ -28,6 +28,7 @@ pub(super) fn concrete(
         accept_change: false,
         tags: Vec::new(),
         guard: GuardTerms::default(),
+        rehearse: false,
         answers: BTreeMap::new(),
     };
     let links = setup::links(connections)?;

@@ -91,26 +91,12 @@ async fn drive(
     let control = job.ssh.control.clone();
     let signals = tokio::spawn(signals::listen(stop, job.events.clone(), control));
     job.events.tell(started(&job, &intent));
-    let loading = {
-        let (job, intent) = (job.clone(), intent.loading());
-        tokio::task::spawn_blocking(move || feed::load(&job, &intent))
-    };
-    let loading = unless_stopped(job.stop.clone(), loading);
-    let (data, connected) = tokio::join!(loading, job.connect());
-    let refused = match usable(data) {
-        Ok(feed) => {
-            let surveyed = job.survey(connected, feed.value.clone()).await;
-            let agreed = carry_out(&job, &intent, (&teller, &mut questions), surveyed).await;
-            // A list that a person said no to is not what the next one is measured by.
-            if agreed && let Err(error) = feed.keep() {
-                complain(&format!("warning: {error}"));
-            }
-            None
-        }
-        Err(Without { fault, why, exit }) => {
-            job.abandon(connected, fault, &why).await;
-            Some(exit)
-        }
+    let refused = if intent.rehearse {
+        let connected = job.connect().await;
+        job.rehearse(connected).await;
+        None
+    } else {
+        perform(&job, &intent, (&teller, &mut questions)).await
     };
     let exit = exit_of(&job, intent.due, refused);
     let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -129,6 +115,35 @@ async fn drive(
             exit.worse(Exit::Failed)
         }
         Err(_) => exit.worse(Exit::Failed),
+    }
+}
+
+/// Survey, question, steps and proof; the exit code that refused data asks for.
+async fn perform(
+    job: &Arc<Job>,
+    intent: &Intent,
+    (teller, questions): (&Teller, &mut UnboundedReceiver<Question>),
+) -> Option<Exit> {
+    let loading = {
+        let (job, intent) = (job.clone(), intent.loading());
+        tokio::task::spawn_blocking(move || feed::load(&job, &intent))
+    };
+    let loading = unless_stopped(job.stop.clone(), loading);
+    let (data, connected) = tokio::join!(loading, job.connect());
+    match usable(data) {
+        Ok(feed) => {
+            let surveyed = job.survey(connected, feed.value.clone()).await;
+            let agreed = carry_out(job, intent, (teller, questions), surveyed).await;
+            // A list that a person said no to is not what the next one is measured by.
+            if agreed && let Err(error) = feed.keep() {
+                complain(&format!("warning: {error}"));
+            }
+            None
+        }
+        Err(Without { fault, why, exit }) => {
+            job.abandon(connected, fault, &why).await;
+            Some(exit)
+        }
     }
 }
 
@@ -185,7 +200,11 @@ fn started(job: &Job, intent: &Intent) -> EventKind {
         run: job.card.run.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         runbook: job.runbook.name.to_string(),
-        summary: job.runbook.summary.clone(),
+        summary: if intent.rehearse {
+            "a rehearsal of the guard; none of its steps is performed".to_owned()
+        } else {
+            job.runbook.summary.clone()
+        },
         digest: digest(&job.runbook),
         mode: intent.mode,
         unattended: intent.unattended,

@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::GuardTerms;
 use crate::event::Mode;
 use crate::runbook;
-use crate::value::{Duration, Name};
+use crate::value::Name;
 
 /// Flags of `run`.
 #[derive(Debug, clap::Args)]
@@ -41,16 +41,6 @@ pub(super) struct Args {
     /// Accept published data that changed more than its guard allows, after a look at the difference
     #[arg(long, env = "HOLDFAST_ACCEPT_CHANGE", conflicts_with = "unattended")]
     accept_change: bool,
-    /// How long a host waits for a new login before it takes guarded changes back, from 10s to 1h
-    #[arg(long, env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = args::guard_time)]
-    guard_time: Duration,
-    /// Make changes that cannot be taken back in guarded steps too
-    #[arg(
-        long,
-        env = "HOLDFAST_ACCEPT_IRREVERSIBLE",
-        conflicts_with = "unattended"
-    )]
-    accept_irreversible: bool,
     /// Only steps with one of these tags
     #[arg(
         short,
@@ -69,6 +59,8 @@ pub(super) struct Args {
         value_parser = answer
     )]
     answers: Vec<(String, bool)>,
+    #[command(flatten)]
+    guard: args::Guard,
     #[command(flatten)]
     selection: args::Selection,
     #[command(flatten)]
@@ -114,7 +106,7 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
     } else {
         Mode::Apply
     };
-    let ask = mode == Mode::Apply && !args.yes && !args.unattended;
+    let ask = mode == Mode::Apply && !args.yes && !args.unattended && !args.guard.rehearse_guard;
     if ask && !ask::can_ask() {
         return complain(
             "there is no terminal to ask on\n  hint: use --yes, --unattended or --dry-run",
@@ -131,10 +123,8 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
         },
         accept_change: args.accept_change,
         tags: args.tags.clone(),
-        guard: GuardTerms {
-            time: args.guard_time.get(),
-            accept_irreversible: args.accept_irreversible,
-        },
+        guard: args.guard.terms(),
+        rehearse: args.guard.rehearse_guard,
         answers: args.answers.iter().cloned().collect(),
     };
     match session::load(&args.files, &args.selection, name) {
@@ -164,6 +154,7 @@ pub(super) fn verify(args: &VerifyArgs, output: &args::Output) -> Exit {
         accept_change: false,
         tags: Vec::new(),
         guard: GuardTerms::default(),
+        rehearse: false,
         answers: BTreeMap::new(),
     };
     match session::load(&args.files, &args.selection, &args.runbook) {

@@ -29,6 +29,8 @@ pub(super) struct Intent {
     pub(super) tags: Vec<Name>,
     /// How guarded steps are guarded.
     pub(super) guard: GuardTerms,
+    /// Rehearse the guard and do nothing else.
+    pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
 }

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::new_login::{Logins, Way};
 use super::step::Done;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, interlude, recover, verify};
-use crate::change::{Change, Known, Timing, Verdict};
+use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::runbook::Rendered;
@@ -52,20 +51,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             return None;
         }
     };
-    let mut worker = Worker {
-        job: &job,
-        host: &host,
-        link,
-        steps: &rendered.steps,
-        known: Known::nothing(),
-        changes: 0,
-        way: Way {
-            host: host.clone(),
-            ssh: job.ssh.clone(),
-        },
-        logins: Logins::one(),
-        section: None,
-    };
+    let mut worker = Worker::new(&job, &host, link, &rendered.steps);
     let result = match perform_all(&mut worker, &plan).await {
         Err(stop) => {
             let stop = worker.taken_back(stop).await;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Connected, Job, Stop, elsewhere, pause};
+use super::{Connected, Job, Stop, earlier, elsewhere, interrupted, pause};
 use crate::change::Note;
 use crate::event::{EventKind, Fault, Mode};
 use crate::facts::{self, Facts};
 use crate::inventory::Host;
+use crate::probe::Answers;
 use crate::runbook::{Fit, Supported};
 use crate::transport::ReadHost;
 
@@ -27,10 +28,9 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
             host,
             link,
             facts,
-            elsewhere,
+            mut notes,
         }) => {
-            let mut notes = notes(&job, &facts, &link);
-            notes.extend(elsewhere);
+            notes.extend(self::notes(&job, &facts, &link));
             job.events.tell(EventKind::HostReached {
                 host: host.name.to_string(),
                 facts: Box::new(facts.clone()),
@@ -50,20 +50,22 @@ struct Reached {
     host: Host,
     link: ReadHost,
     facts: Facts,
-    /// It answered on another port than it should.
-    elsewhere: Option<Note>,
+    /// Guards of earlier runs, and a port that is not the one it should be.
+    notes: Vec<Note>,
 }
 
 async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
     // A dry run is useful even without root: it says what it could not read.
     let root_needed = job.mode != Mode::DryRun;
-    let opened = ReadHost::open(host, &job.ssh, root_needed, &facts::probes()).await;
-    let (host, link, answers, elsewhere) = match opened {
+    let mut first = facts::probes();
+    first.push(earlier::probe());
+    let opened = ReadHost::open(host, &job.ssh, root_needed, &first).await;
+    let (host, mut link, answers, elsewhere) = match opened {
         Ok((link, answers)) => (host.clone(), link, answers, None),
         Err(error) if error.fault() == Fault::Unreachable && stops(job).await => {
             return Err(interrupted());
         }
-        Err(error) => match elsewhere::find(job, host, root_needed, error).await? {
+        Err(error) => match elsewhere::find(job, host, (root_needed, &first), error).await? {
             elsewhere::Found {
                 host,
                 link,
@@ -72,17 +74,20 @@ async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
             } => (host, link, answers, Some(note)),
         },
     };
-    let now = jiff::Timestamp::now().as_second();
-    let facts = facts::parse(&answers, now)
-        .map_err(|error| Stop::new(Fault::Unsupported, error.to_string()));
-    let checked = facts.and_then(|facts| supported(job, &facts).map(|()| facts));
+    let checked = match earlier::settle(job, &host, &mut link, answers).await {
+        Ok((answers, notes)) => read(job, &answers).map(|facts| (facts, notes)),
+        Err(stop) => Err(stop),
+    };
     match checked {
-        Ok(facts) => Ok(Reached {
-            host,
-            link,
-            facts,
-            elsewhere,
-        }),
+        Ok((facts, mut notes)) => {
+            notes.extend(elsewhere);
+            Ok(Reached {
+                host,
+                link,
+                facts,
+                notes,
+            })
+        }
         Err(stop) => {
             link.close().await;
             Err(stop)
@@ -90,15 +95,18 @@ async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
     }
 }
 
+fn read(job: &Job, answers: &Answers) -> Result<Facts, Stop> {
+    let now = jiff::Timestamp::now().as_second();
+    let facts = facts::parse(answers, now)
+        .map_err(|error| Stop::new(Fault::Unsupported, error.to_string()))?;
+    supported(job, &facts).map(|()| facts)
+}
+
 /// Whether the run is being stopped. Ctrl-C also reaches an ssh that is still connecting, whose end
 /// may be heard of just before our own signal.
 async fn stops(job: &Job) -> bool {
     pause(job, Duration::from_millis(100)).await;
     job.stopped()
-}
-
-fn interrupted() -> Stop {
-    Stop::new(Fault::Interrupted, "stopped before anything was done")
 }
 
 fn supported(job: &Job, facts: &Facts) -> Result<(), Stop> {

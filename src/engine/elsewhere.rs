@@ -4,11 +4,10 @@
 use super::{Job, Stop};
 use crate::change::Note;
 use crate::event::Fault;
-use crate::facts;
 use crate::inventory::{Connection, Host};
-use crate::probe::Answers;
+use crate::probe::{Answers, Probe};
 use crate::runbook;
-use crate::transport::{ClientConfig, ReadHost, TransportError, client_config, known_lines};
+use crate::transport::{ReadHost, TransportError, client_config, trusted_name};
 use crate::value::Port;
 
 /// A host that answered on another port.
@@ -28,7 +27,7 @@ pub(super) struct Found {
 pub(super) async fn find(
     job: &Job,
     host: &Host,
-    root_needed: bool,
+    (root_needed, first): (bool, &[Probe]),
     missed: TransportError,
 ) -> Result<Found, Stop> {
     let ports = match job.inputs.get(host.name.as_str()) {
@@ -44,10 +43,17 @@ pub(super) async fn find(
     let Some(config) = client_config(host, &job.ssh).await else {
         return Err(missed.into());
     };
+    // It is the same machine, so its key must be the one that is trusted for the port it should answer
+    // on; only without such a key the other port's own name counts.
+    let key_name = trusted_name(host, &job.ssh).await;
     let mut tried = Vec::new();
     for port in ports.into_iter().filter(|port| *port != config.port) {
-        let host = on_port(host, &config, port).await;
-        match ReadHost::open(&host, &job.ssh, root_needed, &facts::probes()).await {
+        let host = Host {
+            port: Some(port),
+            key_name: key_name.clone(),
+            ..host.clone()
+        };
+        match ReadHost::open(&host, &job.ssh, root_needed, first).await {
             Ok((link, answers)) => {
                 return Ok(Found {
                     note: note(port, config.port),
@@ -71,21 +77,6 @@ pub(super) async fn find(
     }
     let message = format!("{}; nor on port {}", stop.message, tried.join(", "));
     Err(Stop { message, ..stop })
-}
-
-/// The host on another port. It is the same machine, so its key must be the one that is trusted for
-/// the port it should answer on; only without such a key the other port's own name counts.
-async fn on_port(host: &Host, config: &ClientConfig, port: Port) -> Host {
-    let mut host = host.clone();
-    host.port = Some(port);
-    let name = config.key_name(config.port);
-    for file in config.all_files() {
-        if !known_lines(&name, file).await.is_empty() {
-            host.key_name = Some(name);
-            break;
-        }
-    }
-    host
 }
 
 fn note(found: Port, expected: Port) -> Note {

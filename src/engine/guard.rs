@@ -90,7 +90,11 @@ impl Worker<'_> {
     }
 
     /// Arms, or gives an armed guard its full time again.
-    async fn give_time(&mut self, port: Option<Port>, usual: Option<Port>) -> Result<(), Stop> {
+    pub(super) async fn give_time(
+        &mut self,
+        port: Option<Port>,
+        usual: Option<Port>,
+    ) -> Result<(), Stop> {
         let (again, time) = (self.section.is_some(), self.job.guard.time);
         let armed_at = Instant::now();
         let weaker = match self.link.arm_guard(time.as_secs()).await {
@@ -162,6 +166,7 @@ impl Worker<'_> {
         }
         tokio::time::sleep(wait).await;
         let mut login = self.prove().await?;
+        self.tell_proven(login.port);
         match login.disarm().await {
             Ok(Disarmed::Yes(left)) => self.disarmed(login, left).await,
             Ok(Disarmed::Fired) => {
@@ -189,8 +194,8 @@ impl Worker<'_> {
             Disarmed::Yes(left) => left,
             Disarmed::Fired => return Err(Stop::new(Fault::Reverted, "it took too long")),
         };
-        self.section = None;
-        self.tell_disarmed(None, left);
+        self.tell_proven(None);
+        self.tell_disarmed(left);
         Ok(())
     }
 
@@ -240,8 +245,7 @@ impl Worker<'_> {
 
     /// The proof is made and the guard is gone. The old link goes on if it still answers, else the new one.
     async fn disarmed(&mut self, login: NewLogin, left: Option<String>) -> Result<(), Stop> {
-        self.section = None;
-        self.tell_disarmed(login.port, left);
+        self.tell_disarmed(left);
         if self.link.answers_within(ANSWER).await {
             login.close().await;
             return Ok(());
@@ -259,12 +263,16 @@ impl Worker<'_> {
         }
     }
 
-    fn tell_disarmed(&self, port: Option<Port>, left: Option<String>) {
-        let host = self.host.name.to_string();
+    fn tell_proven(&self, port: Option<Port>) {
         self.job.events.tell(EventKind::GuardProven {
-            host: host.clone(),
+            host: self.host.name.to_string(),
             port: port.map(Port::get),
         });
+    }
+
+    fn tell_disarmed(&mut self, left: Option<String>) {
+        self.section = None;
+        let host = self.host.name.to_string();
         self.job
             .events
             .tell(EventKind::GuardDisarmed { host, left });

@@ -4,11 +4,13 @@ mod apply;
 mod connect;
 mod desk;
 mod elsewhere;
+mod earlier;
 mod guard;
 mod interlude;
 mod new_login;
 mod outside;
 mod recover;
+mod rehearsal;
 mod step;
 mod survey;
 mod take_back;
@@ -265,6 +267,10 @@ impl Job {
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()
     }
+}
+
+fn interrupted() -> Stop {
+    Stop::new(Fault::Interrupted, "stopped before anything was done")
 }
 
 /// A pause that a stop ends early.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Job;
 use crate::event::Fault;
 use crate::inventory::Host;
-use crate::transport::{NewLogin, SshOptions, TransportError, client_config};
+use crate::transport::{NewLogin, SshOptions, TransportError, trusted_name};
 use crate::value::Port;
 
 /// How a host is reached from here.
@@ -120,16 +120,13 @@ impl Way {
             };
         };
         let mut host = self.host.clone();
-        // Without that name ssh looks for the key under the new port's own, and says so when it is not there.
+        // The key that is trusted now. Without one in a file ssh looks for it under the new port's own name.
         if host.key_name.is_none() {
-            let config = client_config(&host, &self.ssh).await;
-            host.key_name = config.map(|config| config.key_name(config.port));
+            host.key_name = trusted_name(&self.host, &self.ssh).await;
         }
         host.port = Some(port);
-        Self {
-            host,
-            ssh: self.ssh.once(),
-        }
+        let ssh = self.ssh.once();
+        Self { host, ssh }
     }
 }
 

@@ -129,10 +129,13 @@ async fn attempt(target: SocketAddr, silence: Duration) -> Attempt {
 
 fn judge(reach: Reach, target: SocketAddr, attempt: Attempt) -> Proof {
     match (reach, attempt) {
-        (Reach::Filtered, Attempt::Silent(time)) => Proof::Yes {
+        (Reach::Filtered | Reach::Closed, Attempt::Silent(time)) => Proof::Yes {
             seen: silent(target, time),
         },
-        (Reach::Filtered, Attempt::Open) => Proof::No {
+        (Reach::Closed, Attempt::Refused(error)) => Proof::Yes {
+            seen: format!("{target}: {error}"),
+        },
+        (Reach::Filtered | Reach::Closed, Attempt::Open) => Proof::No {
             seen: format!("{target} accepts connections from here"),
         },
         (Reach::Filtered, Attempt::Refused(error)) => Proof::CouldNotTell {

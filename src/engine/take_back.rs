@@ -18,8 +18,10 @@ const GRACE: Duration = Duration::from_secs(10);
 const RETURN: Duration = Duration::from_mins(3);
 /// Time between looks at a host that restores itself.
 const LOOK: Duration = Duration::from_secs(2);
+/// Tries to connect to a host that is restoring itself, for those who have no time limit of their own.
+pub(super) const RETRIES: usize = 8;
 /// Time between tries to connect.
-const AGAIN: Duration = Duration::from_secs(8);
+pub(super) const AGAIN: Duration = Duration::from_secs(8);
 
 impl Worker<'_> {
     /// What a stop means while a section was open. Without one it stays as it is.
@@ -50,6 +52,8 @@ impl Worker<'_> {
             return None;
         }
         let state = self.link.fire_guard().await.ok()?;
+        // It is told now. When that cannot be noted, the next run tells it again.
+        let _ = self.link.mark_guard_told().await;
         (state.phase == GuardPhase::Fired).then_some(state)
     }
 }
@@ -58,7 +62,11 @@ impl Worker<'_> {
 ///
 /// # Errors
 /// Why that stays unknown, as a clause.
-async fn await_guard(job: &Job, way: &Way, section: &Section) -> Result<GuardState, String> {
+pub(super) async fn await_guard(
+    job: &Job,
+    way: &Way,
+    section: &Section,
+) -> Result<GuardState, String> {
     job.events.tell(EventKind::GuardAwaited {
         host: way.host.name.to_string(),
         run: job.card.run.clone(),
@@ -91,6 +99,10 @@ fn is_refused(error: &TransportError) -> bool {
 async fn look(job: &Job, way: &Way) -> Result<GuardState, TransportError> {
     let (mut link, _) = ReadHost::open(&way.host, &way.ssh, true, &[]).await?;
     let state = settled(&mut link, &job.card.run).await;
+    if state.is_ok() {
+        // It is told now. When that cannot be noted, the next run tells it again.
+        let _ = link.mark_guard_told(&job.card.run).await;
+    }
     link.close().await;
     state
 }
@@ -112,7 +124,8 @@ pub(super) async fn settled(link: &mut ReadHost, run: &str) -> Result<GuardState
     }
 }
 
-fn own(job: &Job, state: &GuardState) -> Fired {
+/// What a guard of this very run did.
+pub(super) fn own(job: &Job, state: &GuardState) -> Fired {
     Fired {
         run: job.card.run.clone(),
         own: true,

@@ -32,6 +32,31 @@ pub(super) struct Worker<'a> {
     pub(super) section: Option<Section>,
 }
 
+impl<'a> Worker<'a> {
+    /// Nothing is done yet.
+    pub(super) fn new(
+        job: &'a Job,
+        host: &'a Host,
+        link: WriteHost,
+        steps: &'a [RenderedStep],
+    ) -> Self {
+        Self {
+            job,
+            host,
+            link,
+            steps,
+            known: Known::nothing(),
+            changes: 0,
+            way: Way {
+                host: host.clone(),
+                ssh: job.ssh.clone(),
+            },
+            logins: Logins::one(),
+            section: None,
+        }
+    }
+}
+
 impl Worker<'_> {
     /// A pause between tries, during which the host keeps its lock for us.
     pub(super) async fn rest(&mut self, time: Duration) -> Result<(), Stop> {

@@ -89,12 +89,11 @@ async fn lock(folder: &Path) -> std::io::Result<File> {
     let end = Instant::now() + PATIENCE;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            // File systems without locks exist; there the compare and swap must do.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < end => {
                 sleep(Duration::from_millis(50)).await;
             }
-            // File systems without locks exist; there the compare and swap must do.
-            Err(TryLockError::Error(_)) => return Ok(file),
             Err(TryLockError::WouldBlock) => {
                 return Err(std::io::Error::other("another program has it locked"));
             }

@@ -1,5 +1,6 @@
 //! The port of a host in the inventory file that names it.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -46,10 +47,12 @@ pub(super) async fn look(desk: &Desk<'_>, port: Port) -> Result<String, String> 
     match hunk {
         Ok(hunk) => {
             for (key, text) in [("before", hunk.before), ("after", hunk.after)] {
-                lines.push_str(&format!("{key}={}\n", BASE64.encode(text)));
+                let _ = writeln!(lines, "{key}={}", BASE64.encode(text));
             }
         }
-        Err(why) => lines.push_str(&format!("cannot={}\n", super::one_line(&why))),
+        Err(why) => {
+            let _ = writeln!(lines, "cannot={}", super::one_line(&why));
+        }
     }
     Ok(lines)
 }

@@ -2,6 +2,7 @@
 //! port of the same host, too. No key is ever fetched, none is asked for.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Desk, file};
@@ -16,14 +17,14 @@ pub(super) async fn look(desk: &Desk<'_>, port: Port) -> Result<String, String> 
     let config = config.ok_or("ssh -G does not say how it would connect")?;
     let mut text = format!("way=ssh\nname={}\n", config.key_name(port));
     if let Some(alias) = &config.alias {
-        text.push_str(&format!("alias={alias}\n"));
+        let _ = writeln!(text, "alias={alias}");
         return Ok(text);
     }
     if let Some(file) = config.files.first() {
-        text.push_str(&format!("file={}\n", file.display()));
+        let _ = writeln!(text, "file={}", file.display());
     }
     let hashes = if config.hashes { "yes" } else { "no" };
-    text.push_str(&format!("hashed={hashes}\n"));
+    let _ = writeln!(text, "hashed={hashes}");
     let mut known = false;
     for target in targets(&config).await {
         let wanted = key_name(&target, port);
@@ -34,7 +35,7 @@ pub(super) async fn look(desk: &Desk<'_>, port: Port) -> Result<String, String> 
         let there = lines(&wanted, &config).await;
         known |= trusted.iter().chain(&there).any(Line::is_trusted);
         for line in missing(&trusted, &there) {
-            text.push_str(&format!("need={}\n", line.under(&wanted)));
+            let _ = writeln!(text, "need={}", line.under(&wanted));
         }
     }
     text.push_str(if known { "known=yes\n" } else { "known=no\n" });
@@ -122,8 +123,8 @@ pub(super) async fn distrust(path: &Path, lines: &str) -> Result<(), String> {
     let mut gone = BTreeSet::new();
     for line in lines.lines() {
         let wanted = Line::parse(line);
-        let words = line.split_whitespace();
-        let Some(name) = words.filter(|word| !word.starts_with('@')).next() else {
+        let mut words = line.split_whitespace();
+        let Some(name) = words.find(|word| !word.starts_with('@')) else {
             continue;
         };
         let found = known_lines(name, path).await;

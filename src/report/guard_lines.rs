@@ -104,7 +104,12 @@ fn story(host: &str, fired: &Fired) -> String {
         count => format!("{} taken back", changes(count)),
     };
     if fired.own {
-        return format!("guard fired: {host} restored itself, {count}");
+        let late = match fired.late {
+            None => String::new(),
+            Some(..=1) => ", on time".to_owned(),
+            Some(late) => format!(", {late} s after its time"),
+        };
+        return format!("guard fired: {host} restored itself, {count}{late}");
     }
     let known = |text: &str, before: &str| {
         if text.is_empty() {

@@ -16,6 +16,8 @@ pub(super) struct Tally {
     pub(super) refused: Vec<Refused>,
     /// Warnings of plans, with the hosts they are about.
     pub(super) warnings: Vec<(String, Vec<String>)>,
+    /// A host has restored itself.
+    pub(super) restored: bool,
     /// The operator asked to stop.
     pub(super) interrupted: bool,
     /// From the last event.
@@ -162,6 +164,7 @@ impl Tally {
 
     /// That an earlier run was cut off is news for everybody who reads only the summary.
     fn fired(&mut self, host: &str, fired: &Fired) {
+        self.restored = true;
         if !fired.own {
             let text = format!("the guard of run {} had to restore it", fired.run);
             self.warn(host, &[Note::warning(text)]);
@@ -233,16 +236,17 @@ impl Tally {
 
     /// Whether there is news: something changed, would change, or is not known to be as it was.
     pub(super) fn has_news(&self) -> bool {
-        self.hosts.iter().any(|host| match &host.result {
-            Some(HostResult::NothingToDo | HostResult::Verified) => false,
-            Some(
-                HostResult::Changed { .. }
-                | HostResult::ChangesDue { .. }
-                | HostResult::Declined
-                | HostResult::Stopped { .. },
-            )
-            | None => true,
-        })
+        self.restored
+            || self.hosts.iter().any(|host| match &host.result {
+                Some(HostResult::NothingToDo | HostResult::Verified) => false,
+                Some(
+                    HostResult::Changed { .. }
+                    | HostResult::ChangesDue { .. }
+                    | HostResult::Declined
+                    | HostResult::Stopped { .. },
+                )
+                | None => true,
+            })
     }
 
     /// The names of the hosts in order.

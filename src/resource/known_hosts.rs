@@ -111,7 +111,7 @@ fn not_applicable(why: &str) -> Diff {
 }
 
 fn trust(file: &str, hashed: bool, needed: &[&str]) -> Change {
-    let text: String = needed.iter().map(|line| format!("{line}\n")).collect();
+    let text = format!("{}\n", needed.join("\n"));
     let names = if hashed { "hashed" } else { "plain" };
     let act = Call::new("here_trust", [file, names]).with_input(text.as_str());
     let undo = Call::new("here_distrust", [file]).with_input(text.as_str());

@@ -99,6 +99,8 @@ pub enum Reach {
     Open,
     /// Packets are dropped: no answer at all.
     Filtered,
+    /// No connection comes about, whether it is refused or not answered.
+    Closed,
 }
 
 pub(super) const EXPECT: Shape = Shape {
@@ -133,8 +135,8 @@ pub(super) const CONNECT: Shape = Shape {
         ),
         Field::required(
             "expect",
-            Ty::Word(&["open", "filtered"]),
-            "What must come of it. `filtered` needs packets to be dropped; a refused connection proves nothing.",
+            Ty::Word(&["open", "filtered", "closed"]),
+            "What must come of it. `filtered` needs packets to be dropped, a refused connection proves nothing; `closed` takes both.",
         ),
     ],
     shorthand: None,
@@ -343,6 +345,7 @@ fn render_connect(scope: &Scope, node: &Node) -> Result<RenderedProbe, Diagnosti
         .as_deref()
     {
         Some("open") => Reach::Open,
+        Some("closed") => Reach::Closed,
         Some(_) | None => Reach::Filtered,
     };
     Ok(RenderedProbe::Connect {

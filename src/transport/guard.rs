@@ -221,6 +221,15 @@ impl WriteHost {
         Ok(GuardState::parse(&text))
     }
 
+    /// Notes that somebody was told what the guard of this run did.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn mark_guard_told(&mut self) -> Result<(), TransportError> {
+        let mark = Call::new::<String>("hf_guard_mark_told", []);
+        self.write_call(LIMIT, &mark).await.map(|_| ())
+    }
+
     /// Whether the host answers within `limit`.
     pub async fn answers_within(&mut self, limit: Duration) -> bool {
         let answer = tokio::time::timeout(limit, self.alive()).await;
@@ -274,15 +283,6 @@ impl NewLogin {
         self.call(LIMIT, "hf_guard_disarm").await.map(disarmed)
     }
 
-    /// Lets the guard of the run fire now.
-    ///
-    /// # Errors
-    /// When the host does not answer; it may have fired.
-    pub async fn fire(&mut self) -> Result<GuardState, TransportError> {
-        let (_, text) = self.call(FIRE_LIMIT, "hf_guard_fire").await?;
-        Ok(GuardState::parse(&text))
-    }
-
     async fn call(&mut self, limit: Duration, function: &str) -> Result<Said, TransportError> {
         let function = Call::new::<String>(function, []);
         let run = self.run.clone();
@@ -291,11 +291,6 @@ impl NewLogin {
             .request(limit, 1, &|_| {}, |nonce| call(nonce, &run, &function))
             .await?;
         Ok(said(raw))
-    }
-
-    /// The host for questions.
-    pub fn reader(&mut self) -> &mut ReadHost {
-        &mut self.host
     }
 
     /// Goes on with this login.

@@ -70,6 +70,19 @@ pub async fn client_config(host: &Host, options: &SshOptions) -> Option<ClientCo
     parse(&String::from_utf8_lossy(&output.ok()?.stdout))
 }
 
+/// The name under which a key of the host is trusted, by the files, for the port it has; `None` when no
+/// file has one.
+pub async fn trusted_name(host: &Host, options: &SshOptions) -> Option<String> {
+    let config = client_config(host, options).await?;
+    let name = config.key_name(config.port);
+    for file in config.all_files() {
+        if !known_lines(&name, file).await.is_empty() {
+            return Some(name);
+        }
+    }
+    None
+}
+
 /// Reads lines `keyword value` of `ssh -G`.
 fn parse(text: &str) -> Option<ClientConfig> {
     let value = |keyword: &str| {

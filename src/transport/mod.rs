@@ -18,7 +18,7 @@ mod wire;
 pub use fault::TransportError;
 pub use guard::{Disarmed, GuardPhase, GuardState, NewLogin, REVERTED, server_port};
 pub use host::{MOVED, Performed, ReadHost, WriteHost};
-pub use known::{ClientConfig, client_config, hashed, key_name, known_lines};
+pub use known::{ClientConfig, client_config, hashed, key_name, known_lines, trusted_name};
 pub use offer::{Offer, password_offer};
 pub use script::{READ_SET, RunCard, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};

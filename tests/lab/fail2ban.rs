@@ -1,8 +1,12 @@
 //! fail2ban on real hosts: dead after its installation, with a jail of somebody else that is broken, with a port that
 //! moved; and a ban for real, in the packet filter.
 
-use crate::operator::{Footprint, Operator};
-use crate::support::lab::{Lab, LabHost, OPERATOR_V4, Setup};
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::operator::{Footprint, Operator, within};
+use crate::support::lab::{Lab, LabHost, OPERATOR_V4, STRANGER2_V4, Setup};
+use holdfast::change::Undo;
 use holdfast::event::Fault;
 
 const OUR_FILE: &str = "/etc/fail2ban/jail.d/90-holdfast-sshd.local";
@@ -17,7 +21,7 @@ fn ban(host: &LabHost<'_>, address: &str) {
 }
 
 /// What fail2ban keeps in the packet filter.
-const FILTER: &str = "{ iptables -w -S; ip6tables -w -S; nft list ruleset; } 2>/dev/null | grep -e f2b -e dport -e elements || :";
+const FILTER: &str = "{ iptables -w -S; ip6tables -w -S; nft list table inet f2b-table; } 2>/dev/null | grep -e f2b -e dport -e elements || :";
 
 #[track_caller]
 fn get(host: &LabHost<'_>, what: &str) -> String {
@@ -29,6 +33,24 @@ fn get(host: &LabHost<'_>, what: &str) -> String {
 #[track_caller]
 fn server(host: &LabHost<'_>) -> String {
     host.sh("systemctl show -p InvocationID --value fail2ban")
+}
+
+/// A login from an address as a user who does not exist, with no key to offer.
+fn fail_to_log_in(lab: &Lab, host: &LabHost<'_>, from: &str) {
+    let mut ssh = lab.ssh("nobody-at-all", &host.name);
+    ssh.args([
+        "-b",
+        from,
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "IdentityFile=/dev/null",
+    ]);
+    ssh.args(["-o", "BatchMode=yes", "true"]);
+    ssh.stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    assert!(!ssh.status().expect("ssh").success());
 }
 
 #[test]
@@ -49,6 +71,19 @@ fn bare_hosts_get_a_fail2ban_that_runs_and_never_bans_the_controller() {
         assert_eq!(get(host, "bantime.increment"), "True", "{}", host.name);
         assert!(get(host, "ignoreip").contains(OPERATOR_V4), "{}", host.name);
         assert_eq!(host.sh("systemctl is-enabled fail2ban"), "enabled\n");
+    }
+
+    // Seven failed logins of the controller and five of somebody else, for real.
+    for host in &hosts {
+        (0..7).for_each(|_| fail_to_log_in(&lab, host, OPERATOR_V4));
+        (0..5).for_each(|_| fail_to_log_in(&lab, host, STRANGER2_V4));
+    }
+    for host in &hosts {
+        within(Duration::from_mins(3), "the ban of the stranger", || {
+            host.sh(FILTER).contains(STRANGER2_V4)
+        });
+        assert_eq!(get(host, "banip"), STRANGER2_V4, "{}", host.name);
+        host.sh(&format!("fail2ban-client set sshd unbanip {STRANGER2_V4}"));
     }
 
     let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
@@ -76,5 +111,207 @@ fn bare_hosts_get_a_fail2ban_that_runs_and_never_bans_the_controller() {
         assert_eq!(sleeping, "", "{}", host.name);
         let free = host.exec(&["flock", "-n", "/run/holdfast.lock", "true"]);
         assert!(free.status.success(), "{}: the lock is held", host.name);
+    }
+}
+
+/// A jail of somebody else whose log file is not there.
+const BROKEN: &str = "[web]\nenabled = true\nfilter = nginx-http-auth\nbackend = auto\nlogpath = /var/log/nginx/error.log\n";
+
+#[test]
+fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
+    let lab = Lab::new("f2b-others");
+    let hosts = lab.boot_releases(Setup::Full);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    let own = "[DEFAULT]\nignoreip = 198.51.100.7\n[sshd]\nmaxretry = 9\nusedns = no\n";
+    for host in &hosts {
+        host.write("/etc/fail2ban/jail.local", own);
+    }
+    let told = operator.run(&["run", "fail2ban", "--yes"]);
+    told.exits(0).says("jail.local says maxretry = 9");
+    for host in &hosts {
+        assert_eq!(host.read("/etc/fail2ban/jail.local"), own.as_bytes());
+        assert_eq!(get(host, "maxretry"), "5", "{}", host.name);
+        assert_eq!(get(host, "usedns"), "no", "{}", host.name);
+        let ignored = get(host, "ignoreip");
+        assert!(
+            ignored.contains("198.51.100.7") && ignored.contains(OPERATOR_V4),
+            "{ignored}"
+        );
+        ban(host, "192.0.2.66");
+        host.write("/etc/fail2ban/jail.d/web.conf", BROKEN);
+    }
+
+    let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
+    let servers: Vec<String> = hosts.iter().map(server).collect();
+    let told = operator.run(&["run", "fail2ban", "--yes", "-e", "max_retry=4"]);
+    told.exits(3);
+    for ((host, before), was) in hosts.iter().zip(&before).zip(&servers) {
+        let why = told.stopped(&host.name, Fault::Failed);
+        assert!(why.contains("web jail"), "{why}");
+        before.is_that_of(host);
+        assert_eq!(server(host), *was, "{}: fail2ban was restarted", host.name);
+        assert!(host.sh(FILTER).contains("192.0.2.66"), "{}", host.name);
+    }
+    // What is as desired stays so, and the danger is told.
+    let told = operator.run(&["run", "fail2ban", "--yes"]);
+    told.exits(0).says("would not start anew");
+
+    for host in &hosts {
+        host.sh("rm /etc/fail2ban/jail.d/web.conf");
+        host.write(
+            "/etc/fail2ban/jail.d/zz-own.local",
+            "[sshd]\nmaxretry = 7\n",
+        );
+    }
+    let told = operator.run(&["run", "fail2ban", "--yes"]);
+    told.exits(9).says("zz-own.local says maxretry = 7");
+    for host in &hosts {
+        host.sh("rm /etc/fail2ban/jail.d/zz-own.local");
+    }
+    let told = operator.run(&[
+        "run",
+        "fail2ban",
+        "--yes",
+        "-e",
+        "max_retry=4",
+        "-e",
+        "ignore=203.0.113.0/24",
+    ]);
+    told.exits(0);
+    operator.run(&["run", "fail2ban", "--yes"]).exits(0);
+    for host in &hosts {
+        assert_eq!(get(host, "maxretry"), "5", "{}", host.name);
+        assert!(
+            get(host, "ignoreip").contains("203.0.113.0/24"),
+            "what was ignored once stays so"
+        );
+        assert!(host.sh(FILTER).contains("192.0.2.66"), "{}", host.name);
+    }
+    operator
+        .run(&["run", "fail2ban", "--yes", "-e", "forget_ignored=true"])
+        .exits(0);
+    for host in &hosts {
+        let ignored = get(host, "ignoreip");
+        assert!(!ignored.contains("203.0.113.0/24"), "{ignored}");
+        assert!(
+            ignored.contains("198.51.100.7") && ignored.contains(OPERATOR_V4),
+            "{ignored}"
+        );
+    }
+}
+
+/// Takes back a step of a run, as the host's own undo record says.
+#[track_caller]
+fn undo(host: &LabHost<'_>, step: &str) {
+    let runs = host.sh("ls -t /var/lib/holdfast/runs | head -n 1");
+    let save = format!("/var/lib/holdfast/runs/{}/{step}/1", runs.trim());
+    let record = host.read(&format!("{save}/undo.json"));
+    let call = match serde_json::from_slice(&record).expect("an undo record") {
+        Undo::Call(call) => call,
+        Undo::Impossible { why } => panic!("{why}"),
+    };
+    host.sh(&format!(
+        "set +eu; HF_RUN=/var/lib/holdfast/runs/{}; HF_SAVE={save}; export HF_SAVE
+        . \"$HF_RUN/lib.sh\"; {} {}",
+        runs.trim(),
+        call.function,
+        call.args.join(" ")
+    ));
+}
+
+/// Everything of fail2ban that an undo must bring back.
+#[track_caller]
+fn state(host: &LabHost<'_>) -> String {
+    host.sh(&format!(
+        "cd /etc/fail2ban; find . -type f -exec sha256sum {{}} + | sort | sha256sum
+        find jail.d -printf '%p %m %U:%G\\n' | sort; tail -n +1 jail.d/*
+        systemctl is-active fail2ban | sed 's/^failed/inactive/'
+        for key in maxretry bantime ignoreip banip; do fail2ban-client get sshd $key 2>&1 | sed 's/^.*ERROR//' | sort; done
+        {FILTER}"
+    ))
+}
+
+fn host_with_a_server<'a, 'lab>(hosts: &'a [LabHost<'lab>]) -> &'a LabHost<'lab> {
+    hosts.last().expect("Debian 13")
+}
+
+#[test]
+fn a_moved_port_is_followed_into_the_packet_filter_and_everything_can_be_undone() {
+    let lab = Lab::new("f2b-port");
+    let hosts = lab.boot_releases(Setup::Full);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    // On 11 and 12 fail2ban died at boot; there it is started, and the undo ends it.
+    // The first ban makes fail2ban's chain, which stays.
+    host_with_a_server(&hosts)
+        .sh("fail2ban-client set sshd banip 192.0.2.9 2001:db8::9; sleep 2; fail2ban-client unban --all");
+    let before: Vec<String> = hosts.iter().map(state).collect();
+    operator.run(&["run", "fail2ban", "--yes"]).exits(0);
+    for (host, before) in hosts.iter().zip(&before) {
+        undo(host, "2");
+        let now = state(host);
+        assert_eq!(now, *before, "{}", host.name);
+        undo(host, "2");
+        assert_eq!(state(host), *before, "{}", host.name);
+    }
+
+    operator.run(&["run", "fail2ban", "--yes"]).exits(0);
+    for host in &hosts {
+        ban(host, "192.0.2.66");
+        ban(host, "2001:db8:1::7");
+        host.sh("printf 'Port 22\\nPort 2222\\n' >/etc/ssh/sshd_config.d/10-two.conf && systemctl reload ssh");
+    }
+    let before: Vec<String> = hosts.iter().map(state).collect();
+    let servers: Vec<String> = hosts.iter().map(server).collect();
+    let told = operator.run(&["run", "fail2ban", "--yes"]);
+    told.exits(0)
+        .says("reached the packet filter on port 22,2222");
+    for ((host, before), was) in hosts.iter().zip(&before).zip(&servers) {
+        told.changed(&host.name, 1);
+        assert_eq!(server(host), *was, "{}: fail2ban was restarted", host.name);
+        let filter = host.sh(FILTER);
+        for part in ["192.0.2.66", "2001:db8:1::7", "2222"] {
+            assert!(
+                filter.contains(part),
+                "{}: no {part} in\n{filter}",
+                host.name
+            );
+        }
+        undo(host, "2");
+        assert_eq!(state(host), *before, "{}", host.name);
+    }
+    operator.run(&["run", "fail2ban", "--yes"]).exits(0);
+
+    // Somebody drops a port by hand; after their reload fail2ban claims what the packet filter does not do.
+    for host in &hosts {
+        host.sh(&format!(
+            "sed -i 's/^port.*/port = 22/' {OUR_FILE}; fail2ban-client reload >/dev/null"
+        ));
+        assert_eq!(host.sh("fail2ban-client get sshd action $(fail2ban-client get sshd actions | tail -n 1) port"), "22\n");
+        assert!(host.sh(FILTER).contains("2222"), "{}", host.name);
+        host.sh("printf 'Port 22\\n' >/etc/ssh/sshd_config.d/10-two.conf && systemctl reload ssh");
+    }
+    operator.run(&["run", "fail2ban", "--yes"]).exits(0);
+    for host in &hosts {
+        let filter = host.sh(FILTER);
+        assert!(!filter.contains("2222"), "{}:\n{filter}", host.name);
+        assert!(filter.contains("192.0.2.66"), "{}:\n{filter}", host.name);
+    }
+}
+
+#[test]
+fn a_fail2ban_that_does_not_start_leaves_everything_as_it_was() {
+    let lab = Lab::new("f2b-dead");
+    let hosts = lab.boot_releases(Setup::Full);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    for host in &hosts {
+        host.sh(
+            "systemctl stop fail2ban; rm -f /var/log/fail2ban.log; mkdir /var/log/fail2ban.log",
+        );
+    }
+    let before: Vec<String> = hosts.iter().map(state).collect();
+    let told = operator.run(&["run", "fail2ban", "--yes"]);
+    told.exits(3).says("everything is as it was");
+    for (host, before) in hosts.iter().zip(&before) {
+        assert_eq!(state(host), *before, "{}", host.name);
     }
 }

@@ -1,14 +1,17 @@
 //! The guard: a host takes back by itself what would have cut the operator off, whatever becomes of the operator.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::operator::{Operator, Told, within};
+use crate::operator::{Footprint, Operator, Told, within};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
 use holdfast::event::{EventKind, Fault, Fired};
 
 /// The guard's time in most tests.
 const TIME: &str = "--guard-time=15s";
+
+/// What a restoration may be late by: the timer's accuracy, and a machine that runs other tests too.
+const LATE: Duration = Duration::from_secs(20);
 
 /// A file, and a rule that drops what comes to port 22: the classic mistake.
 const CUT: &str = r#"name: cut
@@ -47,10 +50,93 @@ steps:
     file: {path: /etc/holdfast-plain, content: "plain\n"}
 "#;
 
+/// A change that takes its time, and a login that does from then on.
+const SLOW: &str = r#"name: slow
+summary: Takes its time
+why: for a test
+risk: high
+steps:
+  - name: A file has new content
+    guard: true
+    file: {path: /etc/motd, content: "ours\n", mode: "0640"}
+  - name: Something slow is done
+    guard: true
+    command:
+      argv: [sh, -c, "sleep 2; echo slow >/etc/holdfast-slow"]
+      undo: [rm, -f, /etc/holdfast-slow]
+      creates: /etc/holdfast-slow
+  - name: Logins take long
+    guard: true
+    file: {path: /root/.bashrc, content: "sleep 2\n"}
+"#;
+
+/// The second step fails, after it has done something.
+const FAILS: &str = r#"name: fails
+summary: Fails in the middle
+why: for a test
+risk: high
+steps:
+  - name: A file has new content
+    guard: true
+    file: {path: /etc/motd, content: "ours\n", mode: "0640"}
+  - name: Something goes wrong
+    guard: true
+    command:
+      argv: [sh, -c, "touch /etc/holdfast-slow; exit 3"]
+      undo: [rm, -f, /etc/holdfast-slow]
+      creates: /etc/holdfast-slow
+"#;
+
+/// Nothing can take this back.
+const FOREVER: &str = r"name: forever
+summary: Cannot be undone
+why: for a test
+risk: high
+steps:
+  - name: Something is gone for ever
+    guard: true
+    command: {argv: [touch, /etc/holdfast-slow], creates: /etc/holdfast-slow}
+";
+
+/// New connections to port 22 are dropped; those that are open go on.
+const DEAF: &str = r#"name: deaf
+summary: Lets nobody new in
+why: for a test
+risk: high
+steps:
+  - name: New SSH connections are dropped
+    guard: true
+    command:
+      argv: [sh, -c, "nft add table inet cut; nft 'add chain inet cut input { type filter hook input priority 0; }'; nft add rule inet cut input iif != lo tcp dport 22 tcp flags syn drop"]
+      undo: [nft, delete, table, inet, cut]
+      unless: [nft, list, table, inet, cut]
+"#;
+
+/// sshd listens on a second port too, or the login is wanted on a port that nobody listens on.
+const SECOND: &str = r#"name: second
+summary: A second port
+why: for a test
+risk: high
+inputs:
+  listen: {type: int, default: 2222, help: where sshd listens too}
+steps:
+  - name: sshd listens on a second port
+    guard: {port: "2222"}
+    command:
+      argv: [sh, -c, "printf 'Port 22\nPort {{ inputs.listen }}\n' >/etc/ssh/sshd_config.d/00-second.conf; systemctl reload ssh; sleep 1"]
+      undo: [sh, -c, "rm -f /etc/ssh/sshd_config.d/00-second.conf; systemctl reload ssh; sleep 1"]
+      creates: /etc/ssh/sshd_config.d/00-second.conf
+"#;
+
 fn operator<'lab>(lab: &'lab Lab, hosts: &[LabHost<'_>]) -> Operator<'lab> {
     let operator = Operator::new(lab, "operator", hosts);
     operator.runbook("cut", CUT);
     operator.runbook("good", GOOD);
+    operator.runbook("slow", SLOW);
+    operator.runbook("fails", FAILS);
+    operator.runbook("forever", FOREVER);
+    operator.runbook("deaf", DEAF);
+    operator.runbook("second", SECOND);
     operator
 }
 
@@ -88,11 +174,13 @@ fn held(host: &LabHost<'_>) -> String {
     left.trim().to_owned()
 }
 
-fn state_of(host: &LabHost<'_>) -> (Vec<u8>, String, String) {
-    (
-        host.read("/etc/motd"),
-        host.sh("stat -c '%a %u:%g %Y' /etc/motd"),
-        host.sh("nft list ruleset"),
+/// What the runbooks of these tests change.
+fn state_of(host: &LabHost<'_>) -> String {
+    host.sh(
+        "for file in /etc/motd /root/.bashrc /etc/holdfast-slow /etc/holdfast-guarded /etc/holdfast-plain; do
+            stat -c '%n %a %u:%g %Y' $file 2>/dev/null && sha256sum <$file || echo no $file
+         done
+         nft list ruleset; ls /etc/ssh/sshd_config.d; ss -Hltn 'sport = :22' | wc -l",
     )
 }
 
@@ -156,7 +244,7 @@ fn who_is_cut_off_gets_the_host_back(release: Release) {
         fired.len() == 1 && fired[0].own && fired[0].changes == 2 && fired[0].failed == 0,
         "{fired:?}"
     );
-    // It works again, and that it was restored needs no second telling.
+    // It works again, and what was told needs no second telling.
     let again = operator.run(&["run", "good", "--dry-run"]);
     again.exits(0).never_says("guard of run");
 }
@@ -174,4 +262,341 @@ fn who_is_cut_off_gets_the_host_back_on_debian_12() {
 #[test]
 fn who_is_cut_off_gets_the_host_back_on_debian_13() {
     who_is_cut_off_gets_the_host_back(Release::Trixie);
+}
+
+/// Where a controller dies.
+#[derive(Debug, Clone, Copy)]
+enum Death {
+    Armed,
+    InStep,
+    BeforeProof,
+    BeforeDisarm,
+}
+
+#[test]
+fn whenever_the_controller_dies_the_host_restores_itself_in_time() {
+    let lab = Lab::new("guardkill");
+    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
+    let host = &hosts[0];
+    let operator = operator(&lab, &hosts);
+    let before = state_of(host);
+    for death in [
+        Death::Armed,
+        Death::InStep,
+        Death::BeforeProof,
+        Death::BeforeDisarm,
+    ] {
+        let running = operator.start(&["run", "slow", "--yes", "--guard-time=12s"]);
+        running.wait_for("the moment", |kind| match (death, kind) {
+            (Death::Armed, EventKind::GuardArmed { .. })
+            | (Death::BeforeDisarm, EventKind::GuardProven { .. }) => true,
+            (Death::InStep, EventKind::StepStarted { number, .. }) => number.0 == 2,
+            (Death::BeforeProof, EventKind::StepFinished { number, .. }) => number.0 == 3,
+            _ => false,
+        });
+        running.kill();
+        let died = Instant::now();
+        within(
+            Duration::from_secs(12) + LATE,
+            &format!("{death:?}"),
+            || held(host).is_empty(),
+        );
+        let after = state_of(host);
+        if matches!(death, Death::BeforeDisarm) && after != before {
+            // The last word may have been on its way: then all of it stays.
+            assert!(died.elapsed() < Duration::from_secs(12));
+            assert!(after.contains("/etc/holdfast-slow 644"), "{after}");
+            host.sh("rm -f /etc/holdfast-slow");
+            continue;
+        }
+        assert_eq!(after, before, "{death:?}");
+        // The next run tells it once and does what it was asked to.
+        let told = operator.run(&["run", "fails", "--dry-run"]);
+        told.exits(0).says("has restored the host");
+        let told = operator.run(&["run", "forever", "--yes", "--limit=web-1"]);
+        told.exits(9);
+        let found = fired(&told);
+        assert!(
+            found.len() == 1 && !found[0].own && found[0].failed == 0,
+            "{death:?}: {found:?}"
+        );
+        assert!(found[0].late.is_some_and(|late| late < 20), "{found:?}");
+        let told = operator.run(&["run", "forever", "--yes"]);
+        assert_eq!(fired(&told), []);
+    }
+}
+
+#[test]
+fn the_next_run_waits_for_an_armed_guard_and_carries_on() {
+    let lab = Lab::new("guardnext");
+    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
+    let host = &hosts[0];
+    host.write("/etc/holdfast-before", "so\n");
+    let operator = operator(&lab, &hosts);
+    let running = operator.start(&["run", "slow", "--yes", TIME]);
+    running.wait_for(
+        "the proof",
+        |kind| matches!(kind, EventKind::StepFinished { number, .. } if number.0 == 3),
+    );
+    running.kill();
+    let seen = operator.run(&["run", "good", "--dry-run"]);
+    seen.exits(0).says("is armed: the host restores itself in");
+    let told = operator.run(&["run", "good", "--yes", TIME]);
+    told.exits(0).changed("web-1", 3);
+    told.says("waiting for the guard of run").says("it was cut off before a new login had proven its changes, so web-1 restored itself (3 changes taken back)");
+    // What it found is what there was before the dead run: it made the change itself.
+    assert_eq!(
+        host.sh("cat /etc/holdfast-slow 2>/dev/null || echo none")
+            .trim(),
+        "none"
+    );
+    nothing_is_held(host);
+}
+
+#[test]
+fn a_restart_while_armed_restores_at_once() {
+    let lab = Lab::new("guardboot");
+    let specs = Release::ALL.map(|release| {
+        HostSpec::new(release.name())
+            .setup(Setup::Bare)
+            .release(release)
+    });
+    let hosts = lab.boot_all(specs.into());
+    let operator = operator(&lab, &hosts);
+    let before: Vec<String> = hosts.iter().map(state_of).collect();
+    let running = operator.start(&["run", "slow", "--yes", "--guard-time=30m"]);
+    for host in &hosts {
+        running.wait_for("the last step", |kind| {
+            matches!(kind, EventKind::StepFinished { number, host: name, .. } if number.0 == 3 && *name == host.name)
+        });
+    }
+    running.kill();
+    // Somebody reads units anew and starts the target: that is no restart, and nothing is restored.
+    hosts[1].sh("systemctl daemon-reload; systemctl start multi-user.target; sleep 1");
+    assert_ne!(state_of(&hosts[1]), before[1]);
+    assert!(held(&hosts[1]).contains("/guard/armed"));
+    hosts[0].reboot();
+    for host in &hosts[1..] {
+        host.reset();
+    }
+    for (host, before) in hosts.iter().zip(&before) {
+        nothing_is_held(host);
+        assert_eq!(state_of(host), *before, "{}", host.name);
+    }
+    let told = operator.run(&["run", "fails", "--yes"]);
+    told.exits(3)
+        .says("a restart came before a new login had proven its changes");
+    assert_eq!(fired(&told).iter().filter(|fired| fired.at_boot).count(), 3);
+}
+
+#[test]
+fn an_open_connection_is_no_proof() {
+    let lab = Lab::new("guarddeaf");
+    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
+    let host = &hosts[0];
+    let operator = operator(&lab, &hosts);
+    // The operator shares connections, and has one open.
+    let config = operator.home().join("shared_config");
+    let text = format!(
+        "Host *\n  ControlMaster auto\n  ControlPath {}/shared-%r-%h\n  ControlPersist 10m\nInclude {}\n",
+        operator.home().display(),
+        lab.ssh_config().display()
+    );
+    std::fs::write(&config, text).unwrap();
+    operator.variable("HOLDFAST_SSH_CONFIG", config.to_str().unwrap());
+    let mut shared = lab.operator("ssh");
+    shared.arg("-F").arg(&config).args(["root@web-1", "true"]);
+    assert!(
+        shared
+            .stdin(std::process::Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    );
+    let before = state_of(host);
+    let told = operator.run(&["run", "deaf", "--yes", "--guard-time=60s"]);
+    told.exits(6);
+    let why = told.stopped("web-1", Fault::Reverted);
+    assert!(
+        why.starts_with(
+            "port 22 is reachable on the host, not from here: look at the provider's firewall"
+        ),
+        "{why}"
+    );
+    assert_eq!(state_of(host), before);
+    nothing_is_held(host);
+    let mut end = lab.operator("ssh");
+    end.arg("-F")
+        .arg(&config)
+        .args(["-O", "exit", "root@web-1"]);
+    end.stdin(std::process::Stdio::null()).status().unwrap();
+}
+
+#[test]
+fn a_failed_step_and_an_interrupt_take_the_whole_section_back() {
+    let lab = Lab::new("guardfail");
+    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
+    let host = &hosts[0];
+    let operator = operator(&lab, &hosts);
+    let before = state_of(host);
+    let told = operator.run(&["run", "fails", "--yes"]);
+    told.exits(3)
+        .says("the host has taken the guarded changes back and is as before");
+    assert_eq!(state_of(host), before);
+    nothing_is_held(host);
+
+    let running = operator.start(&["run", "slow", "--yes"]);
+    running.wait_for_step(2);
+    let pid = running.pid().to_string();
+    std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .unwrap();
+    let told = running.wait();
+    told.exits(130)
+        .says("the host has taken the guarded changes back and is as before");
+    assert_eq!(state_of(host), before);
+    nothing_is_held(host);
+}
+
+#[test]
+fn what_cannot_be_taken_back_is_refused_unless_a_person_accepts_it() {
+    let lab = Lab::new("guardever");
+    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
+    let operator = operator(&lab, &hosts);
+    let before = Footprint::of(&hosts[0]);
+    let told = operator.run(&["run", "forever", "--yes"]);
+    told.exits(9)
+        .says("the guard could not take it back")
+        .says("--accept-irreversible");
+    operator.run(&["run", "forever", "--dry-run"]).exits(9);
+    before.is_that_of(&hosts[0]);
+    let told = operator.run(&["run", "forever", "--yes", "--accept-irreversible"]);
+    told.exits(0).changed("web-1", 1);
+    nothing_is_held(&hosts[0]);
+}
+
+#[test]
+fn a_rehearsal_shows_that_the_host_restores_itself() {
+    let lab = Lab::new("guardplay");
+    let specs = Release::ALL.map(|release| {
+        HostSpec::new(release.name())
+            .setup(Setup::Bare)
+            .release(release)
+    });
+    let hosts = lab.boot_all(specs.into());
+    let operator = operator(&lab, &hosts);
+    let before: Vec<String> = hosts.iter().map(state_of).collect();
+    let told = operator.run(&["run", "cut", "--rehearse-guard", "--guard-time=10s"]);
+    told.exits(0);
+    let found = fired(&told);
+    assert_eq!(found.len(), 3, "{}", told.all());
+    for fired in &found {
+        assert!(
+            fired.own && fired.changes == 1 && fired.failed == 0,
+            "{fired:?}"
+        );
+        assert!(
+            fired.late.is_some_and(|late| (0..20).contains(&late)),
+            "{fired:?}"
+        );
+    }
+    for (host, before) in hosts.iter().zip(&before) {
+        assert_eq!(state_of(host), *before);
+        nothing_is_held(host);
+    }
+    operator
+        .run(&["run", "good", "--dry-run"])
+        .exits(0)
+        .never_says("guard of run");
+}
+
+#[test]
+fn the_login_must_come_by_the_port_that_the_step_names() {
+    let lab = Lab::new("guardport");
+    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
+    let host = &hosts[0];
+    let operator = operator(&lab, &hosts);
+    let before = state_of(host);
+    let told = operator.run(&["run", "second", "--yes", "-e", "listen=2200"]);
+    told.exits(6)
+        .says("nothing listens on port 2222 of the host");
+    assert_eq!(state_of(host), before);
+    // The new port has no line in known_hosts: the host is the one that is known by its old name.
+    let told = operator.run(&["run", "second", "--yes"]);
+    told.exits(0)
+        .says("a new login succeeded, by port 2222 of the host");
+    nothing_is_held(host);
+}
+
+/// A file for $1 as run folder with a library of the run before, and a change that can be taken back.
+const BENCH: &str = r#"
+    set -eu
+    old=$(ls -d /var/lib/holdfast/runs/*/ | head -n 1)
+    HF_RUN=/var/lib/holdfast/runs/bench
+    bench() {
+        rm -rf "$HF_RUN"; mkdir -p "$HF_RUN/1/1"
+        sed "$1" "$old/lib.sh" >"$HF_RUN/lib.sh"
+        echo new >/tmp/bench
+        echo 'echo old >/tmp/bench' >"$HF_RUN/1/1/undo.sh"
+        . "$HF_RUN/lib.sh"
+        HF_NONCE=x
+    }
+"#;
+
+#[test]
+fn one_of_disarming_and_firing_wins_and_what_it_says_is_so() {
+    let lab = Lab::new("guardrace");
+    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
+    let host = &hosts[0];
+    let operator = operator(&lab, &hosts);
+    operator.run(&["run", "fails", "--yes"]).exits(3);
+    let seen = host.sh(&format!(
+        r#"{BENCH}
+        for round in 1 2 3 4 5 6 7 8 9 10 11 12; do
+            bench ''
+            hf_guard_arm 600 >/dev/null
+            echo 1/1 >>"$HF_RUN/guard/changes"
+            (hf_guard_fire >/dev/null) & one=$!
+            (hf_guard_disarm && echo disarmed >/tmp/said || echo late >/tmp/said) & two=$!
+            wait $one; wait $two
+            echo "$(cat /tmp/said) $(cat /tmp/bench) $(hf_guard_state bench | sed -n 1p)"
+        done
+        rm -rf "$HF_RUN" /tmp/bench /tmp/said"#
+    ));
+    assert_eq!(seen.lines().count(), 12, "{seen}");
+    for line in seen.lines() {
+        let whole = ["disarmed new state=disarmed", "late old state=fired"];
+        assert!(whole.contains(&line), "{seen}");
+    }
+    nothing_is_held(host);
+}
+
+#[test]
+fn without_systemd_a_process_waits_and_says_that_it_is_weaker() {
+    let lab = Lab::new("guardproc");
+    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
+    let host = &hosts[0];
+    let operator = operator(&lab, &hosts);
+    operator.run(&["run", "fails", "--yes"]).exits(3);
+    let seen = host.sh(&format!(
+        r#"{BENCH}
+        bench 's#/run/systemd/system#/run/none#'
+        hf_guard_arm 600
+        echo 1/1 >>"$HF_RUN/guard/changes"
+        hf_guard_arm 3
+        cat /tmp/bench
+        sleep 6
+        cat /tmp/bench
+        hf_guard_state bench | sed -n 1p
+        bench 's#/run/systemd/system#/run/none#'
+        hf_guard_arm 600 >/dev/null
+        hf_guard_disarm
+        sleep 2"#
+    ));
+    assert_eq!(
+        seen.lines().collect::<Vec<_>>(),
+        ["held=process", "held=process", "new", "old", "state=fired"]
+    );
+    nothing_is_held(host);
 }

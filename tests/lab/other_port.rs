@@ -46,7 +46,9 @@ fn a_host_on_another_port_is_used_and_the_files_of_the_operator_follow() {
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.runbook("settle", RUNBOOK);
     operator.inventory(INVENTORY);
-    hosts.iter().for_each(|host| listens_on(host, 2222));
+    for host in &hosts {
+        listens_on(host, 2222);
+    }
     let known = fs::read_to_string(lab.known_hosts()).unwrap();
     let words = ["run", "settle", "-e", "port=2222"];
     let run = |flag: &str| operator.run(&[&words[..], &[flag]].concat());
@@ -101,12 +103,13 @@ fn a_port_that_went_back_is_found_and_only_the_trusted_key_counts_there() {
     // All that is known of the host is its key on the port that it left.
     let known = fs::read_to_string(lab.known_hosts()).unwrap();
     let address = hosts[0].v4();
-    let elsewhere: String = known
+    let keys = known
         .lines()
-        .filter_map(|line| Some(line.split_once(' ')?.1))
+        .filter_map(|line| Some(line.split_once(' ')?.1));
+    let elsewhere: Vec<String> = keys
         .map(|key| format!("[{address}]:2222 {key}\n"))
         .collect();
-    fs::write(lab.known_hosts(), elsewhere).unwrap();
+    fs::write(lab.known_hosts(), elsewhere.concat()).unwrap();
     let words = ["run", "settle", "-e", "port=2222", "-l", "one", "--yes"];
     operator
         .run(&words)

@@ -153,7 +153,7 @@ fn account_lets_in(login: &Login, account: &Account) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// DenyUsers, AllowUsers, DenyGroups, AllowGroups: sshd's order.
+/// `DenyUsers`, `AllowUsers`, `DenyGroups`, `AllowGroups`: sshd's order.
 fn users_admit(login: &Login, account: &Account) -> Result<(), Refusal> {
     let (user, client) = (&login.user, login.client);
     let from = client

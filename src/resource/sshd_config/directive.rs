@@ -22,7 +22,7 @@ pub(super) struct Directive {
 }
 
 impl Directive {
-    /// "/etc/ssh/sshd_config line 12".
+    /// "/`etc/ssh/sshd_config` line 12".
     pub(super) fn place(&self) -> String {
         format!("{} line {}", self.path, self.line)
     }

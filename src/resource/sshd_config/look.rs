@@ -19,7 +19,7 @@ pub(super) enum Look {
 /// sshd, its files and its listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sshd {
-    /// "OpenSSH_9.2p1".
+    /// "`OpenSSH_9.2p1`".
     pub(super) version: String,
     /// The files that it reads, the main one first.
     pub(super) files: Vec<ConfigFile>,
