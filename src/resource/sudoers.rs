@@ -14,7 +14,7 @@ use crate::change::{Call, Change, Diff, Known, Note, Verdict};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
 use crate::shape::{Field, Shape, Ty};
-use crate::template::Scope;
+use crate::template::{Scope, Text};
 use crate::value::{AbsolutePath, FileMode};
 use crate::yaml::Node;
 
@@ -167,8 +167,8 @@ fn wrong_name(name: &str) -> Option<Diagnostic> {
 }
 
 fn check(node: &Node, out: &mut Diagnostics) {
-    let name = SHAPE.text(node, "name");
-    if let Some(name) = name.filter(super::super::template::Text::is_constant)
+    let name = SHAPE.text(node, "name").filter(Text::is_constant);
+    if let Some(name) = name
         && let Some(wrong) = wrong_name(name.text.trim())
     {
         out.push(wrong.at(&name.place));

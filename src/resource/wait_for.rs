@@ -97,10 +97,10 @@ impl What {
                 vec!["port".to_owned(), address.to_string(), port.to_string()]
             }
             What::File(path) => vec!["file".to_owned(), path.to_string()],
-            What::Command(argv) => ["command".to_owned()]
-                .into_iter()
-                .chain(argv.iter().cloned())
-                .collect(),
+            What::Command(argv) => {
+                let words = ["command".to_owned()].into_iter();
+                words.chain(argv.iter().cloned()).collect()
+            }
         }
     }
 
