@@ -38,9 +38,18 @@ fn server(host: &LabHost<'_>) -> String {
 /// A login from an address as a user who does not exist, with no key to offer.
 fn fail_to_log_in(lab: &Lab, host: &LabHost<'_>, from: &str) {
     let mut ssh = lab.ssh("nobody-at-all", &host.name);
-    ssh.args(["-b", from, "-o", "IdentitiesOnly=yes", "-o", "IdentityFile=/dev/null"]);
+    ssh.args([
+        "-b",
+        from,
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "IdentityFile=/dev/null",
+    ]);
     ssh.args(["-o", "BatchMode=yes", "true"]);
-    ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    ssh.stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     assert!(!ssh.status().expect("ssh").success());
 }
 
@@ -193,7 +202,7 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
 
 /// Takes back a step of a run, as the host's own undo record says.
 #[track_caller]
-fn undo(host: &LabHost<'_>, step: &str) {
+fn undo(host: &LabHost<'_>, variable: &str, step: &str) {
     let runs = host.sh("ls -t /var/lib/holdfast/runs | head -n 1");
     let save = format!("/var/lib/holdfast/runs/{}/{step}/1", runs.trim());
     let record = host.read(&format!("{save}/undo.json"));
@@ -202,7 +211,7 @@ fn undo(host: &LabHost<'_>, step: &str) {
         Undo::Impossible { why } => panic!("{why}"),
     };
     host.sh(&format!(
-        "set +eu; HF_RUN=/var/lib/holdfast/runs/{}; HF_SAVE={save}; export HF_SAVE
+        "set +eu; HF_RUN=/var/lib/holdfast/runs/{}; HF_SAVE={save}; export HF_SAVE {variable}
         . \"$HF_RUN/lib.sh\"; {} {}",
         runs.trim(),
         call.function,
@@ -238,10 +247,10 @@ fn a_moved_port_is_followed_into_the_packet_filter_and_everything_can_be_undone(
     let before: Vec<String> = hosts.iter().map(state).collect();
     operator.run(&["run", "fail2ban", "--yes"]).exits(0);
     for (host, before) in hosts.iter().zip(&before) {
-        undo(host, "2");
+        undo(host, "", "2");
         let now = state(host);
         assert_eq!(now, *before, "{}", host.name);
-        undo(host, "2");
+        undo(host, "", "2");
         assert_eq!(state(host), *before, "{}", host.name);
     }
 
@@ -267,7 +276,13 @@ fn a_moved_port_is_followed_into_the_packet_filter_and_everything_can_be_undone(
                 host.name
             );
         }
-        undo(host, "2");
+        // Early at boot the file alone comes back.
+        let filter = host.sh(FILTER);
+        undo(host, "HF_AT_BOOT=yes", "2");
+        assert_eq!(host.sh(FILTER), filter, "{}", host.name);
+        let file = String::from_utf8(host.read(OUR_FILE)).expect("text");
+        assert!(file.contains("\nport = 22\n"), "{file}");
+        undo(host, "", "2");
         assert_eq!(state(host), *before, "{}", host.name);
     }
     operator.run(&["run", "fail2ban", "--yes"]).exits(0);
