@@ -158,6 +158,14 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
 
     for host in &hosts {
         host.sh("rm /etc/fail2ban/jail.d/web.conf");
+    }
+    a_later_file_wins_and_is_named(&operator, &hosts);
+    what_is_ignored_stays_so_until_that_is_not_wanted(&operator, &hosts);
+}
+
+#[track_caller]
+fn a_later_file_wins_and_is_named(operator: &Operator<'_>, hosts: &[LabHost<'_>]) {
+    for host in hosts {
         host.write(
             "/etc/fail2ban/jail.d/zz-own.local",
             "[sshd]\nmaxretry = 7\n",
@@ -165,9 +173,16 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
     }
     let told = operator.run(&["run", "fail2ban", "--yes"]);
     told.exits(9).says("zz-own.local says maxretry = 7");
-    for host in &hosts {
+    for host in hosts {
         host.sh("rm /etc/fail2ban/jail.d/zz-own.local");
     }
+}
+
+#[track_caller]
+fn what_is_ignored_stays_so_until_that_is_not_wanted(
+    operator: &Operator<'_>,
+    hosts: &[LabHost<'_>],
+) {
     let told = operator.run(&[
         "run",
         "fail2ban",
@@ -179,7 +194,7 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
     ]);
     told.exits(0);
     operator.run(&["run", "fail2ban", "--yes"]).exits(0);
-    for host in &hosts {
+    for host in hosts {
         assert_eq!(get(host, "maxretry"), "5", "{}", host.name);
         assert!(
             get(host, "ignoreip").contains("203.0.113.0/24"),
@@ -190,7 +205,7 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
     operator
         .run(&["run", "fail2ban", "--yes", "-e", "forget_ignored=true"])
         .exits(0);
-    for host in &hosts {
+    for host in hosts {
         let ignored = get(host, "ignoreip");
         assert!(!ignored.contains("203.0.113.0/24"), "{ignored}");
         assert!(
