@@ -128,8 +128,8 @@ fn check(node: &Node, out: &mut Diagnostics) {
             out.push(Diagnostic::error(error).at(&text.place));
         }
     }
-    let mut words = ["settings", "ignore"].into_iter();
-    if !words.any(|key| SHAPE.get(node, key).is_some()) {
+    let says = ["settings", "ignore"].map(|key| SHAPE.get(node, key));
+    if says.iter().all(Option::is_none) {
         let error = Diagnostic::error("the step says nothing about the jail");
         out.push(error.at(&node.place).hint("add `settings` or `ignore`"));
     }

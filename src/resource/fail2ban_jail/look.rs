@@ -9,7 +9,7 @@ use crate::probe::ParseError;
 /// fail2ban and one jail of it on a host.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a line of the host's answer"
+    reason = "facts that are independent of each other"
 )]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Look {

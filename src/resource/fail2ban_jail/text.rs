@@ -44,9 +44,9 @@ fn ignore_line(jail: &Jail, look: &Look, text: &str) -> Option<String> {
     let mut words: Vec<String> = Vec::new();
     match look.others_ignore {
         OthersIgnore::Yes => words.push(BEFORE.to_owned()),
-        // As it is in effect now; that file of ours stands in the way afterwards, a note says.
+        // As it is in effect before ours hides it.
         OthersIgnore::Chained if look.file.is_none() => {
-            words.extend(look.files.ignore.iter().cloned());
+            words.extend(look.files.ignore.iter().map(|word| spelled(word)));
         }
         OthersIgnore::No | OthersIgnore::Chained => {}
     }
