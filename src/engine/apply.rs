@@ -51,7 +51,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             return None;
         }
     };
-    let mut worker = Worker::new(&job, &host, link, &rendered.steps);
+    let mut worker = Worker::new(&job, &host, link, (&rendered.steps, &plan.steps));
     let result = match perform_all(&mut worker, &plan).await {
         Err(stop) => {
             let stop = worker.taken_back(stop).await;
@@ -103,6 +103,10 @@ async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Sto
     }
     worker.end_section().await?;
     for step in plan.steps.iter().filter(|step| waits_for_end(step)) {
+        // Made in its guarded section already, and nothing was changed since.
+        if worker.reloaded.get(&step.number) == Some(&worker.changes) {
+            continue;
+        }
         worker.perform(step, Timing::AtEnd).await?;
     }
     worker.end_section().await
@@ -127,7 +131,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
     };
     let mut fresh = None;
     if worker.link.alive().await.is_err() {
-        match recover::come_back(job, &worker.way).await {
+        match recover::come_back(job, std::slice::from_ref(&worker.way)).await {
             Ok(link) => fresh = Some(link),
             Err(why) => {
                 return refuted(format!("all was done, but nothing could be proved: {why}"));

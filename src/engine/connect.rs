@@ -65,14 +65,10 @@ async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
         Err(error) if error.fault() == Fault::Unreachable && stops(job).await => {
             return Err(interrupted());
         }
-        Err(error) => match elsewhere::find(job, host, (root_needed, &first), error).await? {
-            elsewhere::Found {
-                host,
-                link,
-                answers,
-                note,
-            } => (host, link, answers, Some(note)),
-        },
+        Err(error) => {
+            let found = elsewhere::find(job, host, (root_needed, &first), error).await?;
+            (found.host, found.link, found.answers, Some(found.note))
+        }
     };
     let checked = match earlier::settle(job, &host, &mut link, answers).await {
         Ok((answers, notes)) => read(job, &answers).map(|facts| (facts, notes)),

@@ -5,15 +5,19 @@
 //! then a brand-new login must succeed, and it is that login that disarms. Whatever else ends a section, a
 //! failed step or a stop included, makes the host take back all of it (`take_back.rs`).
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Stop;
-use super::new_login::Refusal;
+use super::new_login::{Refusal, Way};
+use super::step::Done;
 use super::worker::Worker;
+use crate::change::{StepNumber, Timing};
 use crate::event::{EventKind, Fault};
 use crate::inventory::Connection;
+use crate::plan::StepPlan;
 use crate::probe::Probe;
 use crate::runbook::{RenderedGuard, RenderedStep};
 use crate::transport::{Disarmed, NewLogin, TransportError, server_port};
@@ -51,10 +55,12 @@ pub(super) struct Section {
     port: Option<Port>,
     /// The one that was in use when it was armed, as the host sees it.
     usual: Option<Port>,
-    /// When it fires, by our clock, a second early rather than late.
+    /// When it fires by our clock, which began before the host's.
     pub(super) until: Instant,
     /// How many things had been changed before it.
     pub(super) before: usize,
+    /// The ids of its steps.
+    ids: Vec<String>,
 }
 
 impl Section {
@@ -71,11 +77,62 @@ impl Section {
 
 impl Worker<'_> {
     /// Before something is changed: arms for a guarded step, and ends the section before an unguarded one.
-    pub(super) async fn guard_before(&mut self, step: &RenderedStep) -> Result<(), Stop> {
-        match &step.guard {
-            None => self.end_section().await,
-            Some(guard) => self.arm(guard).await,
+    pub(super) async fn guard_before(
+        &mut self,
+        step: &RenderedStep,
+        timing: Timing,
+    ) -> Result<(), Stop> {
+        match (&step.guard, timing) {
+            (Some(guard), _) => {
+                self.arm(guard).await?;
+                if let Some(section) = &mut self.section {
+                    section.ids.extend(step.id.clone());
+                }
+                Ok(())
+            }
+            // What a section puts off to its end belongs to it.
+            (None, Timing::AtEnd) => match &self.section {
+                Some(section) => self.give_time(section.port, section.usual).await,
+                None => Ok(()),
+            },
+            (None, Timing::InOrder) => self.end_section().await,
         }
+    }
+
+    /// Whether the guard takes back what a step does now.
+    pub(super) fn is_guarded(&self, step: &RenderedStep, timing: Timing) -> bool {
+        step.guard.is_some() || (timing == Timing::AtEnd && self.section.is_some())
+    }
+
+    /// Reloads that the section's changes ask for: until they are made, a login proves nothing about them, and
+    /// made afterwards, nothing would take them back.
+    async fn reload_now(&mut self) -> Result<(), Stop> {
+        let ids = match &mut self.section {
+            Some(section) => std::mem::take(&mut section.ids),
+            None => return Ok(()),
+        };
+        let asked = |step: &RenderedStep| {
+            let mut asks = step.reload_on.iter();
+            asks.any(|id| ids.contains(id) && self.known.will_change(id))
+        };
+        let steps = self.steps.iter().filter(|step| asked(step));
+        let numbers: Vec<StepNumber> = steps.map(|step| step.number).collect();
+        let plans = self.plans.iter();
+        for plan in plans.filter(|plan| numbers.contains(&plan.number)) {
+            self.perform_at_once(plan).await?;
+        }
+        let changes = self.changes;
+        self.reloaded
+            .extend(numbers.into_iter().map(|number| (number, changes)));
+        Ok(())
+    }
+
+    /// Boxed, for performing a step is what ends a section.
+    fn perform_at_once<'s>(
+        &'s mut self,
+        plan: &'s StepPlan,
+    ) -> Pin<Box<dyn Future<Output = Result<Done, Stop>> + Send + 's>> {
+        Box::pin(self.perform(plan, Timing::AtEnd))
     }
 
     async fn arm(&mut self, guard: &RenderedGuard) -> Result<(), Stop> {
@@ -114,6 +171,10 @@ impl Worker<'_> {
             usual,
             until: armed_at + time,
             before,
+            ids: self
+                .section
+                .take()
+                .map_or_else(Vec::new, |section| section.ids),
         });
         let told = EventKind::GuardArmed {
             host: self.host.name.to_string(),
@@ -128,12 +189,40 @@ impl Worker<'_> {
         Err(Stop::new(Fault::Journal, message))
     }
 
+    /// Tells the host that we are still there: an armed guard has its full time again.
+    pub(super) async fn stay(&mut self) -> Result<(), Stop> {
+        match &self.section {
+            Some(section) => self.give_time(section.port, section.usual).await,
+            None => Ok(self.link.alive().await?),
+        }
+    }
+
+    /// How often [`Worker::stay`] has to be said.
+    pub(super) fn patience(&self) -> Duration {
+        let usual = Duration::from_mins(1);
+        match &self.section {
+            Some(_) => usual.min(self.job.guard.time / 3),
+            None => usual,
+        }
+    }
+
+    /// How the host may be reached in the middle of a section: as before, or already as the section will have it.
+    pub(super) async fn ways(&mut self) -> Vec<Way> {
+        let port = self.section.as_ref().and_then(|section| section.port);
+        let mut ways = vec![self.way.clone()];
+        if port.is_some_and(|port| self.way.host.port != Some(port)) {
+            ways.push(self.way.on_port(port).await);
+        }
+        ways
+    }
+
     /// How long a step's changes may take.
-    pub(super) fn time_limit(&self, step: &RenderedStep) -> Duration {
+    pub(super) fn time_limit(&self, step: &RenderedStep, timing: Timing) -> Duration {
         let own = step.timeout.get();
-        match step.guard {
-            None => own,
-            Some(_) => own.min(self.job.guard.step_limit()),
+        if self.is_guarded(step, timing) {
+            own.min(self.job.guard.step_limit())
+        } else {
+            own
         }
     }
 
@@ -149,6 +238,7 @@ impl Worker<'_> {
     /// # Errors
     /// When no new login came about. The section is still there, to be taken back.
     pub(super) async fn end_section(&mut self) -> Result<(), Stop> {
+        self.reload_now().await?;
         let Some(section) = &self.section else {
             return Ok(());
         };
@@ -165,10 +255,13 @@ impl Worker<'_> {
             self.give_time(port, usual).await?;
         }
         tokio::time::sleep(wait).await;
-        let mut login = self.prove().await?;
+        let (mut login, way) = self.prove().await?;
         self.tell_proven(login.port);
         match login.disarm().await {
-            Ok(Disarmed::Yes(left)) => self.disarmed(login, left).await,
+            Ok(Disarmed::Yes(left)) => {
+                self.way = way;
+                self.disarmed(login, left).await
+            }
             Ok(Disarmed::Fired) => {
                 login.close().await;
                 Err(Stop::new(
@@ -199,7 +292,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    async fn prove(&mut self) -> Result<NewLogin, Stop> {
+    async fn prove(&mut self) -> Result<(NewLogin, Way), Stop> {
         let Some(section) = &self.section else {
             return Err(Stop::new(Fault::Failed, "no guard is armed"));
         };
@@ -209,10 +302,7 @@ impl Worker<'_> {
             .prove(self.job, &self.way, section.port, wanted, section.until)
             .await;
         let refusal = match found {
-            Ok((login, way)) => {
-                self.way = way;
-                return Ok(login);
-            }
+            Ok(proven) => return Ok(proven),
             Err(refusal) => refusal,
         };
         let why = self.explained(&refusal, wanted).await;

@@ -71,6 +71,10 @@ impl Logins {
     ///
     /// # Errors
     /// The last refusal. A refused login is never tried again.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a proof is a way, a port, what the host must see, and an end"
+    )]
     pub(super) async fn prove(
         &mut self,
         job: &Job,
@@ -112,7 +116,7 @@ impl Logins {
 
 impl Way {
     /// The same host by another port, under the key that it is known by now.
-    async fn on_port(&self, port: Option<Port>) -> Self {
+    pub(super) async fn on_port(&self, port: Option<Port>) -> Self {
         let Some(port) = port.filter(|port| self.host.port != Some(*port)) else {
             return Self {
                 host: self.host.clone(),

@@ -23,12 +23,12 @@ pub(super) const NEVER_STARTED: i32 = -2;
 /// Why it stays unknown, as a clause.
 pub(super) async fn outcome(
     job: &Job,
-    way: &Way,
+    ways: &[Way],
     folder: &str,
     probes: &[Probe],
     limit: Duration,
 ) -> Result<(WriteHost, Performed), String> {
-    let mut link = come_back(job, way).await?;
+    let mut link = come_back(job, ways).await?;
     let status = end_of_step(job, &mut link, folder, limit).await?;
     let mut link = link
         .lock(&job.card)
@@ -56,10 +56,11 @@ pub(super) async fn outcome(
     ))
 }
 
-/// Connects again, for as long as the network may be away. A refused login is never tried again.
-pub(super) async fn come_back(job: &Job, way: &Way) -> Result<ReadHost, String> {
+/// Connects again, one way or another, for as long as the network may be away. A refused login is never
+/// tried again.
+pub(super) async fn come_back(job: &Job, ways: &[Way]) -> Result<ReadHost, String> {
     let give_up = Instant::now() + AWAY;
-    loop {
+    for way in ways.iter().cycle() {
         match ReadHost::open(&way.host, &way.ssh, true, &[]).await {
             Ok((link, _)) => return Ok(link),
             Err(error) => {
@@ -74,6 +75,7 @@ pub(super) async fn come_back(job: &Job, way: &Way) -> Result<ReadHost, String> 
             }
         }
     }
+    Err("there is no way to it".to_owned())
 }
 
 /// Waits for the step's last line in the host's journal. A step that runs holds the host's lock, so

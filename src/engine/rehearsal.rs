@@ -36,7 +36,7 @@ async fn rehearse(job: Arc<Job>, connected: Connected) -> Option<()> {
 }
 
 async fn hold(job: &Job, host: &Host, link: WriteHost) -> Result<(), Stop> {
-    let mut worker = Worker::new(job, host, link, &[]);
+    let mut worker = Worker::new(job, host, link, (&[], &[]));
     let begun = match worker.give_time(None, None).await {
         Ok(()) => change(&mut worker).await,
         Err(stop) => Err(stop),

@@ -49,7 +49,7 @@ impl Worker<'_> {
             if due.is_empty() {
                 return Ok(self.nothing(planned, timing));
             }
-            self.guard_before(step).await?;
+            self.guard_before(step, timing).await?;
             apply::tell_started(self.job, self.host.name.as_str(), &plan).await?;
             let tried_now = self.attempt(step, &plan, &due, tried).await;
             match tried_now.and_then(|answers| self.read_back(step, &plan, &due, &answers)) {
@@ -143,8 +143,8 @@ impl Worker<'_> {
             expects: &plan.expects,
             before: &before,
             changes: due,
-            seconds: self.time_limit(step).as_secs(),
-            guarded: step.guard.is_some(),
+            seconds: self.time_limit(step, timing_of(due)).as_secs(),
+            guarded: self.is_guarded(step, timing_of(due)),
         };
         let (events, host, number) = (
             self.job.events.clone(),
@@ -162,7 +162,8 @@ impl Worker<'_> {
             Err(TransportError::Lost { message } | TransportError::Garbled { message }) => {
                 self.progress(plan, &format!("{message}; looking what became of it"));
                 let limit = Duration::from_secs(script.seconds);
-                let found = recover::outcome(self.job, &self.way, &folder, &probes, limit).await;
+                let found =
+                    recover::outcome(self.job, &self.ways().await, &folder, &probes, limit).await;
                 let (link, performed) = found.map_err(|why| self.unknown(plan, &message, &why))?;
                 self.link = link;
                 performed
@@ -259,6 +260,11 @@ fn folder(plan: &StepPlan, due: &[&Change], tried: u32) -> String {
     format!("{}{part}{again}", plan.number.0)
 }
 
+/// When changes that are performed together are.
+fn timing_of(due: &[&Change]) -> Timing {
+    due.first().map_or(Timing::InOrder, |change| change.timing)
+}
+
 /// The changes of a step that belong to this moment.
 fn due(plan: &StepPlan, timing: Timing) -> Vec<&Change> {
     let changes = plan.verdict().map(Verdict::changes).unwrap_or_default();
@@ -270,7 +276,7 @@ fn due(plan: &StepPlan, timing: Timing) -> Vec<&Change> {
 
 /// What is still due of what was just done. Changes that wait for the end are not.
 fn due_again<'a>(after: &'a StepPlan, done: &[&Change]) -> Vec<&'a Change> {
-    let timing = done.first().map_or(Timing::InOrder, |change| change.timing);
+    let timing = timing_of(done);
     let left = due(after, timing);
     // A command without a guard is always due; having run is all that can be said of it.
     left.into_iter()

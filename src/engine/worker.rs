@@ -1,5 +1,6 @@
 //! What works through a plan on one host: its link, what it has done so far, and how it tells.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 use super::guard::Section;
 use super::new_login::{Logins, Way};
 use super::{Job, Stop, pause};
-use crate::change::{Call, Known};
+use crate::change::{Call, Known, StepNumber};
 use crate::event::{EventKind, Fault, StepResult};
 use crate::inventory::Host;
 use crate::plan::StepPlan;
@@ -20,6 +21,10 @@ pub(super) struct Worker<'a> {
     pub(super) host: &'a Host,
     pub(super) link: WriteHost,
     pub(super) steps: &'a [RenderedStep],
+    /// What was planned for them.
+    pub(super) plans: &'a [StepPlan],
+    /// Steps whose reload was made before its time, and how many things had been changed by then.
+    pub(super) reloaded: BTreeMap<StepNumber, usize>,
     /// Which steps did change something.
     pub(super) known: Known,
     /// How many things were changed so far.
@@ -38,13 +43,15 @@ impl<'a> Worker<'a> {
         job: &'a Job,
         host: &'a Host,
         link: WriteHost,
-        steps: &'a [RenderedStep],
+        (steps, plans): (&'a [RenderedStep], &'a [StepPlan]),
     ) -> Self {
         Self {
             job,
             host,
             link,
             steps,
+            plans,
+            reloaded: BTreeMap::new(),
             known: Known::nothing(),
             changes: 0,
             way: Way {
@@ -63,8 +70,8 @@ impl Worker<'_> {
         let end = Instant::now() + time;
         while Instant::now() < end && !self.job.stopped() {
             let left = end.saturating_duration_since(Instant::now());
-            pause(self.job, left.min(Duration::from_mins(1))).await;
-            self.link.alive().await?;
+            pause(self.job, left.min(self.patience())).await;
+            self.stay().await?;
         }
         Ok(())
     }

@@ -36,9 +36,7 @@ hf_undo_fail2ban_jail() {
 	# Without this mark the server never heard of the change.
 	[ -e "$HF_SAVE/told" ] || return 0
 	if [ "$hf_f2b_server" = no ]; then
-		case $(systemctl show -p ActiveState --value fail2ban.service) in
-		active | activating | reloading) hf_tool systemctl stop fail2ban.service ;;
-		esac
+		if [ "$(hf_f2b_state)" = up ]; then hf_tool systemctl stop fail2ban.service; fi
 	elif [ "$hf_f2b_had" = no ]; then
 		if hf_f2b_has "$1"; then hf_f2b_client stop "$1"; fi
 	else
@@ -48,7 +46,13 @@ hf_undo_fail2ban_jail() {
 
 hf_f2b_save() {
 	if [ -e "$HF_SAVE/server" ]; then return 0; fi
-	hf_f2b_server=no hf_f2b_had=no
+	hf_f2b_server=no hf_f2b_had=no hf_f2b_tries=0
+	until hf_f2b_pong; do
+		# On its way, as right after the package was installed.
+		if [ "$(hf_f2b_state)" = down ] || [ "$hf_f2b_tries" -ge 20 ]; then break; fi
+		hf_f2b_tries=$((hf_f2b_tries + 1))
+		sleep 0.5
+	done
 	if hf_f2b_pong; then hf_f2b_server=yes; fi
 	if hf_f2b_has "$hf_f2b_jail"; then hf_f2b_had=yes; fi
 	printf '%s %s\n' "$hf_f2b_server" "$hf_f2b_had" >"$HF_SAVE/server.new" && sync "$HF_SAVE/server.new" &&
@@ -87,8 +91,10 @@ hf_f2b_put() {
 hf_f2b_activate() {
 	if ! hf_f2b_pong; then
 		[ "$1" != leave ] || return 0
-		hf_f2b_start
-		return
+		hf_f2b_was=$(hf_f2b_state)
+		hf_f2b_start || return 1
+		# One that was on its way may have read the files before ours was there.
+		[ "$hf_f2b_was" = up ] || return 0
 	fi
 	: >"$HF_SAVE/told"
 	if [ "$1" = restart ] && hf_f2b_has "$hf_f2b_jail"; then hf_f2b_end_jail; fi
@@ -103,8 +109,7 @@ hf_f2b_start() {
 	hf_f2b_tries=0
 	while ! hf_f2b_pong; do
 		hf_f2b_tries=$((hf_f2b_tries + 1))
-		case $(systemctl show -p ActiveState --value fail2ban.service) in failed | inactive) hf_f2b_tries=60 ;; esac
-		if [ "$hf_f2b_tries" -ge 60 ]; then
+		if [ "$hf_f2b_tries" -ge 60 ] || [ "$(hf_f2b_state)" = down ]; then
 			hf_f2b_said=$(journalctl --no-pager -q -o cat -n 20 -u fail2ban.service 2>/dev/null | grep -i -e error -e failed | grep -v -e 'fail2ban.service' | tail -n 1)
 			hf_f2b_why "fail2ban does not answer after its start: ${hf_f2b_said:-see /var/log/fail2ban.log}"
 			return 1
@@ -165,6 +170,14 @@ hf_f2b_agrees() {
 
 hf_f2b_pong() {
 	[ "$(hf_tool timeout 20 fail2ban-client ping 2>/dev/null)" = 'Server replied: pong' ]
+}
+
+# What systemd says of the server: up or on its way, or down.
+hf_f2b_state() {
+	case $(systemctl show -p ActiveState --value fail2ban.service 2>/dev/null) in
+	active | activating | reloading) echo up ;;
+	*) echo down ;;
+	esac
 }
 
 # hf_f2b_has JAIL: whether the server has the jail.

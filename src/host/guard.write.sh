@@ -133,7 +133,8 @@ hf_guard_take_back() {
 	hf_log "guard fired"
 	[ -n "${HF_AT_BOOT:-}" ] || hf_guard_end_step
 	hf_guard_all=0 hf_guard_failed=0 hf_guard_kept=0
-	for hf_guard_one in $(sed '1!G;h;$!d' "$hf_guard/changes"); do
+	# Reloads that were put off to the end come last here too: when the files are back.
+	for hf_guard_one in $(sed -e '/-end/d' "$hf_guard/changes" | sed '1!G;h;$!d') $(sed -n -e '/-end/p' "$hf_guard/changes"); do
 		hf_guard_all=$((hf_guard_all + 1))
 		hf_guard_undo_one "$hf_guard_one"
 		case $? in
@@ -142,12 +143,24 @@ hf_guard_take_back() {
 		*) hf_guard_failed=$((hf_guard_failed + 1)) ;;
 		esac
 	done
+	hf_guard_marks_back
 	printf 'changes=%s\nfailed=%s\nkept=%s\nlate=%s\nat=%s\nboot=%s\n' "$hf_guard_all" "$hf_guard_failed" "$hf_guard_kept" \
 		"$hf_guard_late" "$(date +%s)" "${HF_AT_BOOT:-0}" >"$hf_guard/restored"
 	hf_log "guard restored $hf_guard_all failed $hf_guard_failed kept $hf_guard_kept"
 	sync "$hf_guard/restored"
 	mv "$hf_guard/firing" "$hf_guard/fired" 2>/dev/null || mv "$hf_guard/armed" "$hf_guard/fired"
 	sync "$hf_guard"
+}
+
+# Marks for pending reloads, which steps set before they change a file.
+hf_guard_keep_marks() {
+	rm -rf "$hf_guard/pending" && mkdir "$hf_guard/pending" || return 1
+	if [ -d /var/lib/holdfast/pending ]; then cp -a /var/lib/holdfast/pending/. "$hf_guard/pending"; fi
+}
+
+hf_guard_marks_back() {
+	if [ ! -d "$hf_guard/pending" ] || [ ! -d /var/lib/holdfast/pending ]; then return 0; fi
+	rm -f /var/lib/holdfast/pending/* && cp -a "$hf_guard/pending/." /var/lib/holdfast/pending
 }
 
 # hf_guard_undo_one STEP/CHANGE: tried twice; the others do not wait for ever.
@@ -198,7 +211,7 @@ hf_guard_lock() {
 
 # Everything that restore.sh needs is a copy of its own: what a later connection writes cannot disturb it.
 hf_guard_prepare() {
-	rm -f "$hf_guard/disarmed" "$hf_guard/step" || return 1
+	rm -f "$hf_guard/disarmed" "$hf_guard/step" && hf_guard_keep_marks || return 1
 	: >"$hf_guard/changes" && cat "$HF_RUN/lib.sh" >"$hf_guard/lib.sh" &&
 		printf 'HF_RUN=%s\n. "$HF_RUN/guard/lib.sh"\nhf_guard_restore\n' "$HF_RUN" >"$hf_guard/restore.sh" &&
 		sync "$hf_guard/changes" "$hf_guard/lib.sh" "$hf_guard/restore.sh" "$hf_guard" "$HF_RUN"

@@ -15,6 +15,14 @@ hf_authorized_keys() {
 	hf_keys_sshd "$1" "$2" "$3" || return 0
 	[ -n "$hf_keys_home" ] || return 0
 	hf_keys_uid=$(printf '%s\n' "$hf_keys_entry" | cut -d : -f 3)
+	# Debian's sshd (user-group-modes.patch) lets a group write whose only member is the user.
+	hf_keys_own=none
+	case $(ssh -V 2>&1 </dev/null) in
+	*Debian* | *Ubuntu* | *Raspbian*)
+		hf_keys_own=$(printf '%s\n' "$hf_keys_entry" | cut -d : -f 4)
+		[ "$(hf_login_members "$hf_keys_own")" = "$1" ] || hf_keys_own=none
+		;;
+	esac
 	# Word splitting is meant, as sshd does it; names of files are not expanded.
 	set -f
 	# shellcheck disable=SC2086
@@ -32,12 +40,14 @@ hf_keys_one() {
 	# From the folder of the file up to the home, or up to the root for a file elsewhere.
 	hf_keys_at=${1%/*}
 	while [ -n "$hf_keys_at" ]; do
-		stat -L -c '%u %a %n' "$hf_keys_at" 2>/dev/null
+		stat -L -c '%u %g %a %n' "$hf_keys_at" 2>/dev/null
 		[ "$hf_keys_at" != "$hf_keys_home" ] || break
 		hf_keys_at=${hf_keys_at%/*}
-	done | awk -v uid="$hf_keys_uid" -v file="$1" '
-		{ bits = $2; name = $0; sub(/^[0-9]+ [0-9]+ /, "", name) }
-		($1 != 0 && $1 != uid) || bits ~ /[2367].$/ || bits ~ /[2367]$/ { print "unsafe=" file ": " $1 " " bits " " name }'
+	done | awk -v uid="$hf_keys_uid" -v own="$hf_keys_own" -v file="$1" '
+		{ bits = $3; name = $0; sub(/^[0-9]+ [0-9]+ [0-9]+ /, "", name) }
+		($1 != 0 && $1 != uid) || (bits ~ /[2367].$/ && $2 != own) || bits ~ /[2367]$/ {
+			print "unsafe=" file ": " $1 " " bits " " name
+		}'
 }
 
 hf_keys_expanded() {

@@ -62,7 +62,7 @@ hf_sshd_run() {
 		sshd -T "$@"
 	elif unshare -m mount -t tmpfs none /run 2>/dev/null; then
 		# shellcheck disable=SC2016 # the inner shell expands it
-		unshare -m sh -c 'mount -t tmpfs -o mode=0755 none /run && mkdir -m 0755 /run/sshd && exec sshd -T "$@"' sh "$@"
+		unshare -m sh -c 'mount -t tmpfs -o mode=0755 none /run && install -d -m 0755 /run/sshd && exec sshd -T "$@"' sh "$@"
 	elif sshd -G </dev/null >/dev/null 2>&1; then
 		sshd -G "$@"
 	else

@@ -230,10 +230,15 @@ hf_ufw_apply() {
 	hf_ufw_result $?
 }
 
-# hf_ufw_undo [force]: puts back what hf_ufw_apply or hf_ufw_commands found, and loads it. Without
-# `force`, files that someone changed since are left alone.
+# hf_ufw_how_strict: files that someone changed since are left alone by an undo (status 77), but not by
+# the guard: a way in comes first.
+hf_ufw_how_strict() {
+	if [ -e "$HF_RUN/guard/firing" ]; then echo force; fi
+}
+
+# hf_ufw_undo: puts back what hf_ufw_apply or hf_ufw_commands found, and loads it.
 hf_ufw_undo() {
-	hf_ufw_locked hf_ufw_put_back "${1:-}"
+	hf_ufw_locked hf_ufw_put_back "$(hf_ufw_how_strict)"
 }
 
 hf_ufw_put_back() {
@@ -247,7 +252,7 @@ hf_ufw_put_back() {
 			hf_ufw_is=$(sha256sum <"$(hf_ufw_path "$hf_ufw_n")")
 			if [ "${hf_ufw_is%% *}" != "$hf_ufw_sum" ]; then
 				echo "$(hf_ufw_path "$hf_ufw_n") was changed since by someone else; nothing was changed"
-				return 1
+				return 77
 			fi
 		done <"$HF_SAVE/after"
 	fi

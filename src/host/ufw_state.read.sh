@@ -65,14 +65,12 @@ hf_ufw_sysctl_lines() {
 		awk '{ if ($1 !~ /\//) gsub(/\./, "/", $1); print }'
 }
 
-# The settings of the kernel that are not as ufw will make them.
+# The settings of the kernel that are not as ufw will make them. By awk: the shell reads a byte at a time,
+# and these files give nothing after the first.
 hf_ufw_sysctls() {
-	hf_ufw_sysctl_lines | while read -r hf_ufw_key hf_ufw_wanted; do
-		[ -r "/proc/sys/$hf_ufw_key" ] || continue
-		read -r hf_ufw_live <"/proc/sys/$hf_ufw_key" || continue
-		[ "$hf_ufw_live" = "$hf_ufw_wanted" ] ||
-			printf 'sysctl=%s %s %s\n' "$hf_ufw_key" "$hf_ufw_live" "$hf_ufw_wanted"
-	done
+	hf_ufw_sysctl_lines | awk '
+		{ path = "/proc/sys/" $1; key = $1; sub(/^[^ ]* /, "") }
+		(getline live < path) > 0 && live != $0 { print "sysctl=" key " " live " " $0 }'
 }
 
 # What moves packets between containers and this host.

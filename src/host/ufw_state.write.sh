@@ -195,11 +195,10 @@ hf_ufw_set_all() {
 	hf_ufw_assign_all "$@"
 }
 
-# hf_ufw_state_undo: puts back what hf_ufw_switch or hf_ufw_set found. Files that
-# someone changed since are left alone, but not when the guard restores a way in.
+# hf_ufw_state_undo: puts back what hf_ufw_switch or hf_ufw_set found.
 hf_ufw_state_undo() {
 	[ -f "$HF_SAVE/saved" ] || return 0
-	hf_ufw_locked hf_ufw_state_back "${HF_GUARD:+force}"
+	hf_ufw_locked hf_ufw_state_back "$(hf_ufw_how_strict)"
 }
 
 hf_ufw_state_back() {
@@ -208,7 +207,7 @@ hf_ufw_state_back() {
 		while read -r hf_ufw_path hf_ufw_sum; do
 			if [ "$(hf_ufw_digest "$hf_ufw_path")" != "$hf_ufw_sum" ]; then
 				echo "$hf_ufw_path was changed since by someone else; nothing was changed"
-				return 1
+				return 77
 			fi
 		done <"$HF_SAVE/state-after"
 	fi

@@ -82,7 +82,10 @@ impl Live {
                 }
                 return;
             }
-            EventKind::StepReplanned { .. } | EventKind::StepFinished { .. } => At::Between,
+            EventKind::StepReplanned { .. }
+            | EventKind::StepFinished { .. }
+            | EventKind::GuardProven { .. }
+            | EventKind::GuardRefuted { .. } => At::Between,
             EventKind::GuardArmed { host, seconds, .. } => {
                 self.guard(host, Some((event.at, *seconds)));
                 return;
@@ -91,7 +94,6 @@ impl Live {
                 self.guard(host, None);
                 return;
             }
-            EventKind::GuardProven { .. } | EventKind::GuardRefuted { .. } => At::Between,
             EventKind::GuardAwaited { host, seconds, .. } => {
                 self.put(host, At::Restoring, event.at);
                 self.guard(host, Some((event.at, *seconds)));
@@ -211,7 +213,7 @@ impl LiveHost {
         let time = match self.guard {
             Some((from, limit)) => {
                 let left = limit.saturating_sub(millis(from, now) / 1000);
-                format!("  restores itself in {}", seconds(left))
+                format!("  guard {}", seconds(left))
             }
             None if since >= LONG => format!("  {}", seconds(since / 1000)),
             None => String::new(),

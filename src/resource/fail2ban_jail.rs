@@ -29,6 +29,7 @@ mod look;
 mod text;
 mod change;
 mod notes;
+mod predicted;
 mod judge;
 
 use look::Look;
@@ -127,8 +128,8 @@ fn check(node: &Node, out: &mut Diagnostics) {
             out.push(Diagnostic::error(error).at(&text.place));
         }
     }
-    let says = ["settings", "ignore"].into_iter();
-    if says.filter_map(|key| SHAPE.get(node, key)).next().is_none() {
+    let says = ["settings", "ignore"].map(|key| SHAPE.get(node, key));
+    if says.iter().all(Option::is_none) {
         let error = Diagnostic::error("the step says nothing about the jail");
         out.push(error.at(&node.place).hint("add `settings` or `ignore`"));
     }

@@ -7,7 +7,7 @@
 //!
 //! Everything sshd and PAM ask is looked at: how sshd's log says this session was let in, the effective
 //! configuration for this user and address (`sshd -T -C`), the files with keys, their options and the
-//! modes of all that leads to them (StrictModes, with Debian's rule for a group of one's own), the state
+//! modes of all that leads to them (`StrictModes`, with Debian's rule for a group of one's own), the state
 //! of the account, and the lists of users and groups. What cannot be told (keys from a command, an
 //! authority for certificates) needs a person, unless the step says `unproven: true`.
 //!

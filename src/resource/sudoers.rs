@@ -14,7 +14,7 @@ use crate::change::{Call, Change, Diff, Known, Note, Verdict};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
 use crate::shape::{Field, Shape, Ty};
-use crate::template::Scope;
+use crate::template::{Scope, Text};
 use crate::value::{AbsolutePath, FileMode};
 use crate::yaml::Node;
 
@@ -167,11 +167,11 @@ fn wrong_name(name: &str) -> Option<Diagnostic> {
 }
 
 fn check(node: &Node, out: &mut Diagnostics) {
-    let name = SHAPE.text(node, "name");
-    if let Some(name) = name.filter(|name| name.is_constant()) {
-        if let Some(wrong) = wrong_name(name.text.trim()) {
-            out.push(wrong.at(&name.place));
-        }
+    let name = SHAPE.text(node, "name").filter(Text::is_constant);
+    if let Some(name) = name
+        && let Some(wrong) = wrong_name(name.text.trim())
+    {
+        out.push(wrong.at(&name.place));
     }
     check_one_content(&SHAPE, node, out);
     let has = |key: &str| SHAPE.get(node, key).is_some();

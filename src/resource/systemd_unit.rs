@@ -15,7 +15,7 @@ use crate::change::{Call, Change, Diff, Known, Note, Shown, Undo, Verdict};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
 use crate::shape::{Field, Shape, Ty};
-use crate::template::Scope;
+use crate::template::{Scope, Text};
 use crate::value::{AbsolutePath, FileMode, UnitName};
 use crate::yaml::Node;
 
@@ -223,7 +223,11 @@ impl SystemdUnit {
 fn wrong_drop_in(name: &str) -> Option<Diagnostic> {
     let odd = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
     let bad = name.contains(odd) || name.starts_with(['.', '-']) || name.len() > 200;
-    (bad || !name.ends_with(".conf")).then(|| {
+    // systemd compares the ending letter by letter.
+    let ends = name
+        .strip_suffix(".conf")
+        .is_some_and(|stem| !stem.is_empty());
+    (bad || !ends).then(|| {
         Diagnostic::error(format!("`{name}` is no name for a drop-in"))
             .hint("systemd reads drop-ins whose names end in `.conf`, such as 10-limits.conf")
     })
@@ -232,9 +236,7 @@ fn wrong_drop_in(name: &str) -> Option<Diagnostic> {
 fn check(node: &Node, out: &mut Diagnostics) {
     check_constant::<UnitName>(&SHAPE, node, "name", out);
     check_one_content(&SHAPE, node, out);
-    let drop_in = SHAPE
-        .text(node, "drop_in")
-        .filter(|name| name.is_constant());
+    let drop_in = SHAPE.text(node, "drop_in").filter(Text::is_constant);
     if let Some(name) = drop_in
         && let Some(wrong) = wrong_drop_in(name.text.trim())
     {

@@ -92,19 +92,16 @@ impl What {
     }
 
     fn words(&self) -> Vec<String> {
-        let words = match self {
+        match self {
             What::Port { address, port } => {
                 vec!["port".to_owned(), address.to_string(), port.to_string()]
             }
             What::File(path) => vec!["file".to_owned(), path.to_string()],
             What::Command(argv) => {
-                return ["command".to_owned()]
-                    .into_iter()
-                    .chain(argv.iter().cloned())
-                    .collect();
+                let words = ["command".to_owned()].into_iter();
+                words.chain(argv.iter().cloned()).collect()
             }
-        };
-        words
+        }
     }
 
     /// As a clause, and as a property with what it is now and then.

@@ -391,3 +391,99 @@ fn rules_that_would_break_sudo_are_never_left_in_place() {
         assert!(!becomes_root(&lab, "needpw", &host.name).status.success());
     }
 }
+
+#[test]
+fn keys_land_where_sshd_reads_them_in_a_state_that_it_trusts() {
+    let lab = Lab::new("keys");
+    let hosts = lab.boot_releases(Setup::Bare);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    let body = |user: &str| format!("{{ user: {user}, keys: ['{}'] }}", own_key(&lab));
+    let lets_in = |host: &LabHost<'_>, user: &str| {
+        let mut ssh = lab.ssh(user, &host.name);
+        ssh.arg("true").status().expect("ssh runs").success()
+    };
+    let steps = ["odd", "elsewhere"].map(|user| step("authorized_keys", &body(user)));
+    operator.runbook("people", &runbook(&steps.concat()));
+    for host in &hosts {
+        // Modes that sshd ignores a file for, a home that only its own group may write to, another place.
+        host.sh("useradd -m -U odd; useradd -m -U elsewhere; mkdir -p /home/odd/.ssh /etc/ssh/keys
+            echo '# kept, without a line break' | tr -d '\\n' >/home/odd/.ssh/authorized_keys
+            chown -R odd: /home/odd/.ssh; chmod 0777 /home/odd/.ssh; chmod 0666 /home/odd/.ssh/authorized_keys; chmod 0775 /home/odd
+            printf 'Match User elsewhere\\n\\tAuthorizedKeysFile /etc/ssh/keys/%%u\\n' >>/etc/ssh/sshd_config; systemctl reload ssh");
+    }
+    let before: Vec<_> = hosts.iter().map(|host| host.snapshot("/home")).collect();
+    operator.run(&["run", "people", "--yes"]).exits(0);
+    for (host, before) in hosts.iter().zip(&before) {
+        assert!(lets_in(host, "odd"), "{}", host.name);
+        assert!(lets_in(host, "elsewhere"), "{}", host.name);
+        let modes = host.sh("stat -c '%a %U' /home/odd/.ssh /home/odd/.ssh/authorized_keys /etc/ssh/keys/elsewhere; head -n 1 /home/odd/.ssh/authorized_keys");
+        assert_eq!(
+            modes,
+            "755 odd\n644 odd\n644 root\n# kept, without a line break\n"
+        );
+        operator
+            .run(&["run", "people", "--yes", "-l", &host.name])
+            .exits(0)
+            .nothing_to_do(&host.name);
+        undo_all(host);
+        let differences = before.differences(&host.snapshot("/home"));
+        assert!(
+            differences
+                .iter()
+                .all(|line| line.starts_with("~ ./odd/.ssh: ")),
+            "{differences:?}"
+        );
+        assert!(!lets_in(host, "odd") && !lets_in(host, "elsewhere"));
+        host.sh("chmod 0757 /home/odd");
+    }
+    let told = operator.run(&["run", "people", "--yes"]);
+    told.exits(3)
+        .says("sshd ignores the keys below it")
+        .says("chmod go-w /home/odd");
+    for host in &hosts {
+        host.sh("chmod 0755 /home/odd; rm -r /home/odd/.ssh; ln -s /etc/cron.d /home/odd/.ssh");
+    }
+    operator
+        .run(&["run", "people", "--yes"])
+        .exits(3)
+        .says("symbolic link");
+    for host in &hosts {
+        assert!(
+            !host
+                .exec(&["test", "-e", "/etc/cron.d/authorized_keys"])
+                .status
+                .success()
+        );
+    }
+}
+
+#[test]
+fn a_creation_that_was_cut_short_anywhere_is_taken_back_whole() {
+    let lab = Lab::new("short");
+    let hosts = lab.boot_releases(Setup::Bare);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook(
+        "people",
+        &runbook(&step("user", "{ name: dora, groups: [sudo] }")),
+    );
+    operator.run(&["run", "people", "--yes"]).exits(0);
+    for host in &hosts {
+        undo_all(host);
+        let before = accounts(host);
+        // The tool died after some of its files, with its lock and half a home left behind.
+        let stages = [
+            "true",
+            "groupadd dora",
+            "useradd -M -N -G sudo dora; sed -i /^dora:/d /etc/shadow",
+            "useradd -m -U -G sudo dora; rm /home/dora/.profile; printf 999999 >/etc/passwd.lock; printf 999999 >/etc/group.lock",
+        ];
+        for stage in stages {
+            let script = format!("run=$(ls -d /var/lib/holdfast/runs/* | tail -n 1); export HF_RUN=$run HF_SAVE=/root/save; rm -rf /root/save; mkdir /root/save
+                . $run/lib.sh; hf_account_save dora /home/dora; {stage}; hf_undo_account dora /home/dora");
+            host.sh(&script);
+            assert_eq!(accounts(host), before, "{}: {stage}", host.name);
+            let left = "ls -d /home/dora /etc/*.lock /etc/.holdfast* 2>/dev/null || :";
+            assert_eq!(host.sh(left), "", "{}: {stage}", host.name);
+        }
+    }
+}

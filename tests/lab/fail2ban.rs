@@ -158,6 +158,14 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
 
     for host in &hosts {
         host.sh("rm /etc/fail2ban/jail.d/web.conf");
+    }
+    a_later_file_wins_and_is_named(&operator, &hosts);
+    what_is_ignored_stays_so_until_that_is_not_wanted(&operator, &hosts);
+}
+
+#[track_caller]
+fn a_later_file_wins_and_is_named(operator: &Operator<'_>, hosts: &[LabHost<'_>]) {
+    for host in hosts {
         host.write(
             "/etc/fail2ban/jail.d/zz-own.local",
             "[sshd]\nmaxretry = 7\n",
@@ -165,9 +173,16 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
     }
     let told = operator.run(&["run", "fail2ban", "--yes"]);
     told.exits(9).says("zz-own.local says maxretry = 7");
-    for host in &hosts {
+    for host in hosts {
         host.sh("rm /etc/fail2ban/jail.d/zz-own.local");
     }
+}
+
+#[track_caller]
+fn what_is_ignored_stays_so_until_that_is_not_wanted(
+    operator: &Operator<'_>,
+    hosts: &[LabHost<'_>],
+) {
     let told = operator.run(&[
         "run",
         "fail2ban",
@@ -179,7 +194,7 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
     ]);
     told.exits(0);
     operator.run(&["run", "fail2ban", "--yes"]).exits(0);
-    for host in &hosts {
+    for host in hosts {
         assert_eq!(get(host, "maxretry"), "5", "{}", host.name);
         assert!(
             get(host, "ignoreip").contains("203.0.113.0/24"),
@@ -190,7 +205,7 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
     operator
         .run(&["run", "fail2ban", "--yes", "-e", "forget_ignored=true"])
         .exits(0);
-    for host in &hosts {
+    for host in hosts {
         let ignored = get(host, "ignoreip");
         assert!(!ignored.contains("203.0.113.0/24"), "{ignored}");
         assert!(
@@ -202,7 +217,7 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
 
 /// Takes back a step of a run, as the host's own undo record says.
 #[track_caller]
-fn undo(host: &LabHost<'_>, step: &str) {
+fn undo(host: &LabHost<'_>, variable: &str, step: &str) {
     let runs = host.sh("ls -t /var/lib/holdfast/runs | head -n 1");
     let save = format!("/var/lib/holdfast/runs/{}/{step}/1", runs.trim());
     let record = host.read(&format!("{save}/undo.json"));
@@ -211,7 +226,7 @@ fn undo(host: &LabHost<'_>, step: &str) {
         Undo::Impossible { why } => panic!("{why}"),
     };
     host.sh(&format!(
-        "set +eu; HF_RUN=/var/lib/holdfast/runs/{}; HF_SAVE={save}; export HF_SAVE
+        "set +eu; HF_RUN=/var/lib/holdfast/runs/{}; HF_SAVE={save}; export HF_SAVE {variable}
         . \"$HF_RUN/lib.sh\"; {} {}",
         runs.trim(),
         call.function,
@@ -247,10 +262,10 @@ fn a_moved_port_is_followed_into_the_packet_filter_and_everything_can_be_undone(
     let before: Vec<String> = hosts.iter().map(state).collect();
     operator.run(&["run", "fail2ban", "--yes"]).exits(0);
     for (host, before) in hosts.iter().zip(&before) {
-        undo(host, "2");
+        undo(host, "", "2");
         let now = state(host);
         assert_eq!(now, *before, "{}", host.name);
-        undo(host, "2");
+        undo(host, "", "2");
         assert_eq!(state(host), *before, "{}", host.name);
     }
 
@@ -276,7 +291,13 @@ fn a_moved_port_is_followed_into_the_packet_filter_and_everything_can_be_undone(
                 host.name
             );
         }
-        undo(host, "2");
+        // Early at boot the file alone comes back.
+        let filter = host.sh(FILTER);
+        undo(host, "HF_AT_BOOT=yes", "2");
+        assert_eq!(host.sh(FILTER), filter, "{}", host.name);
+        let file = String::from_utf8(host.read(OUR_FILE)).expect("text");
+        assert!(file.contains("\nport = 22\n"), "{file}");
+        undo(host, "", "2");
         assert_eq!(state(host), *before, "{}", host.name);
     }
     operator.run(&["run", "fail2ban", "--yes"]).exits(0);

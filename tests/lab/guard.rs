@@ -88,7 +88,7 @@ steps:
 "#;
 
 /// Nothing can take this back.
-const FOREVER: &str = r#"name: forever
+const FOREVER: &str = r"name: forever
 summary: Cannot be undone
 why: for a test
 risk: high
@@ -96,7 +96,7 @@ steps:
   - name: Something is gone for ever
     guard: true
     command: {argv: [touch, /etc/holdfast-slow], creates: /etc/holdfast-slow}
-"#;
+";
 
 /// New connections to port 22 are dropped; those that are open go on.
 const DEAF: &str = r#"name: deaf
@@ -128,6 +128,25 @@ steps:
       creates: /etc/ssh/sshd_config.d/00-second.conf
 "#;
 
+/// The classic mistake: a port alone, and a reload that comes after everything else.
+const ALONE: &str = r#"name: alone
+summary: Only another port
+why: for a test
+risk: high
+steps:
+  - id: port
+    name: sshd has another port
+    guard: true
+    file: {path: /etc/ssh/sshd_config.d/00-alone.conf, content: "Port 2222\n", validate: [sshd, -t]}
+  - name: A file that no guard minds
+    guard: false
+    file: {path: /etc/holdfast-plain, content: "plain\n"}
+  - name: sshd reads it
+    guard: false
+    service: {name: ssh, running: true}
+    reload_on: [port]
+"#;
+
 fn operator<'lab>(lab: &'lab Lab, hosts: &[LabHost<'_>]) -> Operator<'lab> {
     let operator = Operator::new(lab, "operator", hosts);
     operator.runbook("cut", CUT);
@@ -137,6 +156,7 @@ fn operator<'lab>(lab: &'lab Lab, hosts: &[LabHost<'_>]) -> Operator<'lab> {
     operator.runbook("forever", FOREVER);
     operator.runbook("deaf", DEAF);
     operator.runbook("second", SECOND);
+    operator.runbook("alone", ALONE);
     operator
 }
 
@@ -382,11 +402,40 @@ fn a_restart_while_armed_restores_at_once() {
     for (host, before) in hosts.iter().zip(&before) {
         nothing_is_held(host);
         assert_eq!(state_of(host), *before, "{}", host.name);
+        let order = host.sh(
+            "cut -d ' ' -f 1,2- /var/lib/holdfast/runs/*/journal | sed -n 's/^\\([0-9]*\\) guard restored.*/\\1/p'
+             date -d \"$(systemctl show -p ActiveEnterTimestamp --value ssh.service)\" +%s",
+        );
+        let times: Vec<u64> = order.lines().map(|time| time.parse().unwrap()).collect();
+        assert!(
+            times.len() == 2 && times[0] <= times[1],
+            "{}: {order}",
+            host.name
+        );
     }
     let told = operator.run(&["run", "fails", "--yes"]);
     told.exits(3)
         .says("a restart came before a new login had proven its changes");
     assert_eq!(fired(&told).iter().filter(|fired| fired.at_boot).count(), 3);
+}
+
+#[test]
+fn a_reload_at_the_end_belongs_to_the_section_that_asks_for_it() {
+    let lab = Lab::new("guardlate");
+    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
+    let host = &hosts[0];
+    let operator = operator(&lab, &hosts);
+    let before = state_of(host);
+    let told = operator.run(&["run", "alone", "--yes"]);
+    told.exits(6).says("nothing listens on port 22 of the host");
+    // The reload came last, and comes last again when it is taken back.
+    assert_eq!(state_of(host), before);
+    nothing_is_held(host);
+    // No reload is pending either: nothing but what was due before is due again.
+    let again = operator.run(&["run", "alone", "--dry-run"]);
+    assert_eq!(again.plan("web-1").count(), told.plan("web-1").count());
+    let pending = host.sh("ls -A /var/lib/holdfast/pending");
+    assert_eq!(pending.trim(), "");
 }
 
 #[test]
@@ -541,6 +590,8 @@ const BENCH: &str = r#"
         echo 'echo old >/tmp/bench' >"$HF_RUN/1/1/undo.sh"
         . "$HF_RUN/lib.sh"
         HF_NONCE=x
+        # Like a shell of ours: a command that fails ends nothing.
+        set +e
     }
 "#;
 

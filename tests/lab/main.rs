@@ -4,6 +4,8 @@
     unreachable_pub,
     clippy::expect_used,
     clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
     reason = "a program of tests: nobody is outside, and a test ends where something is not as it should be"
 )]
 
@@ -27,6 +29,7 @@ mod poisoned;
 mod refresh;
 mod sysctl;
 mod units;
+mod ssh_hardening;
 mod ufw_kind;
 mod sshd_config;
 mod unattended;

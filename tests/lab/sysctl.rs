@@ -128,7 +128,7 @@ fn who_sets_another_value_later_is_named_and_nothing_is_touched() {
 
     // The machine around a container owns these.
     refused(
-        "kernel.dmesg_restrict: 1, kernel.sysrq: 0",
+        "kernel.randomize_va_space: 1",
         3,
         Fault::Failed,
         &["read-only"],

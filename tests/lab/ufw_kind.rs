@@ -3,12 +3,10 @@
 use std::process::Stdio;
 use std::thread;
 
-use holdfast::event::Fault;
-
 use crate::operator::{Footprint, Operator, kernel};
 use crate::support::lab::{
-    EDGE_V4, HostSpec, Lab, LabHost, OPERATOR_V4, OPERATOR_V6, STRANGER_V4, STRANGER_V6,
-    STRANGER2_V4, Setup,
+    EDGE_V4, Lab, LabHost, OPERATOR_V4, OPERATOR_V6, Outcome, STRANGER_V4, STRANGER_V6,
+    STRANGER2_V4, Setup, Target,
 };
 
 const MIRROR: &str = "
@@ -39,7 +37,7 @@ import socket, sys
 source, address, port = sys.argv[1:]
 family = socket.AF_INET6 if ':' in source else socket.AF_INET
 s = socket.socket(family)
-s.settimeout(0.7)
+s.settimeout(1.5)
 s.bind((source, 0))
 try:
     s.connect((address, int(port)))
@@ -85,12 +83,14 @@ fn assert_a_reload_changes_nothing(host: &LabHost<'_>) {
     assert_eq!(before.1, host.sh(files), "{}", host.name);
 }
 
-/// Puts the host back by the undo of the first step of its last run.
+/// Takes back a step of a run by what it kept on the host; `back` runs before the last that had such a step.
 #[track_caller]
-fn undo(host: &LabHost<'_>) {
-    host.sh(r#"run=$(ls -dt /var/lib/holdfast/runs/* | head -n 1)
-        HF_RUN=$run HF_STEP=1 HF_SAVE=$run/1/1 HF_INPUT=$run/1/1/input sh -c '
-            . "$HF_RUN/lib.sh" 2>/dev/null; hf_ufw_undo'"#);
+fn undo(host: &LabHost<'_>, back: usize, step: usize, function: &str) {
+    let nth = back + 1;
+    host.sh(&format!(
+        "HF_SAVE=$(ls -dr /var/lib/holdfast/runs/*/{step}/1 | sed -n {nth}p); HF_STEP={step}
+        HF_RUN=${{HF_SAVE%/*/1}}; HF_INPUT=$HF_SAVE/input; . $HF_RUN/lib.sh; {function}"
+    ));
 }
 
 #[test]
@@ -208,8 +208,187 @@ fn another_port_gets_every_rule_of_the_old_one_and_takes_its_place() {
         .run(&["run", "close", "--yes"])
         .exits(0)
         .says("Nothing to do");
-    _ = kernels;
-    _ = undo;
-    _ = HostSpec::new;
-    _ = Fault::Failed;
+    // Both steps taken back, the last one first.
+    for (host, (kernel_before, before)) in hosts.iter().zip(kernels.iter().zip(&before)) {
+        undo(host, 0, 1, "hf_ufw_undo");
+        undo(host, 1, 1, "hf_ufw_undo");
+        assert_eq!(tuples(host), *before, "{}", host.name);
+        assert_eq!(kernel(host), *kernel_before, "{}", host.name);
+    }
+}
+
+const ON: &str = "
+name: on
+summary: ufw is on
+risk: low
+inputs:
+  from: { type: list of cidr, default: [] }
+  incoming: { type: text, default: deny }
+  logging: { type: text, default: low }
+steps:
+  - name: SSH is let in
+    guard: false
+    when: inputs.from != []
+    ufw: { rules: [{ tag: ssh, action: limit, protocol: tcp, ports: 22, from: '{{ inputs.from }}' }] }
+  - name: ufw is on
+    guard: false
+    ufw: { enabled: true, incoming: '{{ inputs.incoming }}', outgoing: allow, routed: deny, logging: '{{ inputs.logging }}' }
+";
+
+/// All of ufw's files, and the settings of the kernel that it makes.
+#[track_caller]
+fn files(host: &LabHost<'_>) -> String {
+    host.sh("cd /etc; stat -c '%n %a %u:%g' ufw/* default/ufw; sha256sum ufw/*.rules ufw/*.conf default/ufw
+        cd /proc/sys/net; grep -H . ipv4/conf/*/accept_redirects ipv4/conf/*/log_martians ipv6/conf/*/accept_redirects")
+}
+
+const FROM: &str = "from=10.77.0.0/24,fd77::/64";
+
+#[test]
+fn ufw_is_switched_on_only_with_a_way_in_and_off_again_exactly() {
+    let lab = Lab::new("ufw-on");
+    let hosts = lab.boot_releases(Setup::Full);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("on", ON);
+    let kernels: Vec<String> = hosts.iter().map(kernel).collect();
+    let before: Vec<String> = hosts.iter().map(files).collect();
+
+    let refused = operator.run(&["run", "on", "--yes"]);
+    refused.exits(9);
+    refused.says("no rule admits SSH from 10.77.0.1 to port 22");
+    let refused = operator.run(&["run", "on", "--yes", "-e", "from=192.0.2.0/24"]);
+    refused
+        .exits(9)
+        .says("no rule admits SSH from 10.77.0.1 to port 22");
+    for (n, host) in hosts.iter().enumerate() {
+        assert_eq!(files(host), before[n], "{}", host.name);
+        assert_eq!(kernel(host), kernels[n], "{}", host.name);
+        assert_eq!(connect(&lab, STRANGER_V4, host, 80), "open");
+    }
+
+    let shown = operator.run(&["run", "on", "--dry-run", "-e", FROM]);
+    shown.exits(0).says("ufw: inactive → active");
+    shown.says("net/ipv4/conf/all/accept_redirects 1 → 0");
+    operator.run(&["run", "on", "--yes", "-e", FROM]).exits(0);
+    for host in &hosts {
+        assert_eq!(connect(&lab, STRANGER_V4, host, 80), "filtered");
+        assert_eq!(connect(&lab, STRANGER_V6, host, 443), "filtered");
+        assert_eq!(connect(&lab, STRANGER_V4, host, 22), "filtered");
+        let ours = connect(&lab, OPERATOR_V6, host, 22);
+        assert_eq!(ours, "open", "{}", host.name);
+        assert_a_reload_changes_nothing(host);
+    }
+    operator
+        .run(&["run", "on", "--yes", "-e", FROM])
+        .exits(0)
+        .says("Nothing to do");
+
+    for (n, host) in hosts.iter().enumerate() {
+        undo(host, 0, 2, "hf_ufw_state_undo");
+        undo(host, 0, 1, "hf_ufw_undo");
+        assert_eq!(files(host), before[n], "{}", host.name);
+        assert_eq!(kernel(host), kernels[n], "{}", host.name);
+        undo(host, 0, 2, "hf_ufw_state_undo");
+        assert_eq!(kernel(host), kernels[n], "{}: a second time", host.name);
+    }
+}
+
+#[test]
+fn policies_and_logging_are_what_ufw_would_make_of_them_without_a_gap() {
+    let lab = Lab::new("ufw-policy");
+    let hosts = lab.boot_releases(Setup::UfwActive);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("on", ON);
+    let targets: Vec<Target> = hosts
+        .iter()
+        .map(|host| Target::new(STRANGER_V4, host, 80))
+        .collect();
+    let prober = lab.probe(&targets);
+    for (incoming, logging) in [
+        ("reject", "low"),
+        ("deny", "full"),
+        ("reject", "off"),
+        ("deny", "low"),
+    ] {
+        let inputs = [format!("incoming={incoming}"), format!("logging={logging}")];
+        let words = ["run", "on", "--yes", "-e", &inputs[0], "-e", &inputs[1]];
+        operator.run(&words).exits(0);
+        operator.run(&words).exits(0).says("Nothing to do");
+        let outcome = if incoming == "deny" {
+            "filtered"
+        } else {
+            "refused"
+        };
+        for host in &hosts {
+            assert_eq!(
+                connect(&lab, STRANGER2_V4, host, 443),
+                outcome,
+                "{}",
+                host.name
+            );
+        }
+    }
+    let attempts = prober.stop();
+    for (n, host) in hosts.iter().enumerate() {
+        assert_eq!(attempts.count(n, &Outcome::Open), 0, "{}: a gap", host.name);
+        assert!(attempts.of(n).count() > 100, "{}", host.name);
+    }
+
+    // Each of them is what ufw itself would have loaded, and can be taken back.
+    for words in [
+        ["incoming=reject", "logging=medium"],
+        ["incoming=allow", "logging=off"],
+    ] {
+        let before: Vec<(String, String)> = hosts
+            .iter()
+            .map(|host| (kernel(host), files(host)))
+            .collect();
+        operator
+            .run(&["run", "on", "--yes", "-e", words[0], "-e", words[1]])
+            .exits(0);
+        for (host, before) in hosts.iter().zip(&before) {
+            assert_a_reload_changes_nothing(host);
+            undo(host, 0, 2, "hf_ufw_state_undo");
+            assert_eq!((kernel(host), files(host)), *before, "{}", host.name);
+        }
+    }
+
+    // `nft flush ruleset` took everything away, and ufw still thinks that it is on.
+    for host in &hosts {
+        host.sh("iptables -F; iptables -X; iptables -P INPUT ACCEPT; ip6tables -F; ip6tables -X; ip6tables -P INPUT ACCEPT");
+        assert_eq!(connect(&lab, STRANGER_V4, host, 80), "open");
+    }
+    let told = operator.run(&["run", "on", "--yes"]);
+    told.exits(0).says("its rules are not loaded");
+    for host in &hosts {
+        assert_eq!(connect(&lab, STRANGER_V4, host, 80), "filtered");
+    }
+}
+
+#[test]
+fn switching_on_can_be_taken_back_wherever_it_was_killed() {
+    let lab = Lab::new("ufw-kill");
+    let hosts = lab.boot_releases(Setup::Full);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("on", ON);
+    // The functions come to the hosts with a run.
+    operator.run(&["run", "on", "--yes", "-e", FROM]).exits(0);
+    thread::scope(|scope| {
+        for host in &hosts {
+            scope.spawn(|| {
+                undo(host, 0, 2, "hf_ufw_state_undo");
+                let before = (kernel(host), files(host));
+                for tenths in 0..8 {
+                    host.sh(&format!(
+                        "HF_RUN=$(ls -dt /var/lib/holdfast/runs/* | head -n 1); HF_STEP=9; HF_SAVE=$HF_RUN/9/{tenths}
+                        HF_INPUT=$HF_SAVE/input; export HF_RUN HF_STEP HF_SAVE HF_INPUT; mkdir -p $HF_SAVE
+                        setsid sh -c '. $HF_RUN/lib.sh; hf_ufw_switch on' </dev/null >/dev/null 2>&1 9>&- &
+                        sleep 0.{tenths}; for p in $(ps -o pid= -s $!); do kill -9 $p || :; done 2>/dev/null
+                        . $HF_RUN/lib.sh; hf_ufw_state_undo"
+                    ));
+                    assert_eq!((kernel(host), files(host)), before, "{} {tenths}", host.name);
+                }
+            });
+        }
+    });
 }

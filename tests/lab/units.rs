@@ -124,9 +124,10 @@ fn what_systemd_would_ignore_is_refused_and_waiting_in_vain_fails_with_what_was_
     }
     for (host, before) in hosts.iter().zip(&before) {
         let differences = before.differences(&host.snapshot("/etc/systemd"));
+        // A folder that was made and removed again leaves its time.
         let differences: Vec<_> = differences
             .iter()
-            .filter(|line| !line.starts_with("~ "))
+            .filter(|line| !line.starts_with("~ ./system: "))
             .collect();
         assert!(differences.is_empty(), "{}: {differences:?}", host.name);
     }

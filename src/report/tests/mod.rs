@@ -1,5 +1,6 @@
 //! The sinks over whole runs.
 
+mod guards;
 mod hostile;
 mod kinds;
 mod runs;

@@ -167,6 +167,23 @@ fn the_live_view_has_a_line_per_host_at_work() {
 }
 
 #[test]
+fn an_armed_guard_counts_down() {
+    let mut kinds = survey(Mode::Apply);
+    kinds.push(EventKind::GuardArmed {
+        host: "web-1".to_owned(),
+        seconds: 120,
+        again: false,
+        weaker: false,
+    });
+    kinds.push(begun("web-1", 2, "Only Cloudflare reaches the web ports"));
+    let (_report, screen) = on_screen(kinds);
+    let text = screen.text();
+    let row = text.lines().rfind(|line| line.contains("web-1  step"));
+    let wanted = "⠋ web-1  step 2/3 · Only Cloudflare reaches…  guard 1 min 59 s";
+    assert_eq!(row, Some(wanted), "{text}");
+}
+
+#[test]
 fn more_hosts_than_rows_are_counted() {
     let names: Vec<String> = (1..=12).map(|n| format!("node-{n}")).collect();
     let hosts: Vec<&str> = names.iter().map(String::as_str).collect();

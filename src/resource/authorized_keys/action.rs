@@ -1,11 +1,11 @@
 //! The changes of files of keys: what is shown, what is done, and how it is taken back.
 
 use super::AuthorizedKeys;
-use super::look::{Account, KeyFile, Look};
+use super::look::{Account, KeyFile};
 use super::place::{below_home, folder, makes_folder, mendable, real};
 use super::turnover::Turnover;
 use crate::change::{Call, Change, Gives, Shown, Undo};
-use crate::resource::file::look::What;
+use crate::resource::file::look::{Plain, What};
 
 /// The file of a user who is not there yet.
 pub(super) fn first(wanted: &AuthorizedKeys, patterns: &[String], home: &str) -> Change {
@@ -72,69 +72,86 @@ fn new_properties(user: &str, path: &str, plan: &Put) -> Vec<Shown> {
     shown
 }
 
+/// The change of one file, if any is due. `distrust`: what sshd would not trust is put right, too.
 pub(super) fn change(
     wanted: &AuthorizedKeys,
-    look: &Look,
     account: &Account,
     file: &KeyFile,
     turnover: &Turnover,
-    mend: bool,
+    distrust: bool,
 ) -> Option<Change> {
     let user = wanted.user.as_str();
-    let path = &file.path;
-    let mut shown = Vec::new();
     let mut plan = Put {
         real: real(account, file)?,
         mode: "-".to_owned(),
         owner: "-",
         how: "keep",
     };
-    if turnover.is_due() {
-        shown.push(keys(user, turnover));
-    }
-    if let What::Plain(plain) = &file.look.what {
-        let distrusted = look.sshd.strict && mend;
-        let bits = u32::from_str_radix(&plain.mode.to_string(), 8).unwrap_or(0);
-        if distrusted && bits & 0o022 != 0 {
-            plan.mode = format!("{:04o}", bits & !0o022);
-            shown.push(property(
-                &format!("mode of {path}"),
-                plain.mode.to_string(),
-                plan.mode.clone(),
-            ));
+    let mut shown: Vec<Shown> = turnover
+        .is_due()
+        .then(|| keys(user, turnover))
+        .into_iter()
+        .collect();
+    match &file.look.what {
+        What::Plain(plain) if distrust => {
+            shown.extend(mended_file(&mut plan, user, account, file, plain));
         }
-        if distrusted && ![0, account.uid].contains(&plain.owner.number) {
-            plan.owner = "user";
-            shown.push(property(
-                &format!("owner of {path}"),
-                plain.owner.name.clone(),
-                user.to_owned(),
-            ));
+        What::Plain(_) => {}
+        _ if turnover.is_due() => {
+            let in_home = below_home(account, &file.path).is_some();
+            plan.mode = new_mode(in_home);
+            plan.owner = new_owner(in_home);
+            plan.how = if makes_folder(account, file) {
+                "make"
+            } else {
+                "keep"
+            };
+            shown.extend(new_properties(user, &file.path, &plan));
         }
-    } else if turnover.is_due() {
-        let in_home = below_home(account, path).is_some();
-        plan.mode = new_mode(in_home);
-        plan.owner = new_owner(in_home);
-        plan.how = if makes_folder(account, file) {
-            "make"
-        } else {
-            "keep"
-        };
-        shown.extend(new_properties(user, path, &plan));
+        _ => {}
     }
-    let unsafe_own = file
-        .unsafe_folders
-        .iter()
-        .find(|(name, _)| mendable(account, file, name));
-    if look.sshd.strict
-        && mend
-        && let (Some((name, how)), Some((_, bits))) = (unsafe_own, file.folder)
-    {
-        plan.how = "mend";
-        let after = format!("owner {}, mode {:o}", account.uid, bits & !0o022);
-        shown.push(property(&format!("folder {name}"), how.clone(), after));
+    if distrust {
+        shown.extend(mended_folder(&mut plan, account, file));
     }
-    (!shown.is_empty()).then(|| put(wanted, path, &plan, turnover.content.clone(), shown))
+    (!shown.is_empty()).then(|| put(wanted, &file.path, &plan, turnover.content.clone(), shown))
+}
+
+/// Mode and owner of a file as sshd wants them.
+fn mended_file(
+    plan: &mut Put,
+    user: &str,
+    account: &Account,
+    file: &KeyFile,
+    plain: &Plain,
+) -> Vec<Shown> {
+    let path = &file.path;
+    let mut shown = Vec::new();
+    let mode = plain.mode.to_string();
+    let bits = u32::from_str_radix(&mode, 8).unwrap_or(0);
+    if bits & 0o022 != 0 {
+        plan.mode = format!("{:04o}", bits & !0o022);
+        shown.push(property(
+            &format!("mode of {path}"),
+            mode,
+            plan.mode.clone(),
+        ));
+    }
+    if ![0, account.uid].contains(&plain.owner.number) {
+        plan.owner = "user";
+        let name = format!("owner of {path}");
+        shown.push(property(&name, plain.owner.name.clone(), user.to_owned()));
+    }
+    shown
+}
+
+/// Mode and owner of its folder as sshd wants them.
+fn mended_folder(plan: &mut Put, account: &Account, file: &KeyFile) -> Option<Shown> {
+    let mut unsafe_folders = file.unsafe_folders.iter();
+    let (name, how) = unsafe_folders.find(|(name, _)| mendable(account, file, name))?;
+    let (_, bits) = file.folder?;
+    plan.how = "mend";
+    let after = format!("owner {}, mode {:o}", account.uid, bits & !0o022);
+    Some(property(&format!("folder {name}"), how.clone(), after))
 }
 
 fn put(

@@ -42,8 +42,8 @@ pub(super) fn judge(
     }
     let changes = look.files.iter().zip(&turnovers).enumerate();
     let changes = changes.filter_map(|(index, (file, turnover))| {
-        let mend = index == 0 || turnover.is_due();
-        change(wanted, look, account, file, turnover, mend)
+        let distrust = look.sshd.strict && (index == 0 || turnover.is_due());
+        change(wanted, account, file, turnover, distrust)
     });
     Diff::of(changes.collect()).with_notes(notes(wanted, look, &turnovers))
 }

@@ -1,4 +1,4 @@
-//! A line of authorized_keys(5): options, kind, key, comment.
+//! A line of an `authorized_keys` file (sshd(8)): options, kind, key, comment.
 
 use std::fmt;
 use std::str::FromStr;

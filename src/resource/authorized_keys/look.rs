@@ -55,10 +55,8 @@ impl Look {
         if lines.is("unreadable") {
             return Err(lines.unreadable("needs root to ask sshd where it reads keys"));
         }
-        let patterns = match lines.all("patterns").next() {
-            Some(patterns) => patterns,
-            None => ".ssh/authorized_keys .ssh/authorized_keys2",
-        };
+        let patterns = lines.all("patterns").next();
+        let patterns = patterns.unwrap_or(".ssh/authorized_keys .ssh/authorized_keys2");
         let sshd = Sshd {
             broken: (lines.get("sshd") == "broken").then(|| lines.get("broken").to_owned()),
             strict: lines.get("strictmodes") != "no",
@@ -145,7 +143,7 @@ impl Session {
     pub(super) fn parse(lines: &Lines<'_>) -> Self {
         match (lines.get("key"), lines.get("method"), lines.get("session")) {
             ("", "", "local") => Self::NoKey,
-            ("", "", _) | ("", "publickey", _) => Self::Unknown,
+            ("", "" | "publickey", _) => Self::Unknown,
             ("", _, _) => Self::NoKey,
             (key, _, _) => Self::Key(key.to_owned()),
         }

@@ -2,6 +2,7 @@
 
 use super::change::{self, Due};
 use super::look::{Look, OthersIgnore};
+use super::predicted::predicted;
 use super::setting::Setting;
 use super::{Jail, notes, text};
 use crate::change::{Diff, Known, Verdict};
@@ -21,6 +22,9 @@ pub(super) fn judge(jail: &Jail, look: &Look, known: &Known) -> Diff {
         };
     }
     if let Some(diff) = obstacle(jail, look, known) {
+        return diff;
+    }
+    if let Some(diff) = predicted(jail, look, known) {
         return diff;
     }
     let diff = act(jail, look);

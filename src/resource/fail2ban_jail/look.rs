@@ -7,6 +7,10 @@ use super::Lines;
 use crate::probe::ParseError;
 
 /// fail2ban and one jail of it on a host.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that are independent of each other"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Look {
     /// Whether the program is there.

@@ -43,15 +43,14 @@ fn ignore_line(jail: &Jail, look: &Look, text: &str) -> Option<String> {
     let wanted = jail.ignore.as_ref()?;
     let mut words: Vec<String> = Vec::new();
     match look.others_ignore {
-        OthersIgnore::No => {}
         OthersIgnore::Yes => words.push(BEFORE.to_owned()),
-        // As it is in effect now; that file of ours stands in the way afterwards, a note says.
+        // As it is in effect before ours hides it.
         OthersIgnore::Chained if look.file.is_none() => {
-            words.extend(look.files.ignore.iter().cloned())
+            words.extend(look.files.ignore.iter().map(|word| spelled(word)));
         }
-        OthersIgnore::Chained => {}
+        OthersIgnore::No | OthersIgnore::Chained => {}
     }
-    words.extend(OURSELVES.map(|network| spelled(network)));
+    words.extend(OURSELVES.map(spelled));
     if !jail.forget_others {
         words.extend(own_ignored(jail, text).iter().map(|word| spelled(word)));
     }

@@ -1,7 +1,7 @@
 //! Whether a login would succeed: everything that sshd and PAM ask, in their order. The first refusal is
 //! the reason; it names its cure.
 
-use super::look::{Account, Login, Session};
+use super::look::{Account, Hurdle, Login, Session};
 use super::{key, pattern};
 use crate::change::Blocked;
 
@@ -122,7 +122,7 @@ fn no_key(login: &Login, session: &Session) -> Refusal {
 
 fn account_lets_in(login: &Login, account: &Account) -> Result<(), Refusal> {
     let user = &login.user;
-    if !login.is_on("usepam") && account.locked {
+    if !login.is_on("usepam") && account.has(Hurdle::Locked) {
         return Err(refused(
             format!(
                 "the account {user} is locked, and without PAM sshd lets nobody in whose password begins with `!`"
@@ -130,13 +130,13 @@ fn account_lets_in(login: &Login, account: &Account) -> Result<(), Refusal> {
             format!("usermod -p '*' {user} (no password, but not locked), or UsePAM yes"),
         ));
     }
-    if login.is_on("usepam") && account.expired {
+    if login.is_on("usepam") && account.has(Hurdle::Expired) {
         return Err(refused(
             format!("the account {user} has expired"),
             format!("chage -E -1 {user}"),
         ));
     }
-    if login.is_on("usepam") && account.password_expired {
+    if login.is_on("usepam") && account.has(Hurdle::PasswordExpired) {
         return Err(refused(
             format!(
                 "the password of {user} is too old: it must be changed in a terminal before any command runs"
@@ -144,7 +144,7 @@ fn account_lets_in(login: &Login, account: &Account) -> Result<(), Refusal> {
             format!("passwd {user}, or chage -M -1 -d \"$(date +%F)\" {user}"),
         ));
     }
-    if login.is_on("usepam") && account.nologin && account.uid != 0 {
+    if login.is_on("usepam") && account.has(Hurdle::NoLogin) && account.uid != 0 {
         return Err(refused(
             "/etc/nologin or /run/nologin keeps everybody but root out",
             "remove it, or wait until the host has started or stopped",
@@ -153,7 +153,7 @@ fn account_lets_in(login: &Login, account: &Account) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// DenyUsers, AllowUsers, DenyGroups, AllowGroups: sshd's order.
+/// `DenyUsers`, `AllowUsers`, `DenyGroups`, `AllowGroups`: sshd's order.
 fn users_admit(login: &Login, account: &Account) -> Result<(), Refusal> {
     let (user, client) = (&login.user, login.client);
     let from = client

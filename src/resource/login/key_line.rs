@@ -1,4 +1,4 @@
-//! The lines of an `authorized_keys` file: sshd(8), "AUTHORIZED_KEYS FILE FORMAT".
+//! The lines of an `authorized_keys` file: sshd(8), "`AUTHORIZED_KEYS` FILE FORMAT".
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD as UNPADDED};
@@ -40,12 +40,11 @@ fn key_line(number: usize, line: &str) -> Option<KeyLine> {
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
-    let (options, (kind, blob)) = match key(line) {
-        Some(key) => (Vec::new(), key),
-        None => {
-            let end = unquoted(line, char::is_whitespace)?;
-            (options(&line[..end]), key(line[end..].trim_start())?)
-        }
+    let (options, (kind, blob)) = if let Some(key) = key(line) {
+        (Vec::new(), key)
+    } else {
+        let end = unquoted(line, char::is_whitespace)?;
+        (options(&line[..end]), key(line[end..].trim_start())?)
     };
     Some(KeyLine {
         number,

@@ -56,6 +56,10 @@ pub(super) struct UsedKey {
 }
 
 /// An account of the host.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a line of the host's answer"
+)]
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) uid: u32,
@@ -63,13 +67,26 @@ pub(super) struct Account {
     /// Why the shell is none: "missing".
     pub(super) shell_problem: Option<String>,
     pub(super) groups: Vec<String>,
+    pub(super) hurdles: Vec<Hurdle>,
+}
+
+/// What about an account may keep it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hurdle {
     /// Its password is locked (`!`).
-    pub(super) locked: bool,
-    pub(super) expired: bool,
+    Locked,
+    /// The account has expired.
+    Expired,
     /// Its password is too old and must be changed in a terminal.
-    pub(super) password_expired: bool,
+    PasswordExpired,
     /// A nologin file keeps everybody but root out.
-    pub(super) nologin: bool,
+    NoLogin,
+}
+
+impl Account {
+    pub(super) fn has(&self, hurdle: Hurdle) -> bool {
+        self.hurdles.contains(&hurdle)
+    }
 }
 
 /// A file in which sshd looks for keys.
@@ -191,11 +208,22 @@ fn account(lines: &Lines<'_>) -> Result<Option<Account>, ParseError> {
             .split_whitespace()
             .map(str::to_owned)
             .collect(),
-        locked: lines.is("locked"),
-        expired: lines.all("expired").any(|what| what == "account"),
-        password_expired: lines.all("expired").any(|what| what == "password"),
-        nologin: lines.is("nologin"),
+        hurdles: hurdles(lines),
     }))
+}
+
+fn hurdles(lines: &Lines<'_>) -> Vec<Hurdle> {
+    let expired = |what: &str| lines.all("expired").any(|found| found == what);
+    let found = [
+        (lines.is("locked"), Hurdle::Locked),
+        (expired("account"), Hurdle::Expired),
+        (expired("password"), Hurdle::PasswordExpired),
+        (lines.is("nologin"), Hurdle::NoLogin),
+    ];
+    found
+        .into_iter()
+        .filter_map(|(there, hurdle)| there.then_some(hurdle))
+        .collect()
 }
 
 fn effective(lines: &Lines<'_>) -> Vec<(String, String)> {

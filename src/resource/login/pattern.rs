@@ -1,4 +1,4 @@
-//! The patterns by which sshd admits users and addresses: ssh_config(5), "PATTERNS".
+//! The patterns by which sshd admits users and addresses: `ssh_config(5)`, "PATTERNS".
 
 use std::net::IpAddr;
 

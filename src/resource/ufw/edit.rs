@@ -105,6 +105,7 @@ impl Edit {
 /// apart by it.
 fn turnover(before: RulesFile, added: Vec<Tuple>, removed: Vec<Tuple>) -> Turnover {
     let after = before.changed(|rule| removed.contains(rule), &added);
+    let after = after.map(RulesFile::with_limits);
     Turnover {
         after,
         added,
@@ -215,6 +216,7 @@ fn mirrored(file: RulesFile, from: u16, to: u16, tag: &str) -> Result<Edited, Ob
     }
     let after = file.followed(&new);
     let after = after.changed(|rule| removed.contains(rule), &[]);
+    let after = after.map(RulesFile::with_limits);
     let notes = differences(after.as_ref().unwrap_or(&file), from, to);
     let turnover = Turnover {
         after,

@@ -257,6 +257,10 @@ fn word<T>(fields: &mut Fields<'_>, key: &str, read: fn(&str) -> Option<T>) -> O
 }
 
 /// A word that may be left out: `Some(None)`. `None` when it makes no sense.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is a mistake, the inner one a word that is not there"
+)]
 pub(super) fn optional_word<T>(
     fields: &mut Fields<'_>,
     key: &str,

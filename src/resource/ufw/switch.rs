@@ -4,6 +4,8 @@
 //! level of a running ufw so in one transaction of the kernel. `ufw default` and `ufw logging` would
 //! stop and start it, and whoever is killed in between leaves it open (domain A5).
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -261,10 +263,10 @@ fn change(desired: &Firewall, lines: Vec<String>, shown: Vec<Shown>, sides: &[Si
     for side in sides {
         if side.load {
             let text = transaction(desired, side);
-            input.push_str(&format!("load{} {}\n", digit(side), BASE64.encode(text)));
+            let _ = writeln!(input, "load{} {}", digit(side), BASE64.encode(text));
         }
         if side.after != side.before.render() {
-            input.push_str(&format!("{} {}\n", digit(side), BASE64.encode(&side.after)));
+            let _ = writeln!(input, "{} {}", digit(side), BASE64.encode(&side.after));
         }
         gives.push(Gives::File {
             path: side.before.family().file().to_owned(),

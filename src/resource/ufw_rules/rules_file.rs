@@ -5,7 +5,7 @@
 
 use super::address::Family;
 use super::expansion;
-use super::tuple::Tuple;
+use super::tuple::{Action, Tuple};
 use super::tuple_line;
 
 pub(super) const RULES: &str = "### RULES ###";
@@ -147,6 +147,47 @@ impl RulesFile {
         let family = self.family;
         Self { family, parts }
     }
+
+    /// The file with the chains that its `limit` rules lead to.
+    ///
+    /// The IPv6 file that the package ships has none of them. ufw fills them when it writes the file, but
+    /// that comes after it has loaded it: until the next start packets would pass by the rule.
+    #[must_use]
+    pub fn with_limits(self) -> Self {
+        let limits = self.tuples().any(|rule| rule.action == Action::Limit);
+        let chain = format!(":{}-user-limit ", self.family.prefix());
+        let bytes = self.render();
+        let declared = bytes
+            .split(|b| *b == b'\n')
+            .any(|line| line.starts_with(chain.as_bytes()));
+        let rules = find_line(&bytes, RULES).map(|line| line.start);
+        let commit = find_line(&bytes, "COMMIT").map(|line| line.start);
+        match (rules, commit) {
+            (Some(rules), Some(commit)) if limits && !declared && rules < commit => {
+                let (declarations, lines) = limit_chains(self.family);
+                let parts = [
+                    &bytes[..rules],
+                    declarations.as_bytes(),
+                    &bytes[rules..commit],
+                    lines.as_bytes(),
+                    &bytes[commit..],
+                ];
+                Self::parse(&parts.concat(), self.family)
+            }
+            _ => self,
+        }
+    }
+}
+
+/// The chains of `limit` as the package's IPv4 file has them: their declarations, and their rules.
+fn limit_chains(family: Family) -> (String, String) {
+    let p = family.prefix();
+    let declarations = format!(":{p}-user-limit - [0:0]\n:{p}-user-limit-accept - [0:0]\n");
+    let rules = format!(
+        "-A {p}-user-limit -m limit --limit 3/minute -j LOG --log-prefix \"[UFW LIMIT BLOCK] \"\n\
+         -A {p}-user-limit -j REJECT\n-A {p}-user-limit-accept -j ACCEPT\n"
+    );
+    (declarations, rules)
 }
 
 /// Where new rules go: in which part, at which byte of it. Before the empty line that precedes
@@ -288,6 +329,31 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn the_ipv6_file_of_the_package_gets_the_chains_of_its_limits() {
+        let package = "*filter\n:ufw6-user-input - [0:0]\n### RULES ###\nCOMMIT\n";
+        let file = RulesFile::parse(package.as_bytes(), Family::V6);
+        let limit = "### tuple ### limit tcp 22 ::/0 any ::/0 in";
+        let limit = tuple_line::parse(limit, Family::V6).unwrap();
+        let allow = Tuple {
+            action: Action::Allow,
+            ..limit.clone()
+        };
+        let allowed = file.changed(|_| false, &[allow]).unwrap();
+        assert_eq!(allowed.clone().with_limits(), allowed);
+        let limited = file.changed(|_| false, &[limit]).unwrap().with_limits();
+        let text = String::from_utf8(limited.render()).unwrap();
+        assert!(
+            text.contains("\n:ufw6-user-limit-accept - [0:0]\n### RULES ###\n"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("\n-A ufw6-user-limit-accept -j ACCEPT\nCOMMIT\n"),
+            "{text}"
+        );
+        assert_eq!(limited.clone().with_limits(), limited);
     }
 
     #[test]

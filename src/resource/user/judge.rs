@@ -113,8 +113,8 @@ fn amend(
     {
         return Ok(diff);
     }
-    let no_login = |shell: &&String| !lets_in(shell);
-    if amendment.shell.as_ref().filter(no_login).is_some()
+    let shuts_out = |shell: &String| !lets_in(shell);
+    if amendment.shell.as_ref().is_some_and(shuts_out)
         && let Some(diff) = spared(user, account, "a shell that lets nobody in")
     {
         return Ok(diff);

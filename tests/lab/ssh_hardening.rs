@@ -1,0 +1,305 @@
+//! `ssh-hardening`: it is refused whenever a new login of ours would fail, with the exact reason and with
+//! nothing touched; else it is done, and nobody is shut out who has a key.
+
+use std::fmt::Write as _;
+use std::process::Stdio;
+
+use crate::operator::{Footprint, Operator, Told};
+use crate::support::lab::{Lab, LabHost, Setup};
+use holdfast::event::{EventKind, Fault, Proof};
+
+/// Something on the hosts that makes the hardening a lockout, or makes it impossible to tell.
+struct Trap {
+    /// Made by a shell on the host; every line is undone by `remove`.
+    lay: &'static str,
+    remove: &'static str,
+    user: &'static str,
+    input: &'static str,
+    fault: Fault,
+    says: &'static str,
+}
+
+/// Each file is one that sshd has not read yet: the next reload would, and ours is one.
+const TRAPS: [Trap; 8] = [
+    Trap {
+        lay: "printf 'PermitEmptyPasswords yes\n' >/etc/ssh/sshd_config.d/50-lab.conf; passwd -d german
+            mv /home/german/.ssh /home/german/no-ssh; systemctl reload ssh",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf; mv /home/german/no-ssh /home/german/.ssh; systemctl reload ssh",
+        user: "german",
+        input: "max_auth_tries=4",
+        fault: Fault::Failed,
+        says: "this session of german was let in without any proof (an empty password), not by a key",
+    },
+    Trap {
+        lay: "printf 'StrictModes no\n' >/etc/ssh/sshd_config.d/50-lab.conf; gpasswd -a german ops
+            chmod 0775 /home/ops; systemctl reload ssh",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf; gpasswd -d german ops; chmod 0700 /home/ops; systemctl reload ssh",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::Failed,
+        says: "/home/ops is writable by its group, which german is in (mode 0775): sshd ignores the keys below it",
+    },
+    Trap {
+        lay: "printf 'AllowUsers deploy ops@192.0.2.0/24\n' >/etc/ssh/sshd_config.d/50-lab.conf",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::Failed,
+        says: "`AllowUsers deploy ops@192.0.2.0/24` does not admit ops from 10.77.0.1",
+    },
+    Trap {
+        lay: "printf 'AuthorizedKeysFile /etc/ssh/keys/%%u\n' >/etc/ssh/sshd_config.d/50-lab.conf; mkdir /etc/ssh/keys
+            { printf 'from=\"192.0.2.66\" '; cat /home/ops/.ssh/authorized_keys; } >/etc/ssh/keys/ops",
+        remove: "rm -r /etc/ssh/sshd_config.d/50-lab.conf /etc/ssh/keys",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::Failed,
+        says: "/etc/ssh/keys/ops:1 admits this key only from 192.0.2.66, and we come from 10.77.0.1",
+    },
+    Trap {
+        lay: ":",
+        remove: ":",
+        user: "root",
+        input: "permit_root=no",
+        fault: Fault::Failed,
+        says: "`PermitRootLogin no` refuses root, and root is who logs in",
+    },
+    Trap {
+        lay: "printf 'UsePAM no\n' >/etc/ssh/sshd_config.d/50-lab.conf; usermod -L ops",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf; usermod -p '*' ops",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::Failed,
+        says: "the account ops is locked, and without PAM",
+    },
+    Trap {
+        lay: "printf 'AuthenticationMethods publickey,password\n' >/etc/ssh/sshd_config.d/50-lab.conf",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::Failed,
+        says: "`AuthenticationMethods publickey,password` wants more than a key",
+    },
+    // The last, and it stays: a person who knows better goes on with it.
+    Trap {
+        lay: "install -D -m 0644 /home/ops/.ssh/authorized_keys /etc/ssh/keys/ops
+            printf '#!/bin/sh\nexec cat \"/etc/ssh/keys/$1\"\n' >/usr/local/bin/keys; chmod 0755 /usr/local/bin/keys
+            printf 'AuthorizedKeysFile none\nAuthorizedKeysCommand /usr/local/bin/keys %%u\nAuthorizedKeysCommandUser nobody\n' \
+                >/etc/ssh/sshd_config.d/50-lab.conf; systemctl reload ssh",
+        remove: ":",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::NeedsHuman,
+        says: "whether /usr/local/bin/keys %u (AuthorizedKeysCommand) supplies it cannot be told",
+    },
+];
+
+/// All hosts, reached as this user.
+fn reached_as(operator: &Operator<'_>, hosts: &[LabHost<'_>], user: &str) {
+    let mut inventory = String::from("hosts:\n");
+    for host in hosts {
+        let _ = writeln!(inventory, "  {}: {{ user: {user} }}", host.name);
+    }
+    operator.inventory(&inventory);
+}
+
+fn harden(operator: &Operator<'_>, more: &[&str]) -> Told {
+    let mut words = vec!["run", "ssh-hardening"];
+    words.extend(more);
+    operator.run(&words)
+}
+
+/// What the check with this name came to.
+#[track_caller]
+fn proof<'a>(told: &'a Told, host: &str, name: &str) -> &'a Proof {
+    let found = told.events.iter().find_map(|event| match &event.kind {
+        EventKind::Checked {
+            host: on,
+            name: of,
+            proof,
+        } if on == host && of == name => Some(proof),
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("no check {name} on {host}\n{}", told.all()))
+}
+
+/// The words of sshd to somebody without a key.
+fn without_key(lab: &Lab, user: &str, host: &LabHost<'_>) -> String {
+    let mut ssh = lab.ssh(user, &host.name);
+    let output = ssh
+        .args(["-o", "PubkeyAuthentication=no", "true"])
+        .stdin(Stdio::null());
+    let output = output.output().expect("ssh runs");
+    String::from_utf8_lossy(&output.stderr).trim().to_owned()
+}
+
+#[test]
+fn nothing_is_touched_where_a_new_login_would_fail_and_the_reason_is_exact() {
+    let lab = Lab::new("lockout");
+    let hosts = lab.boot_releases(Setup::Bare);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    for (number, trap) in TRAPS.iter().enumerate() {
+        reached_as(&operator, &hosts, trap.user);
+        for host in &hosts {
+            host.sh(trap.lay);
+        }
+        // The releases take turns: to look at everything on a host takes longer than the run.
+        let looked_at = &hosts[number % hosts.len()];
+        let before = Footprint::of(looked_at);
+        let told = harden(&operator, &["--yes", "-e", trap.input]);
+        let status = if trap.fault == Fault::NeedsHuman {
+            9
+        } else {
+            3
+        };
+        told.exits(status);
+        before.is_that_of(looked_at);
+        for host in &hosts {
+            let message = told.stopped(&host.name, trap.fault);
+            assert!(message.contains(trap.says), "{}: {message}", host.name);
+            host.sh("test ! -e /etc/ssh/sshd_config.d/00-holdfast-hardening.conf");
+            host.sh(trap.remove);
+        }
+    }
+
+    // A person who knows better may go on: the key really comes from that command.
+    let told = harden(&operator, &["--yes", "-e", "unproven=true"]);
+    told.exits(0)
+        .says("(AuthorizedKeysCommand) supplies it cannot be told");
+    for host in &hosts {
+        told.changed(&host.name, told.plan(&host.name).count());
+        let login = lab
+            .ssh("ops", &host.name)
+            .arg("true")
+            .status()
+            .expect("ssh runs");
+        assert!(login.success(), "{}", host.name);
+    }
+}
+
+#[test]
+fn where_we_have_a_key_passwords_go_and_a_second_run_has_nothing_to_do() {
+    let lab = Lab::new("hardening");
+    let hosts = lab.boot_releases(Setup::Bare);
+    let [eleven, twelve, thirteen] = &hosts[..] else {
+        panic!("three releases")
+    };
+    look_like_lockouts(eleven, twelve, thirteen);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    reached_as(&operator, &hosts, "ops");
+    shows_what_it_will_do(&lab, &operator, &hosts);
+    let keys = hosts
+        .iter()
+        .map(|host| host.sh("cat /etc/ssh/ssh_host_*_key.pub"));
+    let keys: Vec<String> = keys.collect();
+
+    let told = harden(&operator, &["--yes"]);
+    told.exits(0);
+    told.says("passwords stay possible for `Match User needpw`: /etc/ssh/sshd_config line");
+    for (host, keys) in hosts.iter().zip(&keys) {
+        assert_hardened(&told, host);
+        assert_eq!(
+            without_key(&lab, "ops", host),
+            format!("ops@{}: Permission denied (publickey).", host.v4())
+        );
+        assert_eq!(
+            host.sh("cat /etc/ssh/ssh_host_*_key.pub"),
+            *keys,
+            "{}: other host keys",
+            host.name
+        );
+    }
+    // The warning was true.
+    assert!(without_key(&lab, "needpw", twelve).ends_with("(publickey,password)."));
+    assert!(without_key(&lab, "needpw", thirteen).ends_with("(publickey)."));
+
+    let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
+    let again = harden(&operator, &["--yes"]);
+    again.exits(0);
+    for (host, before) in hosts.iter().zip(&before) {
+        again.nothing_to_do(&host.name);
+        before.is_that_of(host);
+    }
+    operator.run(&["verify", "ssh-hardening"]).exits(0);
+
+    passwords_come_back(&operator, twelve);
+}
+
+/// By somebody else's hand: `verify` does not call that hardened.
+#[track_caller]
+fn passwords_come_back(operator: &Operator<'_>, twelve: &LabHost<'_>) {
+    twelve.sh("printf 'PasswordAuthentication yes\n' >/etc/ssh/sshd_config.d/00-a.conf; systemctl reload ssh");
+    let drifted = operator.run(&["verify", "ssh-hardening", "-l", "bookworm"]);
+    assert_ne!(drifted.status, 0, "{}", drifted.all());
+    let no = proof(
+        &drifted,
+        "bookworm",
+        "Without a key sshd refuses us, and offers no password",
+    );
+    assert!(
+        matches!(no, Proof::No { seen } if seen.contains("publickey, password")),
+        "{no:?}"
+    );
+}
+
+/// Keys elsewhere, a Match block, a locked account with files that its own group may write.
+#[track_caller]
+fn look_like_lockouts(eleven: &LabHost<'_>, twelve: &LabHost<'_>, thirteen: &LabHost<'_>) {
+    eleven.sh(
+        "install -D -m 0644 /home/ops/.ssh/authorized_keys /etc/ssh/keys/ops; rm /home/ops/.ssh/authorized_keys
+        printf 'AuthorizedKeysFile /etc/ssh/keys/%%u\n' >/etc/ssh/sshd_config.d/50-lab.conf; systemctl reload ssh",
+    );
+    twelve.sh("printf '\nMatch User needpw\nPasswordAuthentication yes' >>/etc/ssh/sshd_config; systemctl reload ssh");
+    thirteen.sh("usermod -p '*' ops; passwd -l ops; chmod 0775 /home/ops /home/ops/.ssh; chmod 0664 /home/ops/.ssh/authorized_keys");
+}
+
+#[track_caller]
+fn shows_what_it_will_do(lab: &Lab, operator: &Operator<'_>, hosts: &[LabHost<'_>]) {
+    let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
+    let shown = harden(operator, &["--dry-run"]);
+    shown.exits(0).says("PasswordAuthentication: yes → no");
+    for (host, before) in hosts.iter().zip(&before) {
+        before.is_that_of(host);
+        assert!(
+            without_key(lab, "ops", host).ends_with("(publickey,password)."),
+            "{}",
+            host.name
+        );
+    }
+}
+
+/// The values in effect, and what was seen from outside.
+#[track_caller]
+fn assert_hardened(told: &Told, host: &LabHost<'_>) {
+    let values = host.sh("sshd -T");
+    for line in [
+        "permitrootlogin without-password",
+        "passwordauthentication no",
+        "kbdinteractiveauthentication no",
+        "strictmodes yes",
+        "maxauthtries 4",
+        "x11forwarding no",
+        "allowtcpforwarding yes",
+        "usepam yes",
+    ] {
+        assert!(
+            values.lines().any(|value| value == line),
+            "{}: {line}\n{values}",
+            host.name
+        );
+    }
+    assert!(
+        !values.contains("hmac-sha1") && values.contains("umac-128-etm"),
+        "{}: {values}",
+        host.name
+    );
+    let yes = proof(
+        told,
+        &host.name,
+        "Without a key sshd refuses us, and offers no password",
+    );
+    assert!(
+        matches!(yes, Proof::Yes { seen } if seen == "refused; it offers publickey"),
+        "{yes:?}"
+    );
+}
