@@ -138,6 +138,7 @@ hf_apt_archives() {
 		END { print "os=" value["os_id"] " " value["os_version"] " " value["os_codename"] }'
 	if ! command -v apt-get >/dev/null 2>&1; then return 0; fi
 	# What an archive does not say stays a variable.
+	# shellcheck disable=SC2016 # apt fills them in
 	apt-get -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= indextargets --format \
 		'archive=$(ORIGIN)|$(LABEL)|$(CODENAME)|$(SUITE)|$(SITE)|$(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
 		sed 's/\$([A-Z_]*)//g' | sort -u
