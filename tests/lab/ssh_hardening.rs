@@ -2,10 +2,11 @@
 //! nothing touched; else it is done, and nobody is shut out who has a key.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::process::Stdio;
 
 use crate::operator::{Footprint, Operator, Told};
-use crate::support::lab::{Lab, LabHost, Setup};
+use crate::support::lab::{HostSpec, Lab, LabHost, Setup};
 use holdfast::event::{EventKind, Fault, Proof};
 
 /// Something on the hosts that makes the hardening a lockout, or makes it impossible to tell.
@@ -198,6 +199,7 @@ fn where_we_have_a_key_passwords_go_and_a_second_run_has_nothing_to_do() {
     told.says("passwords stay possible for `Match User needpw`: /etc/ssh/sshd_config line");
     for (host, keys) in hosts.iter().zip(&keys) {
         assert_hardened(&told, host);
+        assert_guarded(&told, host);
         assert_eq!(
             without_key(&lab, "ops", host),
             format!("ops@{}: Permission denied (publickey).", host.v4())
@@ -268,6 +270,23 @@ fn shows_what_it_will_do(lab: &Lab, operator: &Operator<'_>, hosts: &[LabHost<'_
     }
 }
 
+/// The host would have taken it back, had no new login come.
+#[track_caller]
+fn assert_guarded(told: &Told, host: &LabHost<'_>) {
+    let name = &host.name;
+    let guard: Vec<&EventKind> = told.events.iter().map(|event| &event.kind).collect();
+    let at = |wanted: &dyn Fn(&EventKind) -> bool| guard.iter().position(|kind| wanted(kind));
+    let armed = at(&|kind| matches!(kind, EventKind::GuardArmed { host, .. } if host == name));
+    let done = at(
+        &|kind| matches!(kind, EventKind::StepFinished { host, number, .. } if host == name && number.0 == 2),
+    );
+    let proven = at(&|kind| matches!(kind, EventKind::GuardProven { host, .. } if host == name));
+    let disarmed =
+        at(&|kind| matches!(kind, EventKind::GuardDisarmed { host, .. } if host == name));
+    assert!(armed.is_some() && armed < done, "{name}: {}", told.all());
+    assert!(done < proven && proven < disarmed, "{name}: {}", told.all());
+}
+
 /// The values in effect, and what was seen from outside.
 #[track_caller]
 fn assert_hardened(told: &Told, host: &LabHost<'_>) {
@@ -301,5 +320,39 @@ fn assert_hardened(told: &Told, host: &LabHost<'_>) {
     assert!(
         matches!(yes, Proof::Yes { seen } if seen == "refused; it offers publickey"),
         "{yes:?}"
+    );
+}
+
+#[test]
+fn a_client_too_old_for_the_new_algorithms_cannot_come_back_so_the_host_does() {
+    let lab = Lab::new("oldclient");
+    let hosts = lab.boot_all(vec![HostSpec::new("web")]);
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    let config = operator.project().join("old_client");
+    let old = "Host *\n    MACs hmac-sha1\n    Ciphers aes256-ctr\n";
+    let known = fs::read_to_string(lab.ssh_config()).expect("a configuration");
+    fs::write(&config, format!("{old}{known}")).expect("a configuration");
+    operator.variable("HOLDFAST_SSH_CONFIG", config.to_str().expect("a path"));
+    let values = host.sh("sshd -T");
+    let folder = host.snapshot("/etc/ssh");
+
+    let told = harden(&operator, &["--yes", "--guard-time", "30s"]);
+    told.exits(6);
+    assert_eq!(host.sh("sshd -T"), values);
+    let differences = folder.differences(&host.snapshot("/etc/ssh"));
+    assert!(
+        differences
+            .iter()
+            .all(|line| line.ends_with(" .") || line.contains("sshd_config.d")),
+        "{differences:?}"
+    );
+    host.sh("test -z \"$(ls /etc/ssh/sshd_config.d)\"");
+    // The same client gets in again, and what stood in the way can be left out.
+    harden(&operator, &["--yes", "-e", "crypto=false"]).exits(0);
+    let offered = host.sh("sshd -T");
+    assert!(
+        offered.contains("passwordauthentication no") && offered.contains("hmac-sha1"),
+        "{offered}"
     );
 }
