@@ -169,9 +169,10 @@ fn wrong_name(name: &str) -> Option<Diagnostic> {
 fn check(node: &Node, out: &mut Diagnostics) {
     let name = SHAPE.text(node, "name");
     if let Some(name) = name.filter(super::super::template::Text::is_constant)
-        && let Some(wrong) = wrong_name(name.text.trim()) {
-            out.push(wrong.at(&name.place));
-        }
+        && let Some(wrong) = wrong_name(name.text.trim())
+    {
+        out.push(wrong.at(&name.place));
+    }
     check_one_content(&SHAPE, node, out);
     let has = |key: &str| SHAPE.get(node, key).is_some();
     let says = has("content") || has("template");

@@ -92,18 +92,15 @@ impl What {
     }
 
     fn words(&self) -> Vec<String> {
-        
         match self {
             What::Port { address, port } => {
                 vec!["port".to_owned(), address.to_string(), port.to_string()]
             }
             What::File(path) => vec!["file".to_owned(), path.to_string()],
-            What::Command(argv) => {
-                ["command".to_owned()]
-                    .into_iter()
-                    .chain(argv.iter().cloned())
-                    .collect()
-            }
+            What::Command(argv) => ["command".to_owned()]
+                .into_iter()
+                .chain(argv.iter().cloned())
+                .collect(),
         }
     }
 

@@ -55,7 +55,10 @@ impl Look {
         if lines.is("unreadable") {
             return Err(lines.unreadable("needs root to ask sshd where it reads keys"));
         }
-        let patterns = lines.all("patterns").next().unwrap_or(".ssh/authorized_keys .ssh/authorized_keys2");
+        let patterns = lines
+            .all("patterns")
+            .next()
+            .unwrap_or(".ssh/authorized_keys .ssh/authorized_keys2");
         let sshd = Sshd {
             broken: (lines.get("sshd") == "broken").then(|| lines.get("broken").to_owned()),
             strict: lines.get("strictmodes") != "no",
