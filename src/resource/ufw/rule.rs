@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resource::ufw_rules::address::{Address, Family};
 use crate::resource::ufw_rules::comment::Comment;
 use crate::resource::ufw_rules::list;
-use crate::resource::ufw_rules::ports::{PortRange, Ports};
+use crate::resource::ufw_rules::ports::{PortRange, Ports, PortsError};
 use crate::resource::ufw_rules::tuple::{Action, Direction, Log, Match, Protocol, Tuple};
 use crate::resource::ufw_rules::tuple_line;
 use crate::resource::ufw_rules::wanted::Source;
@@ -33,7 +33,7 @@ pub(super) const SHAPE: Shape = Shape {
         Field::optional(
             "ports",
             Ty::Texts,
-            "Ports or ranges (6000:6007); at most fifteen. Default any.",
+            "Ports or ranges (6000:6007), at most fifteen; or `any`. Default any.",
         ),
         Field::optional(
             "protocol",
@@ -77,6 +77,23 @@ pub(super) struct Rule {
 /// A name that ufw takes for an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Interface(String);
+
+/// What may stand in the list of ports.
+enum PortItem {
+    Any,
+    Range(PortRange),
+}
+
+impl std::str::FromStr for PortItem {
+    type Err = PortsError;
+
+    fn from_str(text: &str) -> Result<Self, PortsError> {
+        match text {
+            "any" => Ok(Self::Any),
+            text => text.parse().map(Self::Range),
+        }
+    }
+}
 
 /// Why a text is no such name.
 #[derive(Debug, thiserror::Error)]
@@ -167,7 +184,7 @@ pub(super) fn items(node: &Node) -> impl Iterator<Item = &Node> {
 /// Says what is wrong with one rule and can be known without a host.
 pub(super) fn check(node: &Node, out: &mut Diagnostics) {
     check_constant::<Name>(&SHAPE, node, "tag", out);
-    check_constant::<PortRange>(&SHAPE, node, "ports", out);
+    check_constant::<PortItem>(&SHAPE, node, "ports", out);
     check_constant::<Source>(&SHAPE, node, "from", out);
     check_constant::<Interface>(&SHAPE, node, "interface", out);
 }
@@ -239,7 +256,14 @@ fn possible(fields: &mut Fields<'_>, rule: Rule) -> Option<Rule> {
 }
 
 fn ports(fields: &mut Fields<'_>) -> Option<Ports> {
-    let ranges = list::<PortRange>(fields, "ports", "leave `ports` out to mean all of them")?;
+    let items = list::<PortItem>(fields, "ports", "leave `ports` out to mean all of them")?;
+    let range = |item: &PortItem| match item {
+        PortItem::Any => None,
+        PortItem::Range(range) => Some(*range),
+    };
+    let Some(ranges) = items.iter().map(range).collect::<Option<Vec<PortRange>>>() else {
+        return Some(Ports::Any);
+    };
     let place = fields.place("ports").clone();
     let ports = Ports::sorted(ranges);
     fields.keep(ports.map_err(|error| Diagnostic::error(error.to_string()).at(&place)))
