@@ -17,6 +17,10 @@ use crate::transport::{RunCard, SshOptions};
 use crate::value::Name;
 
 /// What a run is to do, in the words of the command line.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Intent {
     pub(super) mode: Mode,
     /// Nobody is there: refuse what needs a person.

@@ -82,22 +82,19 @@ impl Live {
                 }
                 return;
             }
-            EventKind::StepReplanned { .. } | EventKind::StepFinished { .. } => At::Between,
+            EventKind::StepReplanned { .. }
+            | EventKind::StepFinished { .. }
+            | EventKind::GuardProven { .. }
+            | EventKind::GuardRefuted { .. } => At::Between,
             EventKind::GuardArmed { host, seconds, .. } => {
                 self.guard(host, Some((event.at, *seconds)));
                 return;
             }
-            EventKind::GuardDisarmed { host, .. } => {
-                self.guard(host, None);
-                return;
-            }
-            EventKind::GuardProven { .. } | EventKind::GuardRefuted { .. } => At::Between,
             EventKind::GuardAwaited { host, seconds, .. } => {
-                self.put(host, At::Restoring, event.at);
                 self.guard(host, Some((event.at, *seconds)));
-                return;
+                At::Restoring
             }
-            EventKind::GuardFired { host, .. } => {
+            EventKind::GuardDisarmed { host, .. } | EventKind::GuardFired { host, .. } => {
                 self.guard(host, None);
                 At::Between
             }
