@@ -137,8 +137,8 @@ pub(super) struct Connections {
 #[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub(super) struct Guard {
     /// How long a host waits for a new login before it takes guarded changes back, from 10s to 1h
-    #[arg(long, env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = guard_time)]
-    pub(super) guard_time: Duration,
+    #[arg(long = "guard-time", env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = guard_time)]
+    pub(super) time: Duration,
     /// Make changes that cannot be taken back in guarded steps too
     #[arg(
         long,
@@ -147,15 +147,15 @@ pub(super) struct Guard {
     )]
     pub(super) accept_irreversible: bool,
     /// Perform no step: arm the guard, go away, and see the host restore itself
-    #[arg(long, env = "HOLDFAST_REHEARSE_GUARD", conflicts_with_all = ["dry_run", "unattended"])]
-    pub(super) rehearse_guard: bool,
+    #[arg(long = "rehearse-guard", env = "HOLDFAST_REHEARSE_GUARD", conflicts_with_all = ["dry_run", "unattended"])]
+    pub(super) rehearse: bool,
 }
 
 impl Guard {
     /// The same for the engine.
     pub(super) fn terms(&self) -> GuardTerms {
         GuardTerms {
-            time: self.guard_time.get(),
+            time: self.time.get(),
             accept_irreversible: self.accept_irreversible,
         }
     }

@@ -106,7 +106,7 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
     } else {
         Mode::Apply
     };
-    let ask = mode == Mode::Apply && !args.yes && !args.unattended && !args.guard.rehearse_guard;
+    let ask = mode == Mode::Apply && !args.yes && !args.unattended && !args.guard.rehearse;
     if ask && !ask::can_ask() {
         return complain(
             "there is no terminal to ask on\n  hint: use --yes, --unattended or --dry-run",
@@ -124,7 +124,7 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
         accept_change: args.accept_change,
         tags: args.tags.clone(),
         guard: args.guard.terms(),
-        rehearse: args.guard.rehearse_guard,
+        rehearse: args.guard.rehearse,
         answers: args.answers.iter().cloned().collect(),
     };
     match session::load(&args.files, &args.selection, name) {

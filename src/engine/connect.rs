@@ -70,10 +70,8 @@ async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
             (found.host, found.link, found.answers, Some(found.note))
         }
     };
-    let checked = match earlier::settle(job, &host, &mut link, answers).await {
-        Ok((answers, notes)) => read(job, &answers).map(|facts| (facts, notes)),
-        Err(stop) => Err(stop),
-    };
+    let settled = earlier::settle(job, &host, &mut link, answers).await;
+    let checked = settled.and_then(|(answers, notes)| Ok((read(job, &answers)?, notes)));
     match checked {
         Ok((facts, mut notes)) => {
             notes.extend(elsewhere);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Stop;
-use super::new_login::{Refusal, Way};
+use super::new_login::{Goal, Refusal, Way};
 use super::step::Done;
 use super::worker::Worker;
 use crate::change::{StepNumber, Timing};
@@ -296,16 +296,17 @@ impl Worker<'_> {
         let Some(section) = &self.section else {
             return Err(Stop::new(Fault::Failed, "no guard is armed"));
         };
-        let wanted = section.port();
-        let found = self
-            .logins
-            .prove(self.job, &self.way, section.port, wanted, section.until)
-            .await;
+        let goal = Goal {
+            named: section.port,
+            wanted: section.port(),
+            until: section.until,
+        };
+        let found = self.logins.prove(self.job, &self.way, &goal).await;
         let refusal = match found {
             Ok(proven) => return Ok(proven),
             Err(refusal) => refusal,
         };
-        let why = self.explained(&refusal, wanted).await;
+        let why = self.explained(&refusal, goal.wanted).await;
         self.job.events.tell(EventKind::GuardRefuted {
             host: self.host.name.to_string(),
             why: why.clone(),

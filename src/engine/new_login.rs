@@ -66,8 +66,7 @@ impl Logins {
         self.0.push(Instant::now());
     }
 
-    /// Logs in anew: over `port` if a step named one, else as before; it must have come by the port `wanted` as
-    /// the host sees it. The way by which it came is the way from now on.
+    /// Logs in anew as the goal says. The way by which it came is the way from now on.
     ///
     /// # Errors
     /// The last refusal. A refused login is never tried again.
@@ -79,37 +78,57 @@ impl Logins {
         &mut self,
         job: &Job,
         way: &Way,
-        port: Option<Port>,
-        wanted: Option<Port>,
-        until: Instant,
+        goal: &Goal,
     ) -> Result<(NewLogin, Way), Refusal> {
-        let way = way.on_port(port).await;
-        let mut tried = 0;
-        loop {
-            tried += 1;
+        let way = way.on_port(goal.named).await;
+        for tried in 1.. {
             self.count();
-            let opening = NewLogin::open(&way.host, &way.ssh, &job.card.run);
-            let left = until.saturating_duration_since(Instant::now());
-            let refusal = match timeout(left, opening).await {
-                Err(_) => return Err(Refusal::Late),
-                Ok(Ok(login)) => match wanted.filter(|wanted| login.port != Some(*wanted)) {
-                    None => {
-                        let ssh = way.ssh.patient(&job.ssh);
-                        return Ok((login, Way { ssh, ..way }));
-                    }
-                    Some(wanted) => {
-                        let seen = login.port;
-                        login.close().await;
-                        return Err(Refusal::OtherPort { wanted, seen });
-                    }
-                },
-                Ok(Err(error)) => Refusal::Ssh(error),
+            let refusal = match goal.attempt(&way, &job.card.run).await {
+                Ok(login) => {
+                    let ssh = way.ssh.patient(&job.ssh);
+                    return Ok((login, Way { ssh, ..way }));
+                }
+                Err(refusal) => refusal,
             };
-            let left = until.saturating_duration_since(Instant::now());
-            if tried == TRIES || !refusal.is_silence() || job.stopped() || left < BETWEEN {
+            let is_last = tried == TRIES || goal.left() < BETWEEN || job.stopped();
+            if is_last || !refusal.is_silence() {
                 return Err(refusal);
             }
             sleep(BETWEEN).await;
+        }
+        Err(Refusal::Late)
+    }
+}
+
+/// What a new login must be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Goal {
+    /// The port that a step names; without one the login is made as the last one was.
+    pub(super) named: Option<Port>,
+    /// The port of sshd that it must come by, as the host sees it.
+    pub(super) wanted: Option<Port>,
+    /// When it is too late.
+    pub(super) until: Instant,
+}
+
+impl Goal {
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    async fn attempt(&self, way: &Way, run: &str) -> Result<NewLogin, Refusal> {
+        let opening = NewLogin::open(&way.host, &way.ssh, run);
+        let login = match timeout(self.left(), opening).await {
+            Err(_) => return Err(Refusal::Late),
+            Ok(opened) => opened.map_err(Refusal::Ssh)?,
+        };
+        let seen = login.port;
+        match self.wanted {
+            Some(wanted) if seen != Some(wanted) => {
+                login.close().await;
+                Err(Refusal::OtherPort { wanted, seen })
+            }
+            Some(_) | None => Ok(login),
         }
     }
 }

@@ -4,15 +4,33 @@ use super::line::Line;
 use super::streams::Notice;
 use super::style::{Sign, Style, Tone};
 use super::words::{changes, seconds, sentence};
-use crate::event::Fired;
+use crate::event::{EventKind, Fired};
+
+/// What to tell of an event of a guard; `run` is the run that is told.
+pub(super) fn notice(kind: &EventKind, run: &str, style: &Style) -> Option<Notice> {
+    let host = kind.host()?;
+    match kind {
+        EventKind::GuardArmed {
+            seconds,
+            again,
+            weaker,
+            ..
+        } => armed(host, *seconds, (*again, *weaker), style),
+        EventKind::GuardProven { port, .. } => proven(host, *port, style),
+        EventKind::GuardDisarmed { left, .. } => disarmed(host, left.as_deref(), style),
+        EventKind::GuardRefuted { why, .. } => Some(refuted(host, why, style)),
+        EventKind::GuardAwaited {
+            run: whose,
+            seconds,
+            ..
+        } => Some(awaited(host, whose, *seconds, whose == run)),
+        EventKind::GuardFired { fired: done, .. } => Some(fired(host, done)),
+        _ => None,
+    }
+}
 
 /// The host takes back by itself what comes now, unless a new login succeeds.
-pub(super) fn armed(
-    host: &str,
-    time: u64,
-    (again, weaker): (bool, bool),
-    style: &Style,
-) -> Option<Notice> {
+fn armed(host: &str, time: u64, (again, weaker): (bool, bool), style: &Style) -> Option<Notice> {
     if again && !style.verbose() || style.quiet {
         return None;
     }
@@ -38,7 +56,7 @@ pub(super) fn armed(
 }
 
 /// A brand-new login succeeded.
-pub(super) fn proven(host: &str, port: Option<u16>, style: &Style) -> Option<Notice> {
+fn proven(host: &str, port: Option<u16>, style: &Style) -> Option<Notice> {
     let what = match port {
         Some(port) => format!(" a new login succeeded, by port {port} of the host"),
         None => " this machine still answers; there is no login that could prove more".to_owned(),
@@ -48,7 +66,7 @@ pub(super) fn proven(host: &str, port: Option<u16>, style: &Style) -> Option<Not
 }
 
 /// What was changed stays.
-pub(super) fn disarmed(host: &str, left: Option<&str>, style: &Style) -> Option<Notice> {
+fn disarmed(host: &str, left: Option<&str>, style: &Style) -> Option<Notice> {
     let line = match left {
         Some(left) => Line::of(
             Tone::Warn,
@@ -61,7 +79,7 @@ pub(super) fn disarmed(host: &str, left: Option<&str>, style: &Style) -> Option<
 }
 
 /// No new login came about.
-pub(super) fn refuted(host: &str, why: &str, style: &Style) -> Notice {
+fn refuted(host: &str, why: &str, style: &Style) -> Notice {
     let line = Line::of(Tone::Bad, style.sign(Sign::Bad))
         .push(Tone::Plain, format!(" {}", sentence(why)))
         .hanging(2);
@@ -69,7 +87,7 @@ pub(super) fn refuted(host: &str, why: &str, style: &Style) -> Notice {
 }
 
 /// The host restores itself by its own clock.
-pub(super) fn awaited(host: &str, run: &str, time: u64, own: bool) -> Notice {
+fn awaited(host: &str, run: &str, time: u64, own: bool) -> Notice {
     let whose = if own {
         "the guard".to_owned()
     } else {
@@ -83,7 +101,7 @@ pub(super) fn awaited(host: &str, run: &str, time: u64, own: bool) -> Notice {
 }
 
 /// The host has restored itself.
-pub(super) fn fired(host: &str, fired: &Fired) -> Notice {
+fn fired(host: &str, fired: &Fired) -> Notice {
     let bad = fired.failed + fired.kept > 0;
     let tone = if bad { Tone::Bad } else { Tone::Warn };
     let mut lines = vec![Line::of(tone, story(host, fired)).hanging(2)];

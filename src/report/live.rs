@@ -90,16 +90,11 @@ impl Live {
                 self.guard(host, Some((event.at, *seconds)));
                 return;
             }
-            EventKind::GuardDisarmed { host, .. } => {
-                self.guard(host, None);
-                return;
-            }
             EventKind::GuardAwaited { host, seconds, .. } => {
-                self.put(host, At::Restoring, event.at);
                 self.guard(host, Some((event.at, *seconds)));
-                return;
+                At::Restoring
             }
-            EventKind::GuardFired { host, .. } => {
+            EventKind::GuardDisarmed { host, .. } | EventKind::GuardFired { host, .. } => {
                 self.guard(host, None);
                 At::Between
             }

@@ -129,22 +129,15 @@ impl Story {
                 name,
                 result,
             } => notices::step_finished(host, (*number, name), result, self.is_calm(), style),
-            EventKind::GuardArmed {
-                host,
-                seconds,
-                again,
-                weaker,
-            } => guard_lines::armed(host, *seconds, (*again, *weaker), style),
-            EventKind::GuardProven { host, port } => guard_lines::proven(host, *port, style),
-            EventKind::GuardDisarmed { host, left } => {
-                guard_lines::disarmed(host, left.as_deref(), style)
+            EventKind::GuardArmed { .. }
+            | EventKind::GuardProven { .. }
+            | EventKind::GuardDisarmed { .. }
+            | EventKind::GuardRefuted { .. }
+            | EventKind::GuardAwaited { .. }
+            | EventKind::GuardFired { .. } => {
+                let run = self.tally.run.as_ref().map(|run| run.id.as_str());
+                guard_lines::notice(kind, run.unwrap_or_default(), style)
             }
-            EventKind::GuardRefuted { host, why } => Some(guard_lines::refuted(host, why, style)),
-            EventKind::GuardAwaited { host, run, seconds } => {
-                let own = self.tally.run.as_ref().is_some_and(|own| own.id == *run);
-                Some(guard_lines::awaited(host, run, *seconds, own))
-            }
-            EventKind::GuardFired { host, fired } => Some(guard_lines::fired(host, fired)),
             EventKind::Answered {
                 host,
                 number,

@@ -179,7 +179,7 @@ fn an_armed_guard_counts_down() {
     let (_report, screen) = on_screen(kinds);
     let text = screen.text();
     let row = text.lines().rfind(|line| line.contains("web-1  step"));
-    let wanted = "⠋ web-1  step 2/3 · Only Cloudflare reaches…  guard 1 min 59 s";
+    let wanted = "⠋ web-1  step 2/3 · Only Cloudflare rea…  guard 1 min 59 s";
     assert_eq!(row, Some(wanted), "{text}");
 }
 
