@@ -237,13 +237,26 @@ fn verb(jail: &Jail, look: &Look, starts: bool) -> &'static str {
     let moves = jail.wants("port").is_some_and(|port| {
         look.live.enabled && (look.live.get("port") != port || look.stale_port.is_some())
     });
-    if moves {
+    if moves || other_actions(look) {
         "restart"
     } else if look.serves || starts {
         "reload"
     } else {
         "leave"
     }
+}
+
+/// Whether the server has other actions than the files. After a mere reload fail2ban can be left without any: then it
+/// bans, and nobody is kept out.
+fn other_actions(look: &Look) -> bool {
+    let sorted = |names: &[String]| {
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        names
+    };
+    look.files.enabled
+        && look.live.enabled
+        && sorted(&look.files.actions) != sorted(&look.live.actions)
 }
 
 /// Whether the files say something else than the step.
@@ -290,6 +303,10 @@ fn differences(jail: &Jail, look: &Look) -> Vec<(String, String, String)> {
             stale.clone(),
             port.to_owned(),
         ));
+    }
+    if other_actions(look) {
+        let (now, then) = (look.live.actions.join(", "), look.files.actions.join(", "));
+        found.push(("action".to_owned(), now, then));
     }
     if jail.ignore.is_some() && !ignores(jail, &look.live.ignore) {
         let missing = change::ignored(jail).filter(|network| !look.live.ignore.contains(network));

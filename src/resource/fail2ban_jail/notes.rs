@@ -53,7 +53,7 @@ fn restart(look: &Look, due: &Due) -> Option<Note> {
     if due.verb != "restart" {
         return None;
     }
-    let how = "the jail is ended and started again, for fail2ban brings new ports to the packet filter in no other way";
+    let how = "the jail is ended and started again, for fail2ban takes new ports and actions in no other way";
     Some(if look.database {
         Note::info(format!(
             "{how}; bans are lifted for a moment and come back from its database"
