@@ -93,6 +93,17 @@ impl Scope {
         Ok(items)
     }
 
+    /// Whether the text is one `{{ expression }}` that comes to none: nothing is said.
+    ///
+    /// # Errors
+    /// When the expression cannot be evaluated.
+    pub fn is_none(&self, text: &Text) -> Result<bool, Diagnostic> {
+        match text.single_expression() {
+            Some(expression) => Ok(self.evaluate(expression, text)?.is_none()),
+            None => Ok(false),
+        }
+    }
+
     /// Each value of `for_each`: the items of a list expression or of a list in the file.
     pub fn values(&self, texts: &[Text]) -> Result<Vec<Value>, Diagnostic> {
         let mut values = Vec::new();
