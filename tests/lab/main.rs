@@ -13,7 +13,9 @@
 mod support;
 
 mod accounts;
+mod audit;
 mod bare;
+mod baseline;
 mod cron;
 mod exits;
 mod fail2ban;
