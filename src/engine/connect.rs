@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::new_login::Logins;
 use super::{Connected, Job, Stop, earlier, elsewhere, interrupted, pause};
 use crate::change::Note;
 use crate::event::{EventKind, Fault, Mode};
@@ -28,6 +29,7 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
             host,
             link,
             facts,
+            logins,
             mut notes,
         }) => {
             notes.extend(self::notes(&job, &facts, &link));
@@ -36,7 +38,12 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
                 facts: Box::new(facts.clone()),
                 notes,
             });
-            Some(Connected { host, link, facts })
+            Some(Connected {
+                host,
+                link,
+                facts,
+                logins,
+            })
         }
         Err(stop) => {
             job.finish(&host, stop.into());
@@ -50,6 +57,7 @@ struct Reached {
     host: Host,
     link: ReadHost,
     facts: Facts,
+    logins: Logins,
     /// Guards of earlier runs, and a port that is not the one it should be.
     notes: Vec<Note>,
 }
@@ -59,6 +67,8 @@ async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
     let root_needed = job.mode != Mode::DryRun;
     let mut first = facts::probes();
     first.push(earlier::probe());
+    let mut logins = Logins::default();
+    logins.count();
     let opened = ReadHost::open(host, &job.ssh, root_needed, &first).await;
     let (host, mut link, answers, elsewhere) = match opened {
         Ok((link, answers)) => (host.clone(), link, answers, None),
@@ -66,7 +76,8 @@ async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
             return Err(interrupted());
         }
         Err(error) => {
-            let found = elsewhere::find(job, host, (root_needed, &first), error).await?;
+            let found = elsewhere::find(job, host, (root_needed, &first), error, &mut logins);
+            let found = found.await?;
             (found.host, found.link, found.answers, Some(found.note))
         }
     };
@@ -79,6 +90,7 @@ async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
                 host,
                 link,
                 facts,
+                logins,
                 notes,
             })
         }

@@ -1,6 +1,7 @@
 //! A host whose SSH server does not answer on the port it should is looked for on the ports that the
 //! runbook names: a move of the port may have ended half-way, or this inventory may not know of it.
 
+use super::new_login::Logins;
 use super::{Job, Stop};
 use crate::change::Note;
 use crate::event::Fault;
@@ -29,6 +30,7 @@ pub(super) async fn find(
     host: &Host,
     (root_needed, first): (bool, &[Probe]),
     missed: TransportError,
+    logins: &mut Logins,
 ) -> Result<Found, Stop> {
     let ports = match job.inputs.get(host.name.as_str()) {
         Some(inputs) if host.connection == Connection::Ssh && missed.is_silence() => {
@@ -53,6 +55,7 @@ pub(super) async fn find(
             key_name: key_name.clone(),
             ..host.clone()
         };
+        logins.make_room().await;
         match ReadHost::open(&host, &job.ssh, root_needed, first).await {
             Ok((link, answers)) => {
                 return Ok(Found {

@@ -27,6 +27,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use self::new_login::Logins;
 use crate::event::{EventKind, Events, Fault, HostResult, Mode};
 use crate::facts::Facts;
 use crate::inventory::Host;
@@ -74,6 +75,8 @@ pub struct Connected {
     host: Host,
     link: ReadHost,
     facts: Facts,
+    /// The connections that were made to it.
+    logins: Logins,
 }
 
 impl Connected {
@@ -93,6 +96,7 @@ impl Connected {
 pub struct Surveyed {
     host: Host,
     link: ReadHost,
+    logins: Logins,
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,

@@ -179,13 +179,14 @@ fn fired(told: &Told) -> Vec<Fired> {
 
 /// Asserts that no guard of any run is held by the host: no timer, no unit, no process, no time.
 #[track_caller]
-fn nothing_is_held(host: &LabHost<'_>) {
+pub fn nothing_is_held(host: &LabHost<'_>) {
     // systemd forgets a unit that is no more a moment after it was stopped.
     let what = format!("{}: the last of the guard", host.name);
     within(Duration::from_secs(20), &what, || held(host).is_empty());
 }
 
-fn held(host: &LabHost<'_>) -> String {
+/// What is left of guards, in lines.
+pub fn held(host: &LabHost<'_>) -> String {
     let left = host.sh(
         "systemctl list-units --all --no-legend --plain 'holdfast-guard-*'
          ls -d /etc/systemd/system/holdfast-guard-* /etc/systemd/system/*.wants/holdfast-guard-* /run/holdfast.guard.* 2>/dev/null || true

@@ -28,6 +28,7 @@ mod moved;
 mod operator;
 mod other_port;
 mod poisoned;
+mod port_move;
 mod refresh;
 mod sysctl;
 mod units;
