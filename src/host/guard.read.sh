@@ -51,7 +51,8 @@ hf_guard_came_of() {
 hf_guard_left() {
 	hf_guard_end=0
 	if [ -r "/run/holdfast.guard.$1" ]; then read -r hf_guard_end <"/run/holdfast.guard.$1"; fi
-	echo "$((hf_guard_end - $(cut -d . -f 1 /proc/uptime)))"
+	read -r hf_guard_now _ </proc/uptime
+	echo "$((hf_guard_end - ${hf_guard_now%%.*}))"
 }
 
 # hf_listens PORT: who listens there, and whether an SSH server greets at that port of this very machine.

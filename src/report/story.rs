@@ -93,7 +93,6 @@ impl Story {
         self.spaced = last.map_or(self.spaced, |line| *line == Line::new());
     }
 
-    #[expect(clippy::too_many_lines, reason = "every kind of event is decided here")]
     fn notice(&mut self, kind: &EventKind) -> Option<Notice> {
         let style = &self.style;
         match kind {
