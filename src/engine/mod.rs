@@ -3,12 +3,14 @@
 mod apply;
 mod connect;
 mod desk;
+mod due;
 mod elsewhere;
 mod earlier;
 mod guard;
 mod interlude;
 mod new_login;
 mod outside;
+mod proof;
 mod recover;
 mod rehearsal;
 mod step;
