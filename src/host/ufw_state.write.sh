@@ -147,7 +147,14 @@ hf_ufw_switch_on() {
 		echo "it did not say so itself"
 		return 1
 	}
-	hf_ufw_each_family hf_ufw_is_hooked
+	hf_ufw_each_family hf_ufw_is_hooked && hf_ufw_each_family hf_ufw_complete
+}
+
+# hf_ufw_complete FAMILY: ufw starts with the rules file that it finds and then writes a fuller one. What a later
+# start would load is loaded now.
+hf_ufw_complete() {
+	[ "$1" = 4 ] || hf_ufw_handles6 || return 0
+	hf_ufw_restore_tool "$1" <"$(hf_ufw_path "$1")"
 }
 
 # hf_ufw_lead FAMILY: where ufw finds its own chains it fills them and sets the policy, but does not look
