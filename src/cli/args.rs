@@ -134,7 +134,6 @@ pub(super) struct Connections {
 /// How changes that can cut us off are guarded.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Guard")]
-#[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub(super) struct Guard {
     /// How long a host waits for a new login before it takes guarded changes back, from 10s to 1h
     #[arg(long = "guard-time", env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = guard_time)]

@@ -70,10 +70,6 @@ impl Logins {
     ///
     /// # Errors
     /// The last refusal. A refused login is never tried again.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a proof is a way, a port, what the host must see, and an end"
-    )]
     pub(super) async fn prove(
         &mut self,
         job: &Job,

@@ -70,14 +70,17 @@ pub(super) async fn planned_again(
     let name = "Planned again, and nothing is left to do".to_owned();
     let proof = match again(job, host, link, data).await {
         Err(why) => Proof::CouldNotTell { why },
-        Ok(plan) => match plan.steps.iter().find(|step| leaves_something(step)) {
-            Some(step) => Proof::No {
-                seen: format!("{} ({}) is still due", step.number, step.subject),
-            },
-            None => Proof::Yes {
-                seen: format!("{} steps are as desired", plan.steps.len()),
-            },
-        },
+        Ok(plan) => {
+            job.events.tell(EventKind::PlannedAgain {
+                host: host.name.to_string(),
+                notes: plan
+                    .steps
+                    .iter()
+                    .flat_map(|step| step.notes.clone())
+                    .collect(),
+            });
+            nothing_left(&plan)
+        }
     };
     tell(job, host, &name, &proof);
     Proven {
@@ -107,6 +110,17 @@ async fn again(
     let rendered = runbook::render(&job.runbook, &world).map_err(|said| said.to_string())?;
     let plan = survey::look(job, host, link, &rendered.steps).await;
     plan.map_err(|error| error.to_string())
+}
+
+fn nothing_left(plan: &HostPlan) -> Proof {
+    match plan.steps.iter().find(|step| leaves_something(step)) {
+        Some(step) => Proof::No {
+            seen: format!("{} ({}) is still due", step.number, step.subject),
+        },
+        None => Proof::Yes {
+            seen: format!("{} steps are as desired", plan.steps.len()),
+        },
+    }
 }
 
 /// Commands without a guard are always due; they prove nothing either way.

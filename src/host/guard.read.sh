@@ -40,7 +40,7 @@ hf_guard_state() {
 hf_guard_left() {
 	hf_guard_end=0 hf_guard_now=0
 	if [ -r "/run/holdfast.guard.$1" ]; then read -r hf_guard_end <"/run/holdfast.guard.$1"; fi
-	read -r hf_guard_now hf_guard_rest </proc/uptime
+	read -r hf_guard_now _ </proc/uptime
 	echo "$((hf_guard_end - ${hf_guard_now%%.*}))"
 }
 

@@ -86,7 +86,7 @@ hf_guard_undo_input() {
 # hf_guard_note: from here on the guard takes this change back, however far it comes.
 hf_guard_note() {
 	hf_guard_check
-	printf '%s\n' "$HF_STEP/$HF_CHANGE" >>"$hf_guard/changes" && sync "$hf_guard/changes" || hf_guard_cannot
+	if ! printf '%s\n' "$HF_STEP/$HF_CHANGE" >>"$hf_guard/changes" || ! sync "$hf_guard/changes"; then hf_guard_cannot; fi
 }
 
 hf_guard_cannot() {
@@ -212,13 +212,14 @@ hf_guard_lock() {
 # Everything that restore.sh needs is a copy of its own: what a later connection writes cannot disturb it.
 hf_guard_prepare() {
 	rm -f "$hf_guard/disarmed" "$hf_guard/step" && hf_guard_keep_marks || return 1
+	# shellcheck disable=SC2016 # the script itself expands it
 	: >"$hf_guard/changes" && cat "$HF_RUN/lib.sh" >"$hf_guard/lib.sh" &&
 		printf 'HF_RUN=%s\n. "$HF_RUN/guard/lib.sh"\nhf_guard_restore\n' "$HF_RUN" >"$hf_guard/restore.sh" &&
 		sync "$hf_guard/changes" "$hf_guard/lib.sh" "$hf_guard/restore.sh" "$hf_guard" "$HF_RUN"
 }
 
 hf_guard_until() {
-	read -r hf_guard_now hf_guard_rest </proc/uptime
+	read -r hf_guard_now _ </proc/uptime
 	printf '%s\n' "$((${hf_guard_now%%.*} + $1))" >"$hf_guard_time.new" && mv "$hf_guard_time.new" "$hf_guard_time"
 }
 
