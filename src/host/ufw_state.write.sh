@@ -138,12 +138,54 @@ hf_ufw_switch() {
 }
 
 hf_ufw_switch_on() {
+	hf_ufw_each_family hf_ufw_listing >"$HF_SAVE/now" || return 1
+	# ufw would say that it runs already: a stop that was killed, or somebody flushed a part of it.
+	if grep -q '^:ufw6\{0,1\}-user-input ' "$HF_SAVE/now"; then hf_tool ufw --force disable; fi
+	hf_ufw_each_family hf_ufw_lead || return 1
 	hf_tool ufw --force enable
 	hf_ufw_enabled || {
 		echo "it did not say so itself"
 		return 1
 	}
-	hf_ufw_each_family hf_ufw_is_hooked
+	hf_ufw_each_family hf_ufw_is_hooked && hf_ufw_each_family hf_ufw_complete
+}
+
+# hf_ufw_complete FAMILY: ufw starts with the rules file that it finds and then writes a fuller one. What a later
+# start would load is loaded now.
+hf_ufw_complete() {
+	[ "$1" = 4 ] || hf_ufw_handles6 || return 0
+	hf_ufw_restore_tool "$1" <"$(hf_ufw_path "$1")"
+}
+
+# hf_ufw_lead FAMILY: where ufw finds its own chains it fills them and sets the policy, but does not look
+# whether anything leads there. After `iptables -F` nothing does, and then it would keep out everything.
+hf_ufw_lead() {
+	case $1 in 4) hf_ufw_p=ufw ;; 6) hf_ufw_p=ufw6 ;; esac
+	hf_ufw_listing "$1" >"$HF_SAVE/now" || return 1
+	grep -q "^:$hf_ufw_p-before-logging-input " "$HF_SAVE/now" || return 0
+	awk -v p="$hf_ufw_p" '
+		BEGIN {
+			split("INPUT OUTPUT FORWARD", builtin, " ")
+			split("before-logging before after after-logging reject track", stage, " ")
+			for (b = 1; b <= 3; b++) for (s = 1; s <= 6; s++) {
+				chain[++n] = p "-" stage[s] "-" tolower(builtin[b])
+				jump[n] = "-A " builtin[b] " -j " chain[n]
+			}
+		}
+		{ there[$0]++ }
+		END {
+			for (i = 1; i <= n; i++) if (!there[jump[i]]) lacking = 1
+			if (!lacking) exit
+			print "*filter"
+			for (i = 1; i <= n; i++) print ":" chain[i], "-", "[0:0]"
+			for (i = 1; i <= n; i++) {
+				old = jump[i]; sub(/^-A/, "-D", old)
+				while (there[jump[i]]-- > 0) print old
+				print jump[i]
+			}
+			print "COMMIT"
+		}' "$HF_SAVE/now" >"$HF_SAVE/lead"
+	[ ! -s "$HF_SAVE/lead" ] || hf_ufw_restore_tool "$1" <"$HF_SAVE/lead"
 }
 
 hf_ufw_switch_off() {

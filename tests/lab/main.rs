@@ -34,6 +34,7 @@ mod sysctl;
 mod units;
 mod ssh_hardening;
 mod ufw_kind;
+mod ufw_enable;
 mod sshd_config;
 mod unattended;
 mod undoing;

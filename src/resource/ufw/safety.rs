@@ -212,6 +212,15 @@ pub(super) fn notes(
             list.join(", ")
         )));
     }
+    if around.pending {
+        let text = "ufw makes its own settings of the kernel when it starts (/etc/ufw/sysctl.conf); which of \
+                    them change can be told when it is installed";
+        notes.push(Note::info(text));
+    }
+    for rule in &around.drops {
+        let text = format!("no rule of ufw is asked about what this keeps out first: {rule}");
+        notes.push(Note::warning(text));
+    }
     for table in &around.tables {
         let text = format!(
             "rules of another table come into force too, and the undo leaves them: {table}"
