@@ -94,6 +94,7 @@ fn summary(config: &SshdConfig, sshd: &Sshd, outcome: &Outcome<'_>) -> String {
     let unit = sshd.unit.as_deref().unwrap_or("sshd");
     let takes = match &sshd.mode {
         Mode::Idle => String::new(),
+        Mode::Socket { .. } if !outcome.moves && !sshd.active => String::new(),
         Mode::Socket { unit, .. } if outcome.moves => format!("restart {unit}"),
         Mode::Service | Mode::Socket { .. } => format!("reload {unit}"),
     };
@@ -117,6 +118,8 @@ fn activation(sshd: &Sshd, moves: bool) -> Vec<Shown> {
     };
     match (&sshd.mode, &sshd.unit) {
         (Mode::Idle, _) => Vec::new(),
+        // Each login starts an sshd of its own, which reads the files then.
+        (Mode::Socket { .. }, _) if !moves && !sshd.active => Vec::new(),
         (Mode::Socket { unit, .. }, _) if moves => vec![
             run(&["systemctl", "daemon-reload"]),
             run(&["systemctl", "restart", unit]),
