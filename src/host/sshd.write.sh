@@ -154,7 +154,9 @@ hf_sshd_take_socket() {
 		hf_tool systemctl reset-failed "$@" 2>/dev/null
 		hf_tool timeout 60 systemctl restart "$@"
 	elif [ "$hf_sshd_active" = yes ]; then
-		hf_tool timeout 60 systemctl reload "$hf_sshd_unit"
+		# No reload: on SIGHUP sshd forgets the socket that systemd gave it, finds its ports taken and dies.
+		hf_tool systemctl reset-failed "$hf_sshd_unit" 2>/dev/null
+		hf_tool timeout 60 systemctl restart "$hf_sshd_unit"
 	fi
 	# A socket that could not be opened took the daemon with it.
 	if [ "$hf_sshd_was_active" = yes ] && [ -n "$hf_sshd_unit" ]; then

@@ -285,18 +285,24 @@ const INHERITED: &str = r#"
     printf 'PasswordAuthentication yes\r\nMaxAuthTries 5\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf
     printf 'Port 24\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf.bak
     chmod 0640 /etc/ssh/sshd_config
-    systemctl reload ssh"#;
+    if systemctl -q is-active ssh.socket; then systemctl daemon-reload; systemctl restart ssh.socket; else systemctl reload ssh; fi"#;
+
+/// Lays that down, and sshd goes by it.
+#[track_caller]
+fn inherited(host: &LabHost<'_>) {
+    host.sh(INHERITED);
+}
 
 #[test]
 fn what_others_wrote_stays_byte_for_byte_and_the_effective_values_are_ours() {
     let lab = Lab::new("sshd-others");
-    let hosts = lab.boot_releases(Setup::Full);
+    let hosts = lab.boot_all(one_of_each());
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.runbook("ports", PORTS);
     operator.runbook("settings", SETTINGS);
     let contents = "cd /etc/ssh; sha256sum sshd_config sshd_config.d/50*; stat -c '%a %U %Y %n' sshd_config sshd_config.d/50*";
     for host in &hosts {
-        host.sh(INHERITED);
+        inherited(host);
     }
     let before: Vec<String> = hosts.iter().map(|host| host.sh(contents)).collect();
     let told = operator.run(&["run", "settings", "--yes"]);
@@ -549,6 +555,105 @@ fn one_of_each() -> Vec<HostSpec> {
     let mut specs = everywhere();
     specs.truncate(4);
     specs
+}
+
+/// Repeats the last act on a host, each time killed one call later than before, and takes it back each time; ends
+/// after the first that was not killed. Says how many there were.
+const KILLED_EVERYWHERE: &str = r#"
+    for name in sync mv cp rm mktemp systemctl; do
+        cat >/usr/local/sbin/$name <<'SHIM'
+#!/bin/sh
+name=${0##*/}
+die_here() {
+    read -r left 2>/dev/null </run/lab-left || return 0
+    echo $((left - 1)) >/run/lab-left
+    if [ "$left" -le 1 ]; then /bin/rm -f /run/lab-left; kill -KILL -$(cat /run/lab-group); kill -KILL $$; fi
+}
+case "$name $*" in "systemctl "*show* | "systemctl "*list*) exec /bin/$name "$@" ;; esac
+die_here
+[ "$name" = systemctl ] || exec /bin/$name "$@"
+/bin/systemctl "$@"
+status=$?
+die_here
+exit $status
+SHIM
+        chmod 0755 /usr/local/sbin/$name
+    done
+    state() {
+        find /etc/ssh -type f -printf '%p %m %u %g %s %T@\n' | sort
+        find /etc/ssh -type f -exec sha256sum {} + | sort
+        ss -Hltnp | awk '/"sshd"/ || /"systemd",pid=1,/ { print $4 }' | sort
+        systemctl is-active ssh.service ssh.socket || :
+        systemctl is-enabled ssh.service ssh.socket || :
+        ls -A /var/lib/holdfast/pending
+    }
+    made=$(grep -l hf_undo_sshd /var/lib/holdfast/runs/*/1/1/undo.json | sort | tail -n 1)
+    run=/var/lib/holdfast/runs/lab-again
+    mkdir /run/lab-made
+    cp -a "${made%/1/1/undo.json}/lib.sh" "${made%/1/undo.json}/step.sh" /run/lab-made
+    sed -i -e "s|^HF_RUN=.*|HF_RUN=$run|" -e '/^hf_expect /d' /run/lab-made/step.sh
+    export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    before=$(state)
+    calls=0
+    status=1
+    while [ "$status" != 0 ]; do
+        calls=$((calls + 1))
+        rm -rf "$run"
+        mkdir -p "$run/1"
+        cp /run/lab-made/lib.sh "$run"
+        cp /run/lab-made/step.sh "$run/1"
+        echo "$calls" >/run/lab-left
+        status=0
+        setsid -w sh -c 'echo $$ >/run/lab-group; exec sh "$0"' "$run/1/step.sh" </dev/null >/run/lab-output 2>&1 3>/dev/null || status=$?
+        /bin/rm -f /run/lab-left
+        HF_NONCE=x HF_RUN=$run HF_STEP=1 HF_SAVE=$run/1/1 HF_INPUT=$run/1/1/input HF_AT_BOOT= sh -c '
+            . "$HF_RUN/lib.sh"
+            [ ! -d "$HF_SAVE" ] || hf_undo_sshd /etc/ssh/sshd_config.d/00-holdfast-port.conf /etc/ssh/sshd_config' >/run/lab-undo 2>&1 3>/dev/null </dev/null || {
+            echo "call $calls: the undo failed"; cat /run/lab-undo; exit 1; }
+        after=$(state)
+        [ "$after" = "$before" ] || { printf 'call %s:\n%s\n---\n%s\n' "$calls" "$before" "$after"; cat /run/lab-output; exit 1; }
+        [ "$calls" -lt 90 ] || { cat /run/lab-output; exit 1; }
+    done
+    rm -r "$run" /run/lab-made
+    rm /usr/local/sbin/*
+    echo "$calls""#;
+
+#[test]
+fn an_act_that_dies_at_any_moment_is_taken_back_exactly() {
+    let lab = Lab::new("sshd-killed");
+    let hosts = lab.boot_all(vec![
+        HostSpec::new("service").setup(Setup::Full),
+        HostSpec::new("socket")
+            .setup(Setup::Full)
+            .release(Release::Trixie)
+            .socket(),
+    ]);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("ports", PORTS);
+    for host in &hosts {
+        inherited(host);
+    }
+    // Both files change, and the listeners with them.
+    operator.run(ONLY_NEW).exits(0);
+    std::thread::scope(|scope| {
+        for host in &hosts {
+            scope.spawn(|| {
+                undo(host, "");
+                let output = host.exec(&["sh", "-ec", KILLED_EVERYWHERE]);
+                let said = String::from_utf8_lossy(&output.stdout);
+                let calls = said.trim().parse::<u32>();
+                assert!(
+                    calls.is_ok_and(|calls| calls > 15),
+                    "{}: {said}{}",
+                    host.name,
+                    String::from_utf8_lossy(&output.stderr)
+                );
+            });
+        }
+    });
+    for host in &hosts {
+        logs_in(&lab, host, 22);
+    }
 }
 
 /// What a program that is killed in the middle leaves is found, and made up for or taken back.

@@ -96,7 +96,8 @@ fn summary(config: &SshdConfig, sshd: &Sshd, outcome: &Outcome<'_>) -> String {
         Mode::Idle => String::new(),
         Mode::Socket { .. } if !outcome.moves && !sshd.active => String::new(),
         Mode::Socket { unit, .. } if outcome.moves => format!("restart {unit}"),
-        Mode::Service | Mode::Socket { .. } => format!("reload {unit}"),
+        Mode::Socket { .. } => format!("restart {unit}"),
+        Mode::Service => format!("reload {unit}"),
     };
     let writes = match (&outcome.drop_in, &outcome.main) {
         (Some(_), Some(_)) => format!("write {} and change {}", config.path, config.main),
@@ -124,9 +125,8 @@ fn activation(sshd: &Sshd, moves: bool) -> Vec<Shown> {
             run(&["systemctl", "daemon-reload"]),
             run(&["systemctl", "restart", unit]),
         ],
-        (Mode::Service | Mode::Socket { .. }, Some(unit)) => {
-            vec![run(&["systemctl", "reload", unit])]
-        }
+        (Mode::Socket { .. }, Some(unit)) => vec![run(&["systemctl", "restart", unit])],
+        (Mode::Service, Some(unit)) => vec![run(&["systemctl", "reload", unit])],
         (Mode::Service | Mode::Socket { .. }, None) => vec![run(&["kill", "-HUP", "sshd"])],
     }
 }
