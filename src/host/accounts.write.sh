@@ -89,12 +89,14 @@ hf_account_put_back() {
 }
 
 # hf_account_lock FILE: as passwd(5)'s own tools do it: a link to a file that holds our process id without
-# a line break. A lock whose holder is dead is taken over.
+# a line break. A lock whose holder is dead is taken over. Ours always has the same name: what a killed undo left
+# of it, the next one removes.
 hf_account_lock() {
 	hf_account_tries=0
-	rm -f "/etc/$1.$$"
-	printf %s "$$" >"/etc/$1.$$" || return 1
-	until ln "/etc/$1.$$" "/etc/$1.lock" 2>/dev/null; do
+	hf_account_pid=/etc/.holdfast.$1.pid
+	rm -f "$hf_account_pid"
+	printf %s "$$" >"$hf_account_pid" || return 1
+	until ln "$hf_account_pid" "/etc/$1.lock" 2>/dev/null; do
 		hf_account_holder=$(tr -dc 0-9 <"/etc/$1.lock" 2>/dev/null)
 		if [ -e "/etc/$1.lock" ] && { [ -z "$hf_account_holder" ] || ! kill -0 "$hf_account_holder" 2>/dev/null; }; then
 			rm -f "/etc/$1.lock"
@@ -102,13 +104,13 @@ hf_account_lock() {
 		fi
 		hf_account_tries=$((hf_account_tries + 1))
 		if [ "$hf_account_tries" -gt 20 ]; then
-			rm -f "/etc/$1.$$"
+			rm -f "$hf_account_pid"
 			hf_fail "/etc/$1 is locked by process $hf_account_holder"
 			return 1
 		fi
 		sleep 1
 	done
-	rm -f "/etc/$1.$$"
+	rm -f "$hf_account_pid"
 }
 
 # hf_account_merged NAME FILE: the file as it is now with what is NAME's as it was saved. A line of NAME
