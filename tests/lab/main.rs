@@ -29,6 +29,7 @@ mod operator;
 mod other_port;
 mod poisoned;
 mod port_move;
+mod port_move_cut;
 mod refresh;
 mod sysctl;
 mod units;

@@ -60,7 +60,7 @@ const FILTER: &str = "{ iptables-save; nft list ruleset 2>/dev/null; }";
 
 /// The firewall's rules in the words of ufw, without who made them.
 #[track_caller]
-fn rules(host: &LabHost<'_>) -> String {
+pub fn rules(host: &LabHost<'_>) -> String {
     host.sh("ufw status | sed -e 's/ *#.*//' | tr -s ' ' | sed -e 's/ $//' | sort")
 }
 
@@ -100,16 +100,25 @@ pub fn is_as_before(host: &LabHost<'_>, before: &str) {
     );
 }
 
+/// The ports that sshd, or systemd in its place, listens on, ascending.
 #[track_caller]
-fn ports(host: &LabHost<'_>) -> String {
+pub fn ports(host: &LabHost<'_>) -> String {
     let listeners = "ss -Hltnp | awk '/\"(sshd|systemd)\"/ { sub(/.*:/, \"\", $4); print $4 }'";
     host.sh(&format!("echo $({listeners} | sort -u)"))
         .trim()
         .to_owned()
 }
 
+/// The ports on which fail2ban bans.
+#[track_caller]
+pub fn banned_ports(host: &LabHost<'_>) -> String {
+    let action = "$(fail2ban-client get sshd actions | tail -n 1)";
+    let ports = host.sh(&format!("fail2ban-client get sshd action {action} port"));
+    ports.trim().to_owned()
+}
+
 /// `ssh` from an address that nothing limits.
-fn ssh(lab: &Lab, host: &LabHost<'_>, port: u16) -> std::process::Command {
+pub fn ssh(lab: &Lab, host: &LabHost<'_>, port: u16) -> std::process::Command {
     let mut command = lab.operator("ssh");
     let alias = format!("HostKeyAlias={}", host.v4());
     let port = port.to_string();
