@@ -377,8 +377,14 @@ fn switching_on_can_be_taken_back_wherever_it_was_killed() {
         for host in &hosts {
             scope.spawn(|| {
                 undo(host, 0, 2, "hf_ufw_state_undo");
-                let before = (kernel(host), files(host));
+                let mut before = (kernel(host), files(host));
                 for tenths in 0..8 {
+                    if tenths == 4 {
+                        // Half stopped, as a stop leaves it that was killed itself: more has to be done.
+                        host.sh("ufw --force enable >/dev/null; sed -i s/^ENABLED=yes/ENABLED=no/ /etc/ufw/ufw.conf
+                            iptables -P INPUT ACCEPT; iptables -F INPUT; ip6tables -F ufw6-before-input");
+                        before = (kernel(host), files(host));
+                    }
                     host.sh(&format!(
                         "HF_RUN=$(ls -dt /var/lib/holdfast/runs/* | head -n 1); HF_STEP=9; HF_SAVE=$HF_RUN/9/{tenths}
                         HF_INPUT=$HF_SAVE/input; export HF_RUN HF_STEP HF_SAVE HF_INPUT; mkdir -p $HF_SAVE

@@ -201,7 +201,8 @@ pub(super) fn notes(
     let rules = report::plural(count, "rule comes", "rules come");
     notes.push(Note::info(format!("{rules} into force")));
     if look.state.ipv6 == Ipv6::SetOff {
-        let text = "IPV6=no in /etc/default/ufw: ufw keeps out all IPv6 but loopback";
+        let text = "IPV6=no in /etc/default/ufw: ufw keeps out all IPv6 but loopback, and replaces the IPv6 rules \
+                    of others";
         notes.push(Note::warning(text));
     }
     if !around.sysctls.is_empty() {
