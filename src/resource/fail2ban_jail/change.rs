@@ -24,7 +24,9 @@ impl Due {
         let words = [name.clone(), self.verb.to_owned()];
         let mut act = Call::new(
             "hf_set_fail2ban_jail",
-            words.into_iter().chain(self.proof(jail, &look.files.actions)),
+            words
+                .into_iter()
+                .chain(self.proof(jail, &look.files.actions)),
         );
         act.input = self.text.clone().map(String::into_bytes);
         let undo = Call::new("hf_undo_fail2ban_jail", [name.as_str(), self.verb]);
