@@ -169,7 +169,7 @@ fn armed_at_least_once(told: &Told) -> usize {
     armed.count()
 }
 
-fn fired(told: &Told) -> Vec<Fired> {
+pub fn fired(told: &Told) -> Vec<Fired> {
     let found = told.events.iter().filter_map(|event| match &event.kind {
         EventKind::GuardFired { fired, .. } => Some((**fired).clone()),
         _ => None,
@@ -179,7 +179,7 @@ fn fired(told: &Told) -> Vec<Fired> {
 
 /// Asserts that no guard of any run is held by the host: no timer, no unit, no process, no time.
 #[track_caller]
-fn nothing_is_held(host: &LabHost<'_>) {
+pub fn nothing_is_held(host: &LabHost<'_>) {
     // systemd forgets a unit that is no more a moment after it was stopped.
     let what = format!("{}: the last of the guard", host.name);
     within(Duration::from_secs(20), &what, || held(host).is_empty());
