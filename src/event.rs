@@ -114,6 +114,13 @@ pub enum EventKind {
         /// The new plan of the step.
         step: Box<StepPlan>,
     },
+    /// After its changes the host was planned again.
+    PlannedAgain {
+        /// The host.
+        host: String,
+        /// What its steps say now. Warnings that are no longer among this were about what lay ahead.
+        notes: Vec<Note>,
+    },
     /// A step's changes begin.
     StepStarted {
         /// The host.
@@ -239,6 +246,7 @@ impl EventKind {
             EventKind::HostConnecting { host }
             | EventKind::HostReached { host, .. }
             | EventKind::StepReplanned { host, .. }
+            | EventKind::PlannedAgain { host, .. }
             | EventKind::StepStarted { host, .. }
             | EventKind::StepProgress { host, .. }
             | EventKind::StepFinished { host, .. }

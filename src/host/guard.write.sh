@@ -327,7 +327,16 @@ hf_guard_clear() {
 	if [ "$(systemctl show -p LoadState --value "$hf_guard_unit.service" 2>/dev/null 8>&-)" = loaded ]; then
 		systemctl daemon-reload 8>&-
 	fi
+	hf_guard_forget
 	return 0
+}
+
+# A unit that systemd read while its link was there (a step reloaded all units) stays known until they are read
+# anew. At boot that is done in any case.
+hf_guard_forget() {
+	if [ ! -d /run/systemd/system ] || [ -n "${HF_AT_BOOT:-}" ]; then return 0; fi
+	[ -n "$(systemctl list-units --all --no-legend --plain "$hf_guard_unit.service" 2>/dev/null 8>&-)" ] || return 0
+	systemctl daemon-reload 8>&-
 }
 
 hf_guard_gone() {

@@ -37,13 +37,13 @@ hf_sshd_note_state() {
 	if [ -e "$HF_SAVE/saved" ]; then return 0; fi
 	hf_sshd_look
 	printf '%s\n' "$hf_spots" | tr '\n' ' ' >"$HF_SAVE/spots" &&
-		printf '%s\n' "$hf_sshd_mode" >"$HF_SAVE/saved.new" &&
+		printf '%s %s\n' "$hf_sshd_mode" "$hf_sshd_active" >"$HF_SAVE/saved.new" &&
 		mv -f "$HF_SAVE/saved.new" "$HF_SAVE/saved" && sync "$HF_SAVE/saved" "$HF_SAVE/spots" "$HF_SAVE"
 }
 
 hf_sshd_read_state() {
-	hf_sshd_was=idle
-	read -r hf_sshd_was <"$HF_SAVE/saved"
+	hf_sshd_was=idle hf_sshd_was_active=no
+	read -r hf_sshd_was hf_sshd_was_active <"$HF_SAVE/saved"
 }
 
 # Sets $hf_sshd_mode (service, socket or idle), $hf_sshd_unit, $hf_sshd_active, $hf_sshd_socket and $hf_spots.
@@ -148,12 +148,19 @@ hf_sshd_take_socket() {
 	hf_socket=${hf_sshd_socket:-ssh.socket}
 	hf_tool timeout 60 systemctl daemon-reload
 	if ! hf_sshd_fits "$1"; then
-		hf_tool systemctl reset-failed "$hf_socket" 2>/dev/null
 		set -- "$hf_socket"
 		if [ "$hf_sshd_active" = yes ]; then set -- "$hf_socket" "$hf_sshd_unit"; fi
+		# Also their count of starts: systemd refuses a sixth within ten seconds.
+		hf_tool systemctl reset-failed "$@" 2>/dev/null
 		hf_tool timeout 60 systemctl restart "$@"
 	elif [ "$hf_sshd_active" = yes ]; then
-		hf_tool timeout 60 systemctl reload "$hf_sshd_unit"
+		# No reload: on SIGHUP sshd forgets the socket that systemd gave it, finds its ports taken and dies.
+		hf_tool systemctl reset-failed "$hf_sshd_unit" 2>/dev/null
+		hf_tool timeout 60 systemctl restart "$hf_sshd_unit"
+	fi
+	# A socket that could not be opened took the daemon with it.
+	if [ "$hf_sshd_was_active" = yes ] && [ -n "$hf_sshd_unit" ]; then
+		hf_tool timeout 60 systemctl start "$hf_sshd_unit" 2>/dev/null
 	fi
 }
 
@@ -169,12 +176,18 @@ hf_sshd_await() {
 		hf_looks=$((hf_looks + 1))
 		sleep 0.1
 	done
-	hf_sshd_why="it listens on $(printf '%s' "${hf_spots:-nothing}" | tr '\n' ' ')instead of $1"
+	hf_sshd_why="it listens on $(printf '%s' "${hf_spots:-nothing}" | tr '\n' ' ') instead of $1"
 	if [ -n "$hf_sshd_unit" ]; then
 		hf_unit_log "$hf_sshd_unit"
-		hf_sshd_why="$hf_sshd_why: $hf_unit_last"
+		hf_sshd_why="$hf_sshd_why: $(hf_sshd_complaint)"
 	fi
 	return 1
+}
+
+# What sshd wrote last about a port that it could not have; else its last line.
+hf_sshd_complaint() {
+	journalctl -q --no-pager -o cat -n 20 -u "$hf_sshd_unit" -u "${hf_sshd_socket:-ssh.socket}" 2>/dev/null |
+		grep -e 'Bind to port' -e 'Address already in use' -e 'fatal:' | tail -n 1 | grep . || printf '%s\n' "$hf_unit_last"
 }
 
 # hf_sshd_fits SPOTS: it listens on each of them and on no other port, as $hf_spots says.

@@ -146,7 +146,7 @@ impl Story {
             } => notices::answered(host, *number, (question, *yes, by), style),
             EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
             EventKind::HostFinished { host, result } => self.host_finished(host, result),
-            EventKind::RunFinished { .. } => None,
+            EventKind::PlannedAgain { .. } | EventKind::RunFinished { .. } => None,
             EventKind::Unknown => self.unknown(),
         }
     }

@@ -276,7 +276,8 @@ pub fn nothing_is_held(host: &LabHost<'_>) {
     within(Duration::from_secs(20), &what, || held(host).is_empty());
 }
 
-fn held(host: &LabHost<'_>) -> String {
+/// What is left of guards, in lines.
+pub fn held(host: &LabHost<'_>) -> String {
     let left = host.sh(
         "systemctl list-units --all --no-legend --plain 'holdfast-guard-*'
          ls -d /etc/systemd/system/holdfast-guard-* /etc/systemd/system/*.wants/holdfast-guard-* /run/holdfast.guard.* 2>/dev/null || true

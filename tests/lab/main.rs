@@ -13,7 +13,9 @@
 mod support;
 
 mod accounts;
+mod audit;
 mod bare;
+mod baseline;
 mod cron;
 mod exits;
 mod fail2ban;
@@ -27,11 +29,14 @@ mod moved;
 mod operator;
 mod other_port;
 mod poisoned;
+mod port_move;
+mod port_move_cut;
 mod refresh;
 mod sysctl;
 mod units;
 mod ssh_hardening;
 mod ufw_kind;
+mod ufw_enable;
 mod sshd_config;
 mod unattended;
 mod undoing;

@@ -180,6 +180,28 @@ impl Running<'_> {
         });
     }
 
+    /// Waits until its journal holds so many events of a kind; `false` when it ends before.
+    #[track_caller]
+    pub fn reaches(&mut self, number: usize, counts: impl Fn(&EventKind) -> bool) -> bool {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            // Looked at in this order: what it wrote last is there when it has ended.
+            let ended = self.child.try_wait().expect("a child").is_some();
+            let events = self
+                .record()
+                .map(|record| record.events)
+                .unwrap_or_default();
+            if events.iter().filter(|event| counts(&event.kind)).count() >= number {
+                return true;
+            }
+            if ended {
+                return false;
+            }
+            assert!(Instant::now() < end, "`{}` does not go on", self.words);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits until a step has begun on its host.
     #[track_caller]
     pub fn wait_for_step(&self, step: usize) {
@@ -435,8 +457,8 @@ pub struct Footprint(Vec<(&'static str, Snapshot)>);
 impl Footprint {
     #[track_caller]
     pub fn of(host: &LabHost<'_>) -> Self {
-        let look = |place| (place, host.snapshot(place));
-        Self(PLACES.map(look).into())
+        let found = host.snapshots(&PLACES);
+        Self(PLACES.into_iter().zip(found).collect())
     }
 
     /// What differs, a line each: the path and how.

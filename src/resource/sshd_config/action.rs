@@ -94,8 +94,10 @@ fn summary(config: &SshdConfig, sshd: &Sshd, outcome: &Outcome<'_>) -> String {
     let unit = sshd.unit.as_deref().unwrap_or("sshd");
     let takes = match &sshd.mode {
         Mode::Idle => String::new(),
+        Mode::Socket { .. } if !outcome.moves && !sshd.active => String::new(),
         Mode::Socket { unit, .. } if outcome.moves => format!("restart {unit}"),
-        Mode::Service | Mode::Socket { .. } => format!("reload {unit}"),
+        Mode::Socket { .. } => format!("restart {unit}"),
+        Mode::Service => format!("reload {unit}"),
     };
     let writes = match (&outcome.drop_in, &outcome.main) {
         (Some(_), Some(_)) => format!("write {} and change {}", config.path, config.main),
@@ -117,13 +119,14 @@ fn activation(sshd: &Sshd, moves: bool) -> Vec<Shown> {
     };
     match (&sshd.mode, &sshd.unit) {
         (Mode::Idle, _) => Vec::new(),
+        // Each login starts an sshd of its own, which reads the files then.
+        (Mode::Socket { .. }, _) if !moves && !sshd.active => Vec::new(),
         (Mode::Socket { unit, .. }, _) if moves => vec![
             run(&["systemctl", "daemon-reload"]),
             run(&["systemctl", "restart", unit]),
         ],
-        (Mode::Service | Mode::Socket { .. }, Some(unit)) => {
-            vec![run(&["systemctl", "reload", unit])]
-        }
+        (Mode::Socket { .. }, Some(unit)) => vec![run(&["systemctl", "restart", unit])],
+        (Mode::Service, Some(unit)) => vec![run(&["systemctl", "reload", unit])],
         (Mode::Service | Mode::Socket { .. }, None) => vec![run(&["kill", "-HUP", "sshd"])],
     }
 }

@@ -201,7 +201,8 @@ pub(super) fn notes(
     let rules = report::plural(count, "rule comes", "rules come");
     notes.push(Note::info(format!("{rules} into force")));
     if look.state.ipv6 == Ipv6::SetOff {
-        let text = "IPV6=no in /etc/default/ufw: ufw keeps out all IPv6 but loopback";
+        let text = "IPV6=no in /etc/default/ufw: ufw keeps out all IPv6 but loopback, and replaces the IPv6 rules \
+                    of others";
         notes.push(Note::warning(text));
     }
     if !around.sysctls.is_empty() {
@@ -211,6 +212,15 @@ pub(super) fn notes(
             "ufw makes its own settings of the kernel when it starts: {}",
             list.join(", ")
         )));
+    }
+    if around.pending {
+        let text = "ufw makes its own settings of the kernel when it starts (/etc/ufw/sysctl.conf); which of \
+                    them change can be told when it is installed";
+        notes.push(Note::info(text));
+    }
+    for rule in &around.drops {
+        let text = format!("no rule of ufw is asked about what this keeps out first: {rule}");
+        notes.push(Note::warning(text));
     }
     for table in &around.tables {
         let text = format!(
