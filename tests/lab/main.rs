@@ -22,6 +22,7 @@ mod fail2ban;
 mod files;
 mod fleet;
 mod guard;
+mod guard_kinds;
 mod hostile;
 mod language;
 mod moved;
