@@ -235,6 +235,16 @@ steps:
     ufw: { enabled: true, incoming: '{{ inputs.incoming }}', outgoing: allow, routed: deny, logging: '{{ inputs.logging }}' }
 ";
 
+const OFF: &str = "
+name: off
+summary: ufw is off
+risk: low
+steps:
+  - name: ufw is off
+    guard: false
+    ufw: { enabled: false }
+";
+
 /// All of ufw's files, and the settings of the kernel that it makes.
 #[track_caller]
 pub fn files(host: &LabHost<'_>) -> String {
@@ -351,6 +361,25 @@ fn policies_and_logging_are_what_ufw_would_make_of_them_without_a_gap() {
             undo(host, 0, 2, "hf_ufw_state_undo");
             assert_eq!((kernel(host), files(host)), *before, "{}", host.name);
         }
+    }
+
+    // Switched off it lets everybody in, and back on nobody: nothing in between is half a firewall.
+    operator.runbook("off", OFF);
+    let before: Vec<(String, String)> = hosts
+        .iter()
+        .map(|host| (kernel(host), files(host)))
+        .collect();
+    operator.run(&["run", "off", "--yes"]).exits(0);
+    operator
+        .run(&["run", "off", "--yes"])
+        .exits(0)
+        .says("Nothing to do");
+    for (host, before) in hosts.iter().zip(&before) {
+        assert_eq!(connect(&lab, STRANGER_V4, host, 80), "open");
+        assert_eq!(host.sh("ufw status"), "Status: inactive\n");
+        undo(host, 0, 1, "hf_ufw_state_undo");
+        assert_eq!((kernel(host), files(host)), *before, "{}", host.name);
+        assert_eq!(connect(&lab, STRANGER_V4, host, 80), "filtered");
     }
 
     // `nft flush ruleset` took everything away, and ufw still thinks that it is on.

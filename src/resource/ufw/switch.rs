@@ -157,7 +157,7 @@ fn set(
     }
     let due = |side: &Side| side.load || side.after != side.before.render();
     if lines.is_empty() && !sides.iter().any(due) {
-        return Ok(Diff::compliant());
+        return Ok(Diff::compliant().with_notes(safety::past_ufw(look)));
     }
     safety::replaceable(look, around)?;
     safety::of_policies(desired, look, desired.settings.over(around.policies))?;
