@@ -13,19 +13,24 @@
 mod support;
 
 mod accounts;
+mod audit;
 mod bare;
+mod baseline;
 mod cron;
 mod exits;
 mod fail2ban;
 mod files;
 mod fleet;
 mod guard;
+mod guard_kinds;
 mod hostile;
 mod language;
 mod moved;
 mod operator;
 mod other_port;
 mod poisoned;
+mod port_move;
+mod port_move_cut;
 mod refresh;
 mod sysctl;
 mod units;
