@@ -25,6 +25,7 @@ pub(super) async fn survey(
         host,
         mut link,
         facts,
+        logins,
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
         job.finish(
@@ -54,6 +55,7 @@ pub(super) async fn survey(
             Some(Surveyed {
                 host,
                 link,
+                logins,
                 rendered,
                 data,
                 plan,

@@ -30,14 +30,23 @@ hf_reread_units() {
 
 # hf_undo_unit UNIT REAL: the file is as it was found; a unit that was not known before is not enabled either.
 hf_undo_unit() {
-	[ -e "$HF_SAVE/saved" ] || return 0
 	hf_unit_folder=${2%/*}
+	if [ ! -e "$HF_SAVE/saved" ]; then
+		hf_unit_drop_folder
+		return 0
+	fi
 	if [ -s "$HF_SAVE/unit" ] && grep -qx 'LoadState=not-found' "$HF_SAVE/unit" && [ "${2##*/}" = "$1" ] && [ -e "$2" ]; then
 		hf_tool systemctl --quiet --no-reload disable "$1" 2>/dev/null
 	fi
 	if [ -d "$hf_unit_folder" ]; then hf_undo_file "$2" rename || return 1; fi
-	if [ -e "$HF_SAVE/made" ] && [ -d "$hf_unit_folder" ]; then rmdir "$hf_unit_folder" 2>/dev/null; fi
+	hf_unit_drop_folder
 	hf_tool systemctl daemon-reload
+}
+
+# A folder that was made, when nothing else is in it by now.
+hf_unit_drop_folder() {
+	if [ -e "$HF_SAVE/made" ] && [ -d "$hf_unit_folder" ]; then rmdir "$hf_unit_folder" 2>/dev/null; fi
+	return 0
 }
 
 # hf_undo_reread UNIT: nothing was changed but what systemd knows of its files.

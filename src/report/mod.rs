@@ -27,6 +27,7 @@ mod streams;
 mod style;
 mod summary;
 mod tally;
+mod warnings;
 mod terminal;
 mod words;
 #[cfg(test)]

@@ -40,6 +40,7 @@ mod rule;
 mod mirror;
 mod close;
 mod listener;
+mod reach;
 mod edit;
 mod judge;
 

@@ -227,7 +227,7 @@ fn assert_no_difference(host: &LabHost<'_>, folder: &crate::support::lab::Snapsh
     let real: Vec<&String> = differences
         .iter()
         .filter(|line| {
-            !line.contains("\t")
+            !line.contains('\t')
                 && !line.starts_with("~ ./sshd_config.d: ")
                 && !line.starts_with("~ .: ")
         })

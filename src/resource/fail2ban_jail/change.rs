@@ -24,7 +24,9 @@ impl Due {
         let words = [name.clone(), self.verb.to_owned()];
         let mut act = Call::new(
             "hf_set_fail2ban_jail",
-            words.into_iter().chain(self.proof(jail)),
+            words
+                .into_iter()
+                .chain(self.proof(jail, &look.files.actions)),
         );
         act.input = self.text.clone().map(String::into_bytes);
         let undo = Call::new("hf_undo_fail2ban_jail", [name.as_str(), self.verb]);
@@ -70,7 +72,7 @@ impl Due {
     }
 
     /// Lines that `hf_fail2ban` answers when the change has taken effect.
-    fn proof(&self, jail: &Jail) -> Vec<String> {
+    fn proof(&self, jail: &Jail, actions: &[String]) -> Vec<String> {
         let sides: &[&str] = if self.verb == "leave" {
             &["static"]
         } else {
@@ -88,6 +90,11 @@ impl Due {
                 let ignored = ignored(jail);
                 lines.extend(ignored.map(|network| format!("{side}.ignore={network}")));
             }
+        }
+        // A jail that was started anew, and one that stayed, must still do something.
+        if sides.contains(&"live") {
+            let actions = actions.iter();
+            lines.extend(actions.map(|name| format!("live.action={name}")));
         }
         lines
     }

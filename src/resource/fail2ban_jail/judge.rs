@@ -237,7 +237,7 @@ fn verb(jail: &Jail, look: &Look, starts: bool) -> &'static str {
     let moves = jail.wants("port").is_some_and(|port| {
         look.live.enabled && (look.live.get("port") != port || look.stale_port.is_some())
     });
-    if moves || other_actions(look) {
+    if moves || !lost_actions(look).is_empty() {
         "restart"
     } else if look.serves || starts {
         "reload"
@@ -246,17 +246,17 @@ fn verb(jail: &Jail, look: &Look, starts: bool) -> &'static str {
     }
 }
 
-/// Whether the server has other actions than the files. After a mere reload fail2ban can be left without any: then it
-/// bans, and nobody is kept out.
-fn other_actions(look: &Look) -> bool {
-    let sorted = |names: &[String]| {
-        let mut names = names.to_vec();
-        names.sort_unstable();
-        names
-    };
-    look.files.enabled
-        && look.live.enabled
-        && sorted(&look.files.actions) != sorted(&look.live.actions)
+/// Actions that the files name and the server does not have. After a reload with another one fail2ban has none at
+/// all: it bans, and nobody is kept out. What somebody gave the server besides is none of our business.
+fn lost_actions(look: &Look) -> Vec<String> {
+    if !look.files.enabled || !look.live.enabled {
+        return Vec::new();
+    }
+    let wanted = look.files.actions.iter();
+    wanted
+        .filter(|name| !look.live.actions.contains(name))
+        .cloned()
+        .collect()
 }
 
 /// Whether the files say something else than the step.
@@ -304,7 +304,7 @@ fn differences(jail: &Jail, look: &Look) -> Vec<(String, String, String)> {
             port.to_owned(),
         ));
     }
-    if other_actions(look) {
+    if !lost_actions(look).is_empty() {
         let (now, then) = (look.live.actions.join(", "), look.files.actions.join(", "));
         found.push(("action".to_owned(), now, then));
     }

@@ -58,10 +58,6 @@ pub(super) struct UsedKey {
 }
 
 /// An account of the host.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a line of the host's answer"
-)]
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) uid: u32,

@@ -158,10 +158,6 @@ impl Case<'_> {
         (!lines.is_empty() || self.own.is_some()).then(|| drop_in::text(&lines))
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "it is made for this call alone"
-    )]
     fn compare(
         &self,
         text: Option<&str>,

@@ -59,9 +59,18 @@ impl Settings {
     }
 
     /// The ways whose policy is named.
-    pub(super) fn ways(&self) -> impl Iterator<Item = (Way, Policy)> {
+    fn ways(&self) -> impl Iterator<Item = (Way, Policy)> {
         let pairs = Way::ALL.into_iter().zip(self.policies);
         pairs.filter_map(|(way, policy)| Some((way, policy?)))
+    }
+
+    /// The ways whose policy the kernel must carry out: a ufw that is on does so for all of them.
+    pub(super) fn in_force(&self, now: Policies) -> impl Iterator<Item = (Way, Policy)> {
+        let (on, then) = (self.enabled == Some(true), self.over(now));
+        let named = move |(way, policy): (Way, Option<Policy>)| {
+            (on || policy.is_some()).then(|| (way, then.of(way)))
+        };
+        Way::ALL.into_iter().zip(self.policies).filter_map(named)
     }
 
     /// The policies as they will be.
@@ -133,11 +142,7 @@ impl Resource for Firewall {
             .get(&look::files_probe())?
             .text()
             .starts_with("installed=no");
-        let around = if pending {
-            Surroundings::of_the_package()
-        } else {
-            Surroundings::parse(seen)?
-        };
+        let around = Surroundings::parse(seen, pending)?;
         let loaded = Loaded::parse(seen)?;
         Ok(switch::judge(self, &look, &around, &loaded))
     }
