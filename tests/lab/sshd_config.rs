@@ -740,14 +740,23 @@ fn an_act_that_dies_in_the_middle_is_taken_back_and_a_port_that_is_lost_in_the_r
     }
 }
 
-/// An sshd that was started by hand is told by a signal, and its unit stays as it is.
+/// A reload that comes to nothing is no success, and an sshd that was started by hand is told by a signal.
 #[test]
-fn an_sshd_that_systemd_did_not_start_takes_its_files_too() {
+fn an_sshd_that_systemd_cannot_tell_or_did_not_start() {
     let lab = Lab::new("sshd-by-hand");
     let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Full)]);
     let host = &hosts[0];
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.runbook("ports", PORTS);
+    operator.runbook("settings", SETTINGS);
+    host.sh("printf '#!/bin/sh\ncase \"$*\" in *reload*) mkdir /run/lab-once && exit 1;; esac\nexec /bin/systemctl \"$@\"\n' >/usr/local/bin/systemctl; chmod 755 /usr/local/bin/systemctl");
+    let folder = host.snapshot(FOLDER);
+    let told = operator.run(STRICT);
+    told.exits(3)
+        .says("sshd is as it was again, for systemctl could not reload ssh.service");
+    assert_no_difference(host, &folder);
+    host.sh("rm /usr/local/bin/systemctl");
+
     host.sh("echo 'PidFile none' >/etc/ssh/sshd_config.d/50-lab.conf; systemctl stop ssh; mkdir -p /run/sshd; setsid /usr/sbin/sshd");
     let listeners = host.sh(LISTENERS);
     let told = operator.run(BOTH);
