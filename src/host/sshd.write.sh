@@ -123,8 +123,8 @@ hf_sshd_take() {
 	hf_sshd_look
 	case $hf_sshd_was:$hf_sshd_mode in
 	idle:*) return 0 ;;
-	socket:*) hf_sshd_take_socket "$1" ;;
-	*) hf_sshd_take_service ;;
+	socket:*) hf_sshd_take_socket "$1" || return 1 ;;
+	*) hf_sshd_take_service || return 1 ;;
 	esac
 	hf_sshd_await "$1" || return 1
 	if [ -n "$hf_sshd_unit" ]; then hf_clear_reload "$hf_sshd_unit"; fi
@@ -146,6 +146,8 @@ hf_sshd_take_service() {
 		hf_tool systemctl reset-failed "$hf_sshd_unit" 2>/dev/null
 		hf_tool timeout 60 systemctl start "$hf_sshd_unit"
 	fi
+	# Whether it helped is seen where it listens.
+	return 0
 }
 
 # One that nobody but a hand or another program started is not systemd's to reload.
@@ -173,12 +175,16 @@ hf_sshd_take_socket() {
 	elif [ "$hf_sshd_active" = yes ]; then
 		# No reload: on SIGHUP sshd forgets the socket that systemd gave it, finds its ports taken and dies.
 		hf_tool systemctl reset-failed "$hf_sshd_unit" 2>/dev/null
-		hf_tool timeout 60 systemctl restart "$hf_sshd_unit"
+		hf_tool timeout 60 systemctl restart "$hf_sshd_unit" || {
+			hf_sshd_why="systemctl could not restart $hf_sshd_unit"
+			return 1
+		}
 	fi
 	# A socket that could not be opened took the daemon with it.
 	if [ "$hf_sshd_was_active" = yes ] && [ -n "$hf_sshd_unit" ]; then
 		hf_tool timeout 60 systemctl start "$hf_sshd_unit" 2>/dev/null
 	fi
+	return 0
 }
 
 # hf_sshd_await SPOTS: sshd is there again. A signal is answered some time after it was sent, so what looks
