@@ -15,6 +15,7 @@ mod support;
 mod accounts;
 mod bare;
 mod cron;
+mod cut_short;
 mod exits;
 mod fail2ban;
 mod files;
