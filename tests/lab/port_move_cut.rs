@@ -51,7 +51,7 @@ fn operator<'lab>(lab: &'lab Lab, host: &LabHost<'_>) -> Operator<'lab> {
 }
 
 /// Like other hosts of these tests, without a limit for the operator, who comes again and again.
-fn boot<'lab>(lab: &'lab Lab, specs: Vec<HostSpec>) -> Vec<LabHost<'lab>> {
+fn boot(lab: &Lab, specs: Vec<HostSpec>) -> Vec<LabHost<'_>> {
     let hosts = lab.boot_all(specs);
     thread::scope(|scope| {
         for host in &hosts {
