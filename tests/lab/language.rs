@@ -73,7 +73,7 @@ fn questions_and_pauses_come_before_what_is_due_and_never_for_nothing() {
 }
 
 /// Always due, and nothing takes it back.
-const EVERY_TIME: &str = r#"
+const EVERY_TIME: &str = r"
 name: every-time
 summary: something that happens every time
 why: it is a test
@@ -82,7 +82,7 @@ steps:
   - name: It happens
     guard: true
     command: { argv: [touch, /etc/holdfast-test], always: true }
-"#;
+";
 
 #[test]
 fn what_a_person_accepted_for_the_plan_counts_when_it_is_planned_again() {
