@@ -788,6 +788,22 @@ fn one_of_disarming_and_firing_wins_and_what_it_says_is_so() {
     }
     nothing_is_held(host);
 
+    // A disk that takes nothing any more is no reason to leave what only memory has as it is.
+    let seen = host.sh(&format!(
+        r#"{BENCH}
+        bench ''
+        hf_guard_arm 600 >/dev/null
+        echo 1/1 >>"$HF_RUN/guard/changes"
+        mount --bind "$HF_RUN" "$HF_RUN" && mount -o remount,bind,ro "$HF_RUN"
+        hf_guard_fire >/dev/null 2>&1
+        cat /tmp/bench
+        umount "$HF_RUN"
+        hf_guard_fire | sed -n 2p
+        rm -rf "$HF_RUN""#
+    ));
+    assert_eq!(seen, "old\nstate=fired\n");
+    nothing_is_held(host);
+
     // Killed while it takes back: the next run sees that nobody goes on with it, and has it done.
     host.sh(&format!(
         r#"{BENCH}
