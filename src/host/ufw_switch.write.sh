@@ -22,6 +22,8 @@ hf_ufw_switch() {
 	hf_ufw_keep_state || return 1
 	hf_ufw_as_kept
 	hf_ufw_result $? || return
+	# ufw itself waits for its lock for ever. Nothing is done inside: it is asked whether it is free.
+	hf_ufw_locked : || return 1
 	hf_ufw_way=$1
 	shift
 	if hf_ufw_assign_all "$@" >"$HF_SAVE/said" && "hf_ufw_switch_$hf_ufw_way" >>"$HF_SAVE/said" 2>&1; then
@@ -40,9 +42,9 @@ hf_ufw_switch() {
 hf_ufw_switch_on() {
 	hf_ufw_each_family hf_ufw_listing >"$HF_SAVE/now" || return 1
 	# ufw would say that it runs already: a stop that was killed, or somebody flushed a part of it.
-	if grep -q '^:ufw6\{0,1\}-user-input ' "$HF_SAVE/now"; then hf_tool ufw --force disable; fi
+	if grep -q '^:ufw6\{0,1\}-user-input ' "$HF_SAVE/now"; then hf_tool timeout -k 5 90 ufw --force disable; fi
 	hf_ufw_each_family hf_ufw_lead || return 1
-	hf_tool ufw --force enable
+	hf_tool timeout -k 5 90 ufw --force enable
 	hf_ufw_enabled || {
 		echo "it did not say so itself"
 		return 1
@@ -89,7 +91,7 @@ hf_ufw_lead() {
 }
 
 hf_ufw_switch_off() {
-	hf_tool ufw --force disable
+	hf_tool timeout -k 5 90 ufw --force disable
 	if hf_ufw_enabled; then
 		echo "it did not say so itself"
 		return 1
