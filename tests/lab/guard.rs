@@ -879,12 +879,24 @@ fn without_systemd_a_process_waits_and_says_that_it_is_weaker() {
         hf_guard_state bench | sed -n 1p
         bench 's#/run/systemd/system#/run/none#'
         hf_guard_arm 600 >/dev/null
+        # It is disarmed and armed anew while the process looks what has become of it.
+        (flock 7; mv "$HF_RUN/guard/armed" "$HF_RUN/guard/disarmed"; sleep 2
+            mv "$HF_RUN/guard/disarmed" "$HF_RUN/guard/armed") 7>>"$HF_RUN/guard/lock"
+        sleep 2
+        hf_guard_state bench | sed -n 1p
         hf_guard_disarm
         sleep 2"#
     ));
     assert_eq!(
         seen.lines().collect::<Vec<_>>(),
-        ["held=process", "held=process", "new", "old", "state=fired"]
+        [
+            "held=process",
+            "held=process",
+            "new",
+            "old",
+            "state=fired",
+            "state=armed"
+        ]
     );
     nothing_is_held(host);
 }
