@@ -161,6 +161,9 @@ hf_guard_take_back() {
 	hf_log "guard fired"
 	[ -n "${HF_AT_BOOT:-}" ] || hf_guard_end_step
 	hf_guard_all=0 hf_guard_failed=0 hf_guard_kept=0
+	# What cannot be written down is taken back all the same.
+	hf_guard_output=$hf_guard/output
+	(: >>"$hf_guard_output") 2>/dev/null || hf_guard_output=/dev/null
 	# Reloads that were put off to the end come last here too: when the files are back.
 	for hf_guard_one in $(sed -e '/-end/d' "$hf_guard/changes" | sed '1!G;h;$!d') $(sed -n -e '/-end/p' "$hf_guard/changes"); do
 		hf_guard_all=$((hf_guard_all + 1))
@@ -194,7 +197,7 @@ hf_guard_marks_back() {
 # hf_guard_undo_one STEP/CHANGE: tried twice; the others do not wait for ever.
 hf_guard_undo_one() {
 	for hf_guard_try in 1 2; do
-		timeout -k 10 120 sh "$HF_RUN/$1/undo.sh" </dev/null >>"$hf_guard/output" 2>&1 8>&-
+		timeout -k 10 120 sh "$HF_RUN/$1/undo.sh" </dev/null >>"$hf_guard_output" 2>&1 8>&-
 		hf_guard_rc=$?
 		hf_log "guard undo $1 rc $hf_guard_rc"
 		case $hf_guard_rc in 0 | 77) return "$hf_guard_rc" ;; esac

@@ -788,6 +788,22 @@ fn one_of_disarming_and_firing_wins_and_what_it_says_is_so() {
     }
     nothing_is_held(host);
 
+    // A disk that takes nothing any more is no reason to leave what only memory has as it is.
+    let seen = host.sh(&format!(
+        r#"{BENCH}
+        bench ''
+        hf_guard_arm 600 >/dev/null
+        echo 1/1 >>"$HF_RUN/guard/changes"
+        mount --bind "$HF_RUN" "$HF_RUN" && mount -o remount,bind,ro "$HF_RUN"
+        hf_guard_fire >/dev/null 2>&1
+        cat /tmp/bench
+        umount "$HF_RUN"
+        hf_guard_fire | sed -n 2p
+        rm -rf "$HF_RUN""#
+    ));
+    assert_eq!(seen, "old\nstate=fired\n");
+    nothing_is_held(host);
+
     // Killed while it takes back: the next run sees that nobody goes on with it, and has it done.
     host.sh(&format!(
         r#"{BENCH}
@@ -863,12 +879,24 @@ fn without_systemd_a_process_waits_and_says_that_it_is_weaker() {
         hf_guard_state bench | sed -n 1p
         bench 's#/run/systemd/system#/run/none#'
         hf_guard_arm 600 >/dev/null
+        # It is disarmed and armed anew while the process looks what has become of it.
+        (flock 7; mv "$HF_RUN/guard/armed" "$HF_RUN/guard/disarmed"; sleep 2
+            mv "$HF_RUN/guard/disarmed" "$HF_RUN/guard/armed") 7>>"$HF_RUN/guard/lock"
+        sleep 2
+        hf_guard_state bench | sed -n 1p
         hf_guard_disarm
         sleep 2"#
     ));
     assert_eq!(
         seen.lines().collect::<Vec<_>>(),
-        ["held=process", "held=process", "new", "old", "state=fired"]
+        [
+            "held=process",
+            "held=process",
+            "new",
+            "old",
+            "state=fired",
+            "state=armed"
+        ]
     );
     nothing_is_held(host);
 }
