@@ -116,6 +116,7 @@ async fn again(
         data,
     };
     let rendered = runbook::render(&job.runbook, &world).map_err(|said| said.to_string())?;
+    let rendered = survey::on_terms(rendered, job.guard);
     let plan = survey::look(job, host, link, &rendered.steps).await;
     plan.map_err(|error| error.to_string())
 }

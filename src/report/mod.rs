@@ -35,6 +35,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+pub use clean::harmless;
 pub use json::Json;
 pub use plain::Plain;
 pub use quiet::Quiet;

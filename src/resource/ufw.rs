@@ -33,6 +33,7 @@ use super::{Fields, Kind, Resource, StepFrame, check_constant};
 
 mod policy;
 mod surroundings;
+mod closing;
 mod safety;
 mod settings;
 mod switch;

@@ -24,6 +24,9 @@ impl Duration {
     }
 }
 
+/// Ten years, in seconds: no clock overflows, and no tool of a host does.
+const MOST: u64 = 10 * 366 * 86_400;
+
 impl FromStr for Duration {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
@@ -47,6 +50,9 @@ impl FromStr for Duration {
             let seconds = amount.checked_mul(unit).ok_or_else(bad)?;
             total = total.checked_add(seconds).ok_or_else(bad)?;
             digits.clear();
+        }
+        if total > MOST {
+            return Err(ValueError::new("a time span is at most 10 years"));
         }
         if text.is_empty() || !digits.is_empty() {
             return Err(bad());
@@ -81,5 +87,19 @@ impl fmt::Display for Duration {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_span_ends_before_any_clock_does() {
+        assert!("520w".parse::<Duration>().is_ok());
+        for text in ["11000d", "99999999999w", "18446744073709551615s"] {
+            let said = text.parse::<Duration>().unwrap_err().to_string();
+            assert!(said.contains("at most 10 years"), "{said}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The guard: a host takes back by itself what would have cut the operator off, whatever becomes of the operator.
 
+use std::fs;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -561,12 +562,16 @@ fn a_restart_while_armed_restores_at_once() {
     hosts[1].sh("systemctl daemon-reload; systemctl start multi-user.target; sleep 1");
     assert_ne!(state_of(&hosts[1]), before[1]);
     assert!(held(&hosts[1]).contains("/guard/armed"));
-    // Another was ended in the middle of restoring itself.
-    hosts[2].sh("cd /var/lib/holdfast/runs/*/guard; mv armed firing");
     hosts[0].reboot();
-    for host in &hosts[1..] {
-        host.reset();
-    }
+    // It was ended in the middle of restoring itself.
+    hosts[1].sh("cd /var/lib/holdfast/runs/*/guard; mv armed firing");
+    hosts[1].reset();
+    // A restart that keeps the kernel and /run, but no timer.
+    hosts[2].sh("systemctl soft-reboot");
+    let again = "ls /var/lib/holdfast/runs/*/guard/fired && systemctl is-active ssh.service";
+    within(Duration::from_mins(1), "the soft restart", || {
+        hosts[2].exec(&["sh", "-c", again]).status.success()
+    });
     for (host, before) in hosts.iter().zip(&before) {
         nothing_is_held(host);
         assert_eq!(state_of(host), *before, "{}", host.name);
@@ -620,7 +625,7 @@ fn an_open_connection_is_no_proof() {
         sockets.path().display(),
         lab.ssh_config().display()
     );
-    std::fs::write(&config, text).unwrap();
+    fs::write(&config, text).unwrap();
     operator.variable("HOLDFAST_SSH_CONFIG", config.to_str().unwrap());
     let shared = |words: &[&str]| {
         let mut ssh = lab.operator("ssh");
@@ -781,6 +786,61 @@ fn one_of_disarming_and_firing_wins_and_what_it_says_is_so() {
         let whole = ["disarmed new state=disarmed", "late old state=fired"];
         assert!(whole.contains(&line), "{seen}");
     }
+    nothing_is_held(host);
+
+    // Killed while it takes back: the next run sees that nobody goes on with it, and has it done.
+    host.sh(&format!(
+        r#"{BENCH}
+        bench ''
+        hf_guard_arm 600 >/dev/null
+        echo 1/1 >>"$HF_RUN/guard/changes"
+        mv "$HF_RUN/guard/armed" "$HF_RUN/guard/firing""#
+    ));
+    operator
+        .run(&["run", "fails", "--dry-run"])
+        .exits(0)
+        .says("restores the host now");
+    let told = operator.run(&["run", "fails", "--yes"]);
+    told.exits(3).says("guard: run bench");
+    assert_eq!(host.read("/tmp/bench"), b"old\n");
+    nothing_is_held(host);
+}
+
+/// The program on the host itself, with nothing but the shell that it started to prove anything by.
+#[test]
+fn this_machine_is_guarded_too() {
+    let lab = Lab::new("guardhere");
+    let host = &lab.boot(HostSpec::new("web-1").setup(Setup::Bare));
+    host.sh("mkdir -p /root/lab/runbooks");
+    host.write(
+        "/root/lab/holdfast",
+        fs::read(env!("CARGO_BIN_EXE_holdfast")).unwrap(),
+    );
+    host.write(
+        "/root/lab/inventory.yaml",
+        "hosts:\n  here: { connection: local }\n",
+    );
+    host.write("/root/lab/runbooks/good.yaml", GOOD);
+    host.write("/root/lab/runbooks/fails.yaml", FAILS);
+    host.write("/etc/holdfast-before", "so\n");
+    let before = state_of(host);
+    let run = |name: &str| {
+        let words = format!(
+            "cd /root/lab; chmod 0755 holdfast; HOLDFAST_INVENTORY=inventory.yaml ./holdfast run {name} --yes 2>&1; echo exit $?"
+        );
+        host.sh(&format!("set +e\n{words}"))
+    };
+    let told = run("fails");
+    assert!(
+        told.contains("the guarded changes back and is as before"),
+        "{told}"
+    );
+    assert!(told.ends_with("exit 3\n"), "{told}");
+    assert_eq!(state_of(host), before);
+    let told = run("good");
+    assert!(told.contains("this machine still answers"), "{told}");
+    assert!(told.ends_with("exit 0\n"), "{told}");
+    assert_eq!(host.read("/etc/motd"), b"ours\n");
     nothing_is_held(host);
 }
 

@@ -74,7 +74,7 @@ steps:
 /// time and the tool's own copy of what was before (`passwd-`) are other ones afterwards.
 #[track_caller]
 fn state(host: &LabHost<'_>) -> String {
-    host.sh(r#"
+    host.sh(r"
         cd /etc
         find . -xdev -printf '%p %y %m %U:%G %l\n' | sort
         find ssh fail2ban lab-* -type f -printf '%p %T@\n' | sort
@@ -94,7 +94,7 @@ fn state(host: &LabHost<'_>) -> String {
         done
         fail2ban-client status
         for what in maxretry bantime findtime banip ignoreip actions; do fail2ban-client get sshd $what; done
-    "#)
+    ")
 }
 
 /// fail2ban runs and bans somebody, and there are a file with rights of its own and one that will go.

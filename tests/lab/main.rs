@@ -17,6 +17,7 @@ mod audit;
 mod bare;
 mod baseline;
 mod cron;
+mod cut_short;
 mod exits;
 mod fail2ban;
 mod files;

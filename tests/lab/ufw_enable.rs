@@ -97,7 +97,10 @@ fn ssh_comes_first_and_the_rest_is_kept_out_also_after_a_restart() {
         "-e",
         inputs[1],
     ]);
-    shown.exits(0).says("ufw: inactive → active");
+    shown
+        .exits(0)
+        .says("ufw: inactive → active")
+        .says("no rule lets anybody reach what listens there: tcp 80 (");
     for (host, footprint) in hosts.iter().zip(&footprints) {
         footprint.is_that_of(host);
     }

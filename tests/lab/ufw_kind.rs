@@ -418,8 +418,7 @@ fn switching_on_can_be_taken_back_wherever_it_was_killed() {
                         "HF_RUN=$(ls -dt /var/lib/holdfast/runs/* | head -n 1); HF_STEP=9; HF_SAVE=$HF_RUN/9/{tenths}
                         HF_INPUT=$HF_SAVE/input; export HF_RUN HF_STEP HF_SAVE HF_INPUT; mkdir -p $HF_SAVE
                         setsid sh -c '. $HF_RUN/lib.sh; hf_ufw_switch on' </dev/null >/dev/null 2>&1 9>&- &
-                        sleep 0.{tenths}; for p in $(ps -o pid= -s $!); do kill -9 $p || :; done 2>/dev/null
-                        . $HF_RUN/lib.sh; hf_ufw_state_undo"
+                        sleep 0.{tenths}; . $HF_RUN/lib.sh; hf_kill_session $! || :; hf_ufw_state_undo"
                     ));
                     assert_eq!((kernel(host), files(host)), before, "{} {tenths}", host.name);
                 }
