@@ -112,7 +112,7 @@ hf_login_effective() {
 				"pubkeyauthentication permitrootlogin permitemptypasswords authenticationmethods " \
 				"authorizedkeysfile authorizedkeyscommand trustedusercakeys strictmodes usepam usedns " \
 				"allowusers allowgroups denyusers denygroups pubkeyacceptedalgorithms pubkeyacceptedkeytypes " \
-				"requiredrsasize forcecommand revokedkeys", words, " ")
+				"requiredrsasize forcecommand revokedkeys chrootdirectory maxsessions", words, " ")
 			for (i = 1; i <= n; i++) wanted[words[i]] = 1
 		}
 		tolower($1) in wanted { key = tolower($1); sub(/^[^ ]+ ?/, ""); print "after." key "=" $0 }'

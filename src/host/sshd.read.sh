@@ -55,14 +55,24 @@ hf_sshd_there() {
 		echo sshd=no
 	else
 		echo sshd=yes
+		hf_sshd_learn
 		return 0
 	fi
 	return 1
 }
 
+# Sets $hf_sshd_blank: what `sshd -T` must be told besides where a `Match LocalPort` stands; it will not go
+# by no port at all there. Nobody comes by port 1.
+hf_sshd_learn() {
+	hf_sshd_blank=
+	if hf_sshd_run 2>&1 >/dev/null | grep -q "'lport' not in connection test"; then hf_sshd_blank='-C lport=1'; fi
+}
+
 # hf_sshd_run [ARGS…]: `sshd -T`. It insists on /run/sshd, which is there only while ssh.service runs; where
 # a socket stands in for it, one that only this process sees does. `-G` asks for less, but is new (9.3).
 hf_sshd_run() {
+	# shellcheck disable=SC2086 # two words, or none
+	case " $* " in *' -C '*) ;; *) set -- ${hf_sshd_blank-} "$@" ;; esac
 	if [ -d /run/sshd ] || [ ! -d /run/systemd/system ]; then
 		sshd -T "$@"
 	elif unshare -m mount -t tmpfs none /run 2>/dev/null; then

@@ -25,6 +25,7 @@ mod pattern;
 mod key_line;
 mod look;
 mod judge;
+mod account;
 mod key;
 mod still_open;
 

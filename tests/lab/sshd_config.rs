@@ -42,7 +42,7 @@ steps:
 const LISTENERS: &str = r#"ss -Hltnp | awk '/"sshd"/ || /"systemd",pid=1,/ { print $4 }' | sort"#;
 
 /// What sshd makes of its files, also where a socket stands in for it.
-const EFFECTIVE: &str = "[ -d /run/sshd ] || made=yes; mkdir -p /run/sshd; sshd -T; [ -z \"${made-}\" ] || rmdir /run/sshd";
+const EFFECTIVE: &str = "[ -d /run/sshd ] || made=yes; mkdir -p /run/sshd; sshd -T -C lport=1; [ -z \"${made-}\" ] || rmdir /run/sshd";
 
 #[track_caller]
 fn effective(host: &LabHost<'_>, keyword: &str) -> Vec<String> {
@@ -281,7 +281,7 @@ fn facts_say_2222(lab: &Lab, operator: &Operator<'_>, hosts: &[LabHost<'_>]) {
 
 /// What stands on a host when we come, with what others made of sshd's files.
 const INHERITED: &str = r#"
-    printf 'Include /etc/ssh/sshd_config.d/*.conf\nPort 22\nListenAddress 10.77.0.%s:22\nListenAddress ::\nUsePAM yes\nSubsystem sftp /usr/lib/openssh/sftp-server\nX11Forwarding yes\nMatch User nosudo\n  X11Forwarding yes\n  MaxAuthTries 9' "$(cat /usr/lib/lab/address)" >/etc/ssh/sshd_config
+    printf 'Include /etc/ssh/sshd_config.d/*.conf\nPort 22\nListenAddress 10.77.0.%s:22\nListenAddress ::\nUsePAM yes\nSubsystem sftp /usr/lib/openssh/sftp-server\nX11Forwarding yes\nMatch User nosudo\n  X11Forwarding yes\n  MaxAuthTries 9\nMatch LocalPort 2200\n  Banner none' "$(cat /usr/lib/lab/address)" >/etc/ssh/sshd_config
     printf 'PasswordAuthentication yes\r\nMaxAuthTries 5\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf
     printf 'Port 24\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf.bak
     chmod 0640 /etc/ssh/sshd_config

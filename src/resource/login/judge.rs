@@ -1,8 +1,8 @@
 //! Whether a login would succeed: everything that sshd and PAM ask, in their order. The first refusal is
 //! the reason; it names its cure.
 
-use super::look::{Account, Hurdle, Login, Session};
-use super::{key, pattern};
+use super::look::{Account, Login, Session};
+use super::{account, key, pattern};
 use crate::change::Blocked;
 
 /// What a login must rest on.
@@ -47,9 +47,9 @@ pub(super) fn judge(login: &Login, by: By) -> Result<String, Refusal> {
     {
         return Err(no_key(login, session));
     }
-    account_lets_in(login, account)?;
+    account::lets_in(login, account)?;
     users_admit(login, account)?;
-    shell_starts(login, account)?;
+    account::shell_starts(login, account)?;
     match session {
         Some(session) if session.method != "publickey" => method_stays(login, session),
         Some(_) | None => {
@@ -120,39 +120,6 @@ fn no_key(login: &Login, session: &Session) -> Refusal {
     )
 }
 
-fn account_lets_in(login: &Login, account: &Account) -> Result<(), Refusal> {
-    let user = &login.user;
-    if !login.is_on("usepam") && account.has(Hurdle::Locked) {
-        return Err(refused(
-            format!(
-                "the account {user} is locked, and without PAM sshd lets nobody in whose password begins with `!`"
-            ),
-            format!("usermod -p '*' {user} (no password, but not locked), or UsePAM yes"),
-        ));
-    }
-    if login.is_on("usepam") && account.has(Hurdle::Expired) {
-        return Err(refused(
-            format!("the account {user} has expired"),
-            format!("chage -E -1 {user}"),
-        ));
-    }
-    if login.is_on("usepam") && account.has(Hurdle::PasswordExpired) {
-        return Err(refused(
-            format!(
-                "the password of {user} is too old: it must be changed in a terminal before any command runs"
-            ),
-            format!("passwd {user}, or chage -M -1 -d \"$(date +%F)\" {user}"),
-        ));
-    }
-    if login.is_on("usepam") && account.has(Hurdle::NoLogin) && account.uid != 0 {
-        return Err(refused(
-            "/etc/nologin or /run/nologin keeps everybody but root out",
-            "remove it, or wait until the host has started or stopped",
-        ));
-    }
-    Ok(())
-}
-
 /// `DenyUsers`, `AllowUsers`, `DenyGroups`, `AllowGroups`: sshd's order.
 fn users_admit(login: &Login, account: &Account) -> Result<(), Refusal> {
     let (user, client) = (&login.user, login.client);
@@ -198,33 +165,6 @@ fn users_admit(login: &Login, account: &Account) -> Result<(), Refusal> {
         return Err(refused(
             format!("`AllowGroups {list}` does not admit {user}, who is in {groups}"),
             format!("add {user} to such a group, or add a group of {user} to it"),
-        ));
-    }
-    Ok(())
-}
-
-fn shell_starts(login: &Login, account: &Account) -> Result<(), Refusal> {
-    let (user, shell) = (&login.user, &account.shell);
-    if let Some(problem) = &account.shell_problem {
-        return Err(refused(
-            format!("the shell of {user}, {shell}, is {problem}"),
-            format!("chsh -s /bin/sh {user}"),
-        ));
-    }
-    if ["nologin", "false"]
-        .iter()
-        .any(|name| shell.ends_with(&format!("/{name}")))
-    {
-        return Err(refused(
-            format!("the shell of {user} is {shell}, which ends at once"),
-            format!("chsh -s /bin/sh {user}"),
-        ));
-    }
-    let forced = login.value("forcecommand");
-    if !matches!(forced, "" | "none") {
-        return Err(refused(
-            format!("sshd runs `{forced}` for {user} instead of a shell (ForceCommand)"),
-            "leave this account out of it",
         ));
     }
     Ok(())
