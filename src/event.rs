@@ -3,12 +3,16 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
 
 use crate::change::{Note, StepNumber};
 use crate::facts::Facts;
 use crate::plan::{HostPlan, StepPlan};
+
+mod channel;
+mod outcome;
+
+pub use channel::{Events, Receipt, Told};
+pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 
 /// One event. Numbers are gap-free from 1 within a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,143 +35,6 @@ pub enum Mode {
     Apply,
     /// Only ask whether it is so, in effect.
     Verify,
-}
-
-/// Why nothing, or nothing more, could be done on a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// No connection came about.
-    Unreachable,
-    /// The host key is unknown or has changed.
-    Identity,
-    /// The login was refused.
-    Authentication,
-    /// The login works, root does not.
-    Sudo,
-    /// Another run holds the host.
-    Locked,
-    /// The host is none of those that the runbook supports, or lacks something we need.
-    Unsupported,
-    /// A step cannot be done, or failed.
-    Failed,
-    /// The host is no longer as it was when the plan was made.
-    Stale,
-    /// A person must decide.
-    NeedsHuman,
-    /// Everything was done, but it is not so in effect.
-    Verification,
-    /// The host restored itself, because no new login came about after a change that can cut access.
-    Reverted,
-    /// The connection was lost while something was under way: it may have been done or not.
-    OutcomeUnknown,
-    /// The operator interrupted the run.
-    Interrupted,
-    /// The journal on the controller cannot be written: without a record nothing more is started.
-    Journal,
-}
-
-/// How a check came out. Three outcomes, never two.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Proof {
-    /// It is so.
-    Yes {
-        /// What was seen.
-        seen: String,
-    },
-    /// It is not so.
-    No {
-        /// What was seen instead.
-        seen: String,
-    },
-    /// The check could not have failed, or could not be made.
-    CouldNotTell {
-        /// Why.
-        why: String,
-    },
-}
-
-/// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepResult {
-    /// Done and read back: it is as desired.
-    Done {
-        /// How many things changed.
-        changes: usize,
-    },
-    /// When its turn came, there was nothing to do.
-    NothingToDo,
-    /// Its question was answered with yes, or its pause is over.
-    Passed,
-    /// Not done, or not with the desired effect.
-    Failed {
-        /// Which kind of failure.
-        fault: Fault,
-        /// What happened, a sentence.
-        message: String,
-        /// The end of what the host printed, cleaned of control characters.
-        output: String,
-    },
-}
-
-/// How a host ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HostResult {
-    /// Nothing had to be changed.
-    NothingToDo,
-    /// Changes are due; nothing was done, as asked.
-    ChangesDue {
-        /// How many.
-        changes: usize,
-    },
-    /// All changes were made.
-    Changed {
-        /// How many.
-        changes: usize,
-    },
-    /// Everything that was asked is so, in effect.
-    Verified,
-    /// Changes are due, but the operator said no.
-    Declined,
-    /// Nothing, or not everything, was done.
-    Stopped {
-        /// Why.
-        fault: Fault,
-        /// What happened, a sentence.
-        message: String,
-        /// What to do.
-        hint: Option<String>,
-        /// How many changes had been made by then.
-        changes: usize,
-    },
-}
-
-/// What a guard did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fired {
-    /// The run whose changes it took back.
-    pub run: String,
-    /// Whether that is this very run; else an earlier one, which was cut off.
-    pub own: bool,
-    /// `user@machine` that had started it; may be empty.
-    pub operator: String,
-    /// When it had started, RFC 3339; may be empty.
-    pub started: String,
-    /// Its runbook; may be empty.
-    pub runbook: String,
-    /// Changes that were to be taken back.
-    pub changes: usize,
-    /// Those of them that could not be, although they should.
-    pub failed: usize,
-    /// Those that cannot be, which the operator had accepted.
-    pub kept: usize,
-    /// Seconds after the time it was set to; none when it was told to, or after a restart.
-    pub late: Option<i64>,
-    /// Whether a restart of the host set it off.
-    pub at_boot: bool,
 }
 
 /// Everything that can happen.
@@ -246,6 +113,13 @@ pub enum EventKind {
         host: String,
         /// The new plan of the step.
         step: Box<StepPlan>,
+    },
+    /// After its changes the host was planned again.
+    PlannedAgain {
+        /// The host.
+        host: String,
+        /// What its steps say now. Warnings that are no longer among this were about what lay ahead.
+        notes: Vec<Note>,
     },
     /// A step's changes begin.
     StepStarted {
@@ -372,6 +246,7 @@ impl EventKind {
             EventKind::HostConnecting { host }
             | EventKind::HostReached { host, .. }
             | EventKind::StepReplanned { host, .. }
+            | EventKind::PlannedAgain { host, .. }
             | EventKind::StepStarted { host, .. }
             | EventKind::StepProgress { host, .. }
             | EventKind::StepFinished { host, .. }
@@ -392,65 +267,6 @@ impl EventKind {
             | EventKind::RunFinished { .. }
             | EventKind::Unknown => None,
         }
-    }
-}
-
-/// Where events go. Cheap to clone; sending never waits.
-#[derive(Debug, Clone)]
-pub struct Events(UnboundedSender<Told>);
-
-/// An event on its way, and whoever waits until it is on record.
-#[derive(Debug)]
-pub struct Told {
-    /// What is told.
-    pub kind: EventKind,
-    recorded: Option<oneshot::Sender<()>>,
-}
-
-impl Told {
-    /// The event, and what says that it is on record. Dropping that says that it is not.
-    pub fn open(self) -> (EventKind, Receipt) {
-        (self.kind, Receipt(self.recorded))
-    }
-}
-
-/// Tells whoever waits that an event is on record.
-#[derive(Debug)]
-pub struct Receipt(Option<oneshot::Sender<()>>);
-
-impl Receipt {
-    /// It is on record, or nothing keeps one.
-    pub fn sign(self) {
-        if let Some(waiting) = self.0 {
-            // Whoever waited may have been given up meanwhile.
-            let _ = waiting.send(());
-        }
-    }
-}
-
-impl Events {
-    /// A sender and the receiver that numbers what it gets.
-    pub fn channel() -> (Self, UnboundedReceiver<Told>) {
-        let (sender, receiver) = unbounded_channel();
-        (Self(sender), receiver)
-    }
-
-    /// Tells. When nobody listens any more the run is over, and there is nobody to tell.
-    pub fn tell(&self, kind: EventKind) {
-        let _ = self.0.send(Told {
-            kind,
-            recorded: None,
-        });
-    }
-
-    /// Tells, and waits until the event is on record; false when it cannot be recorded.
-    pub async fn tell_and_wait(&self, kind: EventKind) -> bool {
-        let (sign, signed) = oneshot::channel();
-        let told = Told {
-            kind,
-            recorded: Some(sign),
-        };
-        self.0.send(told).is_ok() && signed.await.is_ok()
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::report;
+
 /// Whether there is somebody to ask.
 pub(super) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
@@ -16,6 +18,7 @@ pub(super) fn can_ask() -> bool {
 /// A thread reads, because reading cannot be given up; after a stop it ends with the process.
 pub(super) fn confirm(question: &str, stop: &watch::Receiver<bool>) -> bool {
     let mut terminal = std::io::stderr();
+    let question = report::harmless(question);
     if write!(terminal, "{question} [y/N] ")
         .and_then(|()| terminal.flush())
         .is_err()

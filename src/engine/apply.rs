@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::outside::Outside;
 use super::step::Done;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, interlude, recover, verify};
@@ -16,6 +17,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let Surveyed {
         host,
         link,
+        logins,
         rendered,
         data,
         plan,
@@ -51,7 +53,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             return None;
         }
     };
-    let mut worker = Worker::new(&job, &host, link, (&rendered.steps, &plan.steps));
+    let mut worker = Worker::new(&job, &host, (link, logins), (&rendered.steps, &plan.steps));
     let result = match perform_all(&mut worker, &plan).await {
         Err(stop) => {
             let stop = worker.taken_back(stop).await;
@@ -101,7 +103,7 @@ async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Sto
             Done::Changed(_) | Done::Nothing => {}
         }
     }
-    worker.end_section().await?;
+    end_section(worker).await?;
     for step in plan.steps.iter().filter(|step| waits_for_end(step)) {
         // Made in its guarded section already, and nothing was changed since.
         if worker.reloaded.get(&step.number) == Some(&worker.changes) {
@@ -109,7 +111,17 @@ async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Sto
         }
         worker.perform(step, Timing::AtEnd).await?;
     }
-    worker.end_section().await
+    end_section(worker).await
+}
+
+/// Ends a section after which nothing is changed, as far as anybody can tell.
+async fn end_section(worker: &mut Worker<'_>) -> Result<(), Stop> {
+    let is_proof = worker.section.is_some();
+    worker.end_section().await?;
+    if is_proof {
+        worker.proven = Some(worker.changes);
+    }
+    Ok(())
 }
 
 fn waits_for_end(step: &StepPlan) -> bool {
@@ -140,7 +152,12 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
     }
     let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
     let mut proofs = vec![verify::planned_again(job, host, link, data).await];
-    proofs.extend(verify::checks(job, &worker.way.host, link, &rendered.checks).await);
+    let way = Outside {
+        host: &worker.way.host,
+        proven: worker.proven == Some(changes),
+        logins: &mut worker.logins,
+    };
+    proofs.extend(verify::checks(job, way, link, &rendered.checks).await);
     if let Some(link) = fresh {
         link.close().await;
     }

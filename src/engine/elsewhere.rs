@@ -1,6 +1,7 @@
 //! A host whose SSH server does not answer on the port it should is looked for on the ports that the
 //! runbook names: a move of the port may have ended half-way, or this inventory may not know of it.
 
+use super::new_login::Logins;
 use super::{Job, Stop};
 use crate::change::Note;
 use crate::event::Fault;
@@ -10,14 +11,14 @@ use crate::runbook;
 use crate::transport::{ReadHost, TransportError, client_config, trusted_name};
 use crate::value::Port;
 
-/// A host that answered on another port.
+/// A host that answered, perhaps on another port.
 pub(super) struct Found {
     /// With that port, and the name its key is trusted under.
     pub(super) host: Host,
     pub(super) link: ReadHost,
     pub(super) answers: Answers,
-    /// What the operator is told.
-    pub(super) note: Note,
+    /// What the operator is told about another port.
+    pub(super) note: Option<Note>,
 }
 
 /// Looks for `host`, of which `missed` was all that came on its own port.
@@ -29,6 +30,7 @@ pub(super) async fn find(
     host: &Host,
     (root_needed, first): (bool, &[Probe]),
     missed: TransportError,
+    logins: &mut Logins,
 ) -> Result<Found, Stop> {
     let ports = match job.inputs.get(host.name.as_str()) {
         Some(inputs) if host.connection == Connection::Ssh && missed.is_silence() => {
@@ -53,10 +55,11 @@ pub(super) async fn find(
             key_name: key_name.clone(),
             ..host.clone()
         };
+        logins.make_room().await;
         match ReadHost::open(&host, &job.ssh, root_needed, first).await {
             Ok((link, answers)) => {
                 return Ok(Found {
-                    note: note(port, config.port),
+                    note: Some(note(port, config.port)),
                     host,
                     link,
                     answers,

@@ -3,7 +3,7 @@
 //! A section is a row of guarded steps that really change something. It is armed before the first of them, has
 //! its full time again before each further one, and ends before the next unguarded change, or with the steps:
 //! then a brand-new login must succeed, and it is that login that disarms. Whatever else ends a section, a
-//! failed step or a stop included, makes the host take back all of it (`take_back.rs`).
+//! failed step or a stop included, makes the host take back all of it (`take_back.rs`). The proof is in `proof.rs`.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,16 +11,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Stop;
-use super::new_login::{Goal, Refusal, Way};
+use super::new_login::Way;
 use super::step::Done;
 use super::worker::Worker;
 use crate::change::{StepNumber, Timing};
 use crate::event::{EventKind, Fault};
-use crate::inventory::Connection;
 use crate::plan::StepPlan;
 use crate::probe::Probe;
 use crate::runbook::{RenderedGuard, RenderedStep};
-use crate::transport::{Disarmed, NewLogin, TransportError, server_port};
+use crate::transport::{TransportError, server_port};
 use crate::value::Port;
 
 /// How steps are guarded, the same for all hosts of a run.
@@ -52,9 +51,9 @@ impl GuardTerms {
 #[derive(Debug)]
 pub(super) struct Section {
     /// The port that a step wants the new login to come through.
-    port: Option<Port>,
+    pub(super) port: Option<Port>,
     /// The one that was in use when it was armed, as the host sees it.
-    usual: Option<Port>,
+    pub(super) usual: Option<Port>,
     /// When it fires by our clock, which began before the host's.
     pub(super) until: Instant,
     /// How many things had been changed before it.
@@ -106,7 +105,7 @@ impl Worker<'_> {
 
     /// Reloads that the section's changes ask for: until they are made, a login proves nothing about them, and
     /// made afterwards, nothing would take them back.
-    async fn reload_now(&mut self) -> Result<(), Stop> {
+    pub(super) async fn reload_now(&mut self) -> Result<(), Stop> {
         let ids = match &mut self.section {
             Some(section) => std::mem::take(&mut section.ids),
             None => return Ok(()),
@@ -231,142 +230,6 @@ impl Worker<'_> {
         let answers = self.link.reader().ask(std::slice::from_ref(&hello)).await?;
         let text = answers.get(&hello).map(|answer| answer.text().into_owned());
         Ok(server_port(&text.unwrap_or_default()))
-    }
-
-    /// Ends a section, if there is one: a new login, and that disarms.
-    ///
-    /// # Errors
-    /// When no new login came about. The section is still there, to be taken back.
-    pub(super) async fn end_section(&mut self) -> Result<(), Stop> {
-        self.reload_now().await?;
-        let Some(section) = &self.section else {
-            return Ok(());
-        };
-        if self.job.stopped() {
-            let message = "stopped before a new login proved the guarded changes";
-            return Err(Stop::new(Fault::Interrupted, message));
-        }
-        if self.host.connection == Connection::Local {
-            return self.end_local_section().await;
-        }
-        let (port, usual, time) = (section.port, section.usual, self.job.guard.time);
-        let wait = self.logins.wait(Instant::now());
-        if section.left() < time / 2 + wait && self.link.answers_within(ANSWER).await {
-            self.give_time(port, usual).await?;
-        }
-        tokio::time::sleep(wait).await;
-        let (mut login, way) = self.prove().await?;
-        self.tell_proven(login.port);
-        match login.disarm().await {
-            Ok(Disarmed::Yes(left)) => {
-                self.way = way;
-                self.disarmed(login, left).await
-            }
-            Ok(Disarmed::Fired) => {
-                login.close().await;
-                Err(Stop::new(
-                    Fault::Reverted,
-                    "the new login succeeded, but too late",
-                ))
-            }
-            Err(error) => {
-                login.close().await;
-                Err(Stop::new(
-                    Fault::Unreachable,
-                    format!(
-                        "the new login succeeded, but broke before it disarmed the guard: {error}"
-                    ),
-                ))
-            }
-        }
-    }
-
-    /// This machine: no login is possible that would prove more than the shell that still answers.
-    async fn end_local_section(&mut self) -> Result<(), Stop> {
-        let left = match self.link.disarm_guard().await? {
-            Disarmed::Yes(left) => left,
-            Disarmed::Fired => return Err(Stop::new(Fault::Reverted, "it took too long")),
-        };
-        self.tell_proven(None);
-        self.tell_disarmed(left);
-        Ok(())
-    }
-
-    async fn prove(&mut self) -> Result<(NewLogin, Way), Stop> {
-        let Some(section) = &self.section else {
-            return Err(Stop::new(Fault::Failed, "no guard is armed"));
-        };
-        let goal = Goal {
-            named: section.port,
-            wanted: section.port(),
-            until: section.until,
-        };
-        let found = self.logins.prove(self.job, &self.way, &goal).await;
-        let refusal = match found {
-            Ok(proven) => return Ok(proven),
-            Err(refusal) => refusal,
-        };
-        let why = self.explained(&refusal, goal.wanted).await;
-        self.job.events.tell(EventKind::GuardRefuted {
-            host: self.host.name.to_string(),
-            why: why.clone(),
-        });
-        Err(Stop::new(Fault::Reverted, why))
-    }
-
-    /// Why there was no new login, with what the host itself says over the link that still works.
-    async fn explained(&mut self, refusal: &Refusal, wanted: Option<Port>) -> String {
-        let Some(port) = wanted.filter(|_| refusal.is_silence()) else {
-            return refusal.to_string();
-        };
-        if !self.link.answers_within(ANSWER).await {
-            return refusal.to_string();
-        }
-        let probe = Probe::new("hf_listens", [port.get().to_string()]);
-        let asked = self.link.reader().ask(std::slice::from_ref(&probe)).await;
-        let text = asked.ok().and_then(|answers| {
-            let answer = answers.get(&probe).ok()?;
-            Some(answer.text().into_owned())
-        });
-        match text {
-            Some(text) => refusal.located(port, &text),
-            None => refusal.to_string(),
-        }
-    }
-
-    /// The proof is made and the guard is gone. The old link goes on if it still answers, else the new one.
-    async fn disarmed(&mut self, login: NewLogin, left: Option<String>) -> Result<(), Stop> {
-        self.tell_disarmed(left);
-        if self.link.answers_within(ANSWER).await {
-            login.close().await;
-            return Ok(());
-        }
-        match login.into_host().lock(&self.job.card).await {
-            Ok(link) => {
-                let old = std::mem::replace(&mut self.link, link);
-                drop(old);
-                Ok(())
-            }
-            Err((host, error)) => {
-                host.close().await;
-                Err(Stop::from(error))
-            }
-        }
-    }
-
-    fn tell_proven(&self, port: Option<Port>) {
-        self.job.events.tell(EventKind::GuardProven {
-            host: self.host.name.to_string(),
-            port: port.map(Port::get),
-        });
-    }
-
-    fn tell_disarmed(&mut self, left: Option<String>) {
-        self.section = None;
-        let host = self.host.name.to_string();
-        self.job
-            .events
-            .tell(EventKind::GuardDisarmed { host, left });
     }
 }
 

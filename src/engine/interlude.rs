@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -139,23 +140,42 @@ impl Worker<'_> {
 
     async fn wait(&mut self, step: &StepPlan, time: Duration) -> Result<(), Stop> {
         let end = Instant::now() + time;
-        let mut left = time;
-        while !left.is_zero() {
-            let words = crate::value::Duration::seconds(left.as_secs().max(1));
-            self.progress(step, &format!("waits, {words} left"));
-            self.rest(left.min(TOLD_EVERY)).await?;
+        // Said once, and true as long as it can be read.
+        self.progress(step, &until(time, Timestamp::now()));
+        while Instant::now() < end {
+            self.rest(end.saturating_duration_since(Instant::now()))
+                .await?;
             if self.job.stopped() {
                 let message = format!("stopped in the pause of {}", step.number);
                 return Err(Stop::new(Fault::Interrupted, message));
             }
-            left = end.saturating_duration_since(Instant::now());
         }
         Ok(())
+    }
+}
+
+fn until(time: Duration, now: Timestamp) -> String {
+    let words = crate::value::Duration::seconds(time.as_secs());
+    let end = i64::try_from(time.as_secs()).map(|seconds| now.as_second() + seconds);
+    match end.map(Timestamp::from_second) {
+        Ok(Ok(end)) => format!("waits {words}, until {}", end.strftime("%F %T UTC")),
+        _ => format!("waits {words}"),
     }
 }
 
 /// How often the host hears from us while the operator thinks; it gives up on us after five minutes.
 const STILL_THERE: Duration = Duration::from_mins(1);
 
-/// How often the rest of a pause is told.
-const TOLD_EVERY: Duration = Duration::from_mins(10);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_pause_is_told_as_a_time() {
+        let now = Timestamp::from_second(1_795_000_000).unwrap();
+        assert_eq!(
+            until(Duration::from_hours(1), now),
+            "waits 1h, until 2026-11-18 12:06:40 UTC"
+        );
+    }
+}

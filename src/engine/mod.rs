@@ -3,12 +3,14 @@
 mod apply;
 mod connect;
 mod desk;
+mod due;
 mod elsewhere;
 mod earlier;
 mod guard;
 mod interlude;
 mod new_login;
 mod outside;
+mod proof;
 mod recover;
 mod rehearsal;
 mod step;
@@ -27,6 +29,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use self::new_login::Logins;
 use crate::event::{EventKind, Events, Fault, HostResult, Mode};
 use crate::facts::Facts;
 use crate::inventory::Host;
@@ -74,6 +77,8 @@ pub struct Connected {
     host: Host,
     link: ReadHost,
     facts: Facts,
+    /// The connections that were made to it.
+    logins: Logins,
 }
 
 impl Connected {
@@ -93,6 +98,7 @@ impl Connected {
 pub struct Surveyed {
     host: Host,
     link: ReadHost,
+    logins: Logins,
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,

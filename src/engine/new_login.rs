@@ -30,7 +30,7 @@ const BUDGET: usize = 4;
 const WINDOW: Duration = Duration::from_secs(30);
 
 /// The new connections to a host, so that no firewall takes us for an attack.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Logins(Vec<Instant>);
 
 /// Why there was no new login.
@@ -45,11 +45,6 @@ pub(super) enum Refusal {
 }
 
 impl Logins {
-    /// The first connection was made just now, or a little before.
-    pub(super) fn one() -> Self {
-        Self(vec![Instant::now()])
-    }
-
     /// How long to wait until there is room for all tries of a proof.
     pub(super) fn wait(&mut self, now: Instant) -> Duration {
         self.0.retain(|login| now.duration_since(*login) < WINDOW);
@@ -66,14 +61,16 @@ impl Logins {
         self.0.push(Instant::now());
     }
 
+    /// Waits until there is room for one more connection, which is made then.
+    pub(super) async fn make_room(&mut self) {
+        sleep(self.wait(Instant::now())).await;
+        self.count();
+    }
+
     /// Logs in anew as the goal says. The way by which it came is the way from now on.
     ///
     /// # Errors
     /// The last refusal. A refused login is never tried again.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a proof is a way, a port, what the host must see, and an end"
-    )]
     pub(super) async fn prove(
         &mut self,
         job: &Job,
@@ -90,11 +87,12 @@ impl Logins {
                 }
                 Err(refusal) => refusal,
             };
-            let is_last = tried == TRIES || goal.left() < BETWEEN || job.stopped();
+            let pause = BETWEEN.max(self.wait(Instant::now()));
+            let is_last = tried == TRIES || goal.left() < pause || job.stopped();
             if is_last || !refusal.is_silence() {
                 return Err(refusal);
             }
-            sleep(BETWEEN).await;
+            sleep(pause).await;
         }
         Err(Refusal::Late)
     }

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Job;
+use super::new_login::Logins;
 use crate::event::Proof;
 use crate::inventory::{Connection, Host};
 use crate::probe::Probe;
@@ -20,53 +21,104 @@ const ROUND_TRIPS: u32 = 50;
 const LEAST: Duration = Duration::from_millis(400);
 const MOST: Duration = Duration::from_secs(3);
 
-/// Connects from here. The positive control is the live SSH session to the very same address: it
-/// answers right before and right after, so silence is not a broken network.
-pub(super) async fn connect(
-    job: &Job,
-    host: &Host,
-    link: &mut ReadHost,
-    ports: &[Port],
-    reach: Reach,
-) -> Proof {
-    if host.connection == Connection::Local {
-        return Proof::CouldNotTell {
-            why: "this machine cannot look at itself from outside".to_owned(),
+/// The host as it is reached from here.
+pub(super) struct Outside<'a> {
+    /// By the port of the last login.
+    pub(super) host: &'a Host,
+    /// Whether nothing was changed since that login.
+    pub(super) proven: bool,
+    /// The connections that were made to it.
+    pub(super) logins: &'a mut Logins,
+}
+
+impl Outside<'_> {
+    /// Connects from here. The positive control is the live SSH session to the very same address: it
+    /// answers right before and right after, so silence is not a broken network.
+    pub(super) async fn connect(
+        &mut self,
+        job: &Job,
+        link: &mut ReadHost,
+        ports: &[Port],
+        reach: Reach,
+    ) -> Proof {
+        if self.host.connection == Connection::Local {
+            return from_within();
+        }
+        let (own, round_trip) = match control(link).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                return Proof::CouldNotTell {
+                    why: error.to_string(),
+                };
+            }
         };
-    }
-    let (own, round_trip) = match control(link).await {
-        Ok(seen) => seen,
-        Err(error) => {
+        let Some(address) = direct_address(job, self.host, own).await else {
+            let why =
+                "there is no direct way from here (a jump host, or a name with several addresses)";
             return Proof::CouldNotTell {
-                why: error.to_string(),
+                why: why.to_owned(),
             };
-        }
-    };
-    let Some(address) = direct_address(job, host, own).await else {
-        let why =
-            "there is no direct way from here (a jump host, or a name with several addresses)";
-        return Proof::CouldNotTell {
-            why: why.to_owned(),
         };
-    };
-    let silence = (round_trip * ROUND_TRIPS).clamp(LEAST, MOST);
-    let mut seen = Vec::new();
-    for port in ports {
-        let target = SocketAddr::new(address, port.get());
-        match judge(reach, target, attempt(target, silence).await) {
-            Proof::Yes { seen: one } => seen.push(one),
-            other => return other,
+        let silence = (round_trip * ROUND_TRIPS).clamp(LEAST, MOST);
+        let mut seen = Vec::new();
+        for port in ports {
+            let target = SocketAddr::new(address, port.get());
+            if reach == Reach::Open && self.proven && self.host.port == Some(*port) {
+                seen.push(format!("the last login came by {target}"));
+                continue;
+            }
+            match judge(reach, target, self.attempt(reach, target, silence).await) {
+                Proof::Yes { seen: one } => seen.push(one),
+                other => return other,
+            }
+        }
+        self.still_works(link, &seen).await
+    }
+
+    async fn still_works(&self, link: &mut ReadHost, seen: &[String]) -> Proof {
+        match control(link).await {
+            Ok(_) => Proof::Yes {
+                seen: seen.join("; "),
+            },
+            Err(error) => Proof::CouldNotTell {
+                why: format!("the control failed: {error}"),
+            },
         }
     }
-    match control(link).await {
-        Ok(_) => Proof::Yes {
-            seen: seen.join("; "),
-        },
-        Err(error) => Proof::CouldNotTell {
-            why: format!("the control failed: {error}"),
-        },
+
+    /// Where SSH was a moment ago, whoever connects again and again is taken for an attacker: there the one
+    /// connection that the budget has room for must do, and TCP itself sends its first packet again.
+    async fn attempt(&mut self, reach: Reach, target: SocketAddr, silence: Duration) -> Attempt {
+        match reach {
+            Reach::Open | Reach::Filtered => attempt_twice(target, silence).await,
+            Reach::Closed => {
+                self.logins.make_room().await;
+                let patience = silence.max(SENT_AGAIN);
+                let came = timeout(patience, TcpStream::connect(target)).await;
+                concluded(came, patience)
+            }
+        }
+    }
+
+    /// Tries to log in with nothing in hand, once. Only an answer of sshd proves something.
+    pub(super) async fn password_login(&mut self, job: &Job) -> Proof {
+        if self.host.connection == Connection::Local {
+            return from_within();
+        }
+        self.logins.make_room().await;
+        let _place = job.ssh.logins.acquire().await;
+        judge_offer(password_offer(self.host, &job.ssh).await)
     }
 }
+
+fn from_within() -> Proof {
+    Proof::CouldNotTell {
+        why: "this machine cannot look at itself from outside".to_owned(),
+    }
+}
+
+/// TCP sends its first packet again after a second.
+const SENT_AGAIN: Duration = Duration::from_millis(1500);
 
 /// Asks over the live connection: the host's own address in it, and how long that took.
 async fn control(link: &mut ReadHost) -> Result<(Option<IpAddr>, Duration), TransportError> {
@@ -109,7 +161,7 @@ enum Attempt {
 }
 
 /// Tries twice at once, a little apart: one lost packet must not look like a closed port.
-async fn attempt(target: SocketAddr, silence: Duration) -> Attempt {
+async fn attempt_twice(target: SocketAddr, silence: Duration) -> Attempt {
     let second = async {
         sleep(silence / 4).await;
         TcpStream::connect(target).await
@@ -120,7 +172,14 @@ async fn attempt(target: SocketAddr, silence: Duration) -> Attempt {
             result = second => result,
         }
     };
-    match timeout(silence, either).await {
+    concluded(timeout(silence, either).await, silence)
+}
+
+fn concluded(
+    came: Result<std::io::Result<TcpStream>, tokio::time::error::Elapsed>,
+    silence: Duration,
+) -> Attempt {
+    match came {
         Err(_) => Attempt::Silent(silence),
         Ok(Ok(_)) => Attempt::Open,
         Ok(Err(error)) => Attempt::Refused(error),
@@ -175,17 +234,6 @@ pub(super) async fn http(url: String, header: Option<String>, not_status: Vec<u1
             why: error.to_string(),
         },
     }
-}
-
-/// Tries to log in with nothing in hand, once. Only an answer of sshd proves something.
-pub(super) async fn password_login(job: &Job, host: &Host) -> Proof {
-    if host.connection == Connection::Local {
-        return Proof::CouldNotTell {
-            why: "this machine cannot look at itself from outside".to_owned(),
-        };
-    }
-    let _place = job.ssh.logins.acquire().await;
-    judge_offer(password_offer(host, &job.ssh).await)
 }
 
 fn judge_offer(offer: Offer) -> Proof {

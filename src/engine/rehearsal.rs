@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::new_login::Logins;
 use super::worker::Worker;
 use super::{Connected, Job, Stop, take_back};
 use crate::change::{Call, Change, Shown, Undo};
@@ -20,9 +21,11 @@ impl Job {
 }
 
 async fn rehearse(job: Arc<Job>, connected: Connected) -> Option<()> {
-    let Connected { host, link, .. } = connected;
+    let Connected {
+        host, link, logins, ..
+    } = connected;
     let result = match link.lock(&job.card).await {
-        Ok(link) => match hold(&job, &host, link).await {
+        Ok(link) => match hold(&job, &host, (link, logins)).await {
             Ok(()) => HostResult::Verified,
             Err(stop) => stop.into(),
         },
@@ -35,7 +38,7 @@ async fn rehearse(job: Arc<Job>, connected: Connected) -> Option<()> {
     None
 }
 
-async fn hold(job: &Job, host: &Host, link: WriteHost) -> Result<(), Stop> {
+async fn hold(job: &Job, host: &Host, link: (WriteHost, Logins)) -> Result<(), Stop> {
     let mut worker = Worker::new(job, host, link, (&[], &[]));
     let begun = match worker.give_time(None, None).await {
         Ok(()) => change(&mut worker).await,

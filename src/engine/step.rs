@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use super::due::{due, due_again, keeps_promise, timing_of};
 use super::worker::Worker;
 use super::{Stop, apply, desk, recover, survey};
-use crate::change::{Change, Known, Shown, Timing, Verdict};
+use crate::change::{Change, Known, Timing, Verdict};
 use crate::event::{EventKind, Fault, StepResult};
 use crate::plan::{Outcome, StepPlan};
 use crate::probe::Answers;
@@ -204,7 +205,13 @@ impl Worker<'_> {
             _ => format!("failed: {}", last_line(&output)),
         };
         self.tell_failed(plan, fault, &message, &output);
-        let hint = (fault == Fault::Stale).then(|| "run again to see what moved".to_owned());
+        let hint = match status {
+            MOVED => Some("run again to see what moved".to_owned()),
+            OUT_OF_TIME | KILLED if plan.guarded => Some(
+                "a guarded step must end within four fifths of --guard-time, so that the rest is left for the proof".to_owned(),
+            ),
+            _ => None,
+        };
         Err(Stop::new(
             fault,
             format!("{} ({}): {message}", plan.number, plan.subject),
@@ -258,47 +265,6 @@ fn folder(plan: &StepPlan, due: &[&Change], tried: u32) -> String {
         format!("-{}", tried + 1)
     };
     format!("{}{part}{again}", plan.number.0)
-}
-
-/// When changes that are performed together are.
-fn timing_of(due: &[&Change]) -> Timing {
-    due.first().map_or(Timing::InOrder, |change| change.timing)
-}
-
-/// The changes of a step that belong to this moment.
-fn due(plan: &StepPlan, timing: Timing) -> Vec<&Change> {
-    let changes = plan.verdict().map(Verdict::changes).unwrap_or_default();
-    changes
-        .iter()
-        .filter(|change| change.timing == timing)
-        .collect()
-}
-
-/// What is still due of what was just done. Changes that wait for the end are not.
-fn due_again<'a>(after: &'a StepPlan, done: &[&Change]) -> Vec<&'a Change> {
-    let timing = timing_of(done);
-    let left = due(after, timing);
-    // A command without a guard is always due; having run is all that can be said of it.
-    left.into_iter()
-        .filter(|change| {
-            !matches!(change.shown.as_slice(), [Shown::Run { .. }])
-                || !done.iter().any(|d| d.act == change.act)
-        })
-        .collect()
-}
-
-/// Whether what is due now is nothing, or exactly what was shown.
-fn keeps_promise(promised: &StepPlan, now: &StepPlan) -> bool {
-    let shown = |plan: &StepPlan| -> Vec<Shown> {
-        let changes = plan.verdict().map(Verdict::changes).unwrap_or_default();
-        changes
-            .iter()
-            .flat_map(|change| change.shown.clone())
-            .collect()
-    };
-    let now = shown(now);
-    let promised = shown(promised);
-    now.iter().all(|one| promised.contains(one))
 }
 
 fn last_line(output: &str) -> String {

@@ -25,6 +25,7 @@ pub(super) async fn survey(
         host,
         mut link,
         facts,
+        logins,
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
         job.finish(
@@ -54,6 +55,7 @@ pub(super) async fn survey(
             Some(Surveyed {
                 host,
                 link,
+                logins,
                 rendered,
                 data,
                 plan,
@@ -75,12 +77,30 @@ pub(super) async fn look(
     steps: &[RenderedStep],
 ) -> Result<HostPlan, TransportError> {
     let answers = desk::ask(job, host, link, &probes(steps)).await?;
+    let mut steps = plan(steps, &answers, &job.tags);
+    if !link.is_root() {
+        doubt_conditions(&mut steps);
+    }
     Ok(HostPlan {
         host: host.name.to_string(),
-        steps: plan(steps, &answers, &job.tags),
+        steps,
         unprivileged: !link.is_root(),
     })
 }
+
+/// Conditions look at facts, and some of those only root can see.
+fn doubt_conditions(steps: &mut [StepPlan]) {
+    for step in steps {
+        if let Outcome::Skipped { why } = &mut step.outcome
+            && why == NOT_WANTED
+        {
+            *why = format!("{NOT_WANTED}, as far as can be seen without root");
+        }
+    }
+}
+
+/// Why a step is skipped whose `when` says no.
+const NOT_WANTED: &str = "its condition does not hold";
 
 /// Every question of the steps, each once.
 fn probes(steps: &[RenderedStep]) -> Vec<Probe> {
@@ -151,7 +171,7 @@ fn compare(
             let outcome = Outcome::Interlude(interlude.clone());
             return frame(step, String::new(), outcome, Vec::new(), Vec::new());
         }
-        return skipped(step, "its condition does not hold");
+        return skipped(step, NOT_WANTED);
     };
     match resource.diff(answers, known) {
         Ok(Diff { verdict, notes }) => {
@@ -175,7 +195,7 @@ fn compare(
 }
 
 /// The rendered steps, with what the operator accepted.
-fn on_terms(mut rendered: Rendered, terms: GuardTerms) -> Rendered {
+pub(super) fn on_terms(mut rendered: Rendered, terms: GuardTerms) -> Rendered {
     let guards = rendered
         .steps
         .iter_mut()

@@ -20,6 +20,8 @@ const RETURN: Duration = Duration::from_mins(3);
 const LOOK: Duration = Duration::from_secs(2);
 /// Tries to connect to a host that is restoring itself, for those who have no time limit of their own.
 pub(super) const RETRIES: usize = 8;
+/// How often a guard that does not do its work is told to.
+const TELLINGS: usize = 3;
 /// Time between tries to connect.
 pub(super) const AGAIN: Duration = Duration::from_secs(8);
 
@@ -35,11 +37,13 @@ impl Worker<'_> {
         };
         match state {
             Ok(state) => {
-                self.changes = section.before;
-                self.job.events.tell(EventKind::GuardFired {
-                    host: self.host.name.to_string(),
-                    fired: Box::new(own(self.job, &state)),
-                });
+                if state.phase == GuardPhase::Fired {
+                    self.changes = section.before;
+                    self.job.events.tell(EventKind::GuardFired {
+                        host: self.host.name.to_string(),
+                        fired: Box::new(own(self.job, &state)),
+                    });
+                }
                 concluded(stop, &state)
             }
             Err(why) => unknown(&stop, &why, &section),
@@ -54,7 +58,7 @@ impl Worker<'_> {
         let state = self.link.fire_guard().await.ok()?;
         // It is told now. When that cannot be noted, the next run tells it again.
         let _ = self.link.mark_guard_told().await;
-        (state.phase == GuardPhase::Fired).then_some(state)
+        matches!(state.phase, GuardPhase::Fired | GuardPhase::Disarmed).then_some(state)
     }
 }
 
@@ -107,20 +111,34 @@ async fn look(job: &Job, way: &Way) -> Result<GuardState, TransportError> {
     state
 }
 
-/// The state of a run's guard once it has done its work. One that is overdue is told to.
+/// The state of a run's guard once it has done its work. One that is overdue, or that was ended in the middle,
+/// is told to; but one that does not come to an end is not told for ever.
 pub(super) async fn settled(link: &mut ReadHost, run: &str) -> Result<GuardState, TransportError> {
     let probe = GuardState::probe(run);
+    let mut told = 0;
     loop {
         let answers = link.ask(std::slice::from_ref(&probe)).await?;
         let text = answers.get(&probe).map(|answer| answer.text().into_owned());
         let state = GuardState::parse(&text.unwrap_or_default());
         match state.phase {
             GuardPhase::Fired | GuardPhase::Disarmed | GuardPhase::None => return Ok(state),
-            GuardPhase::Armed if state.left < -GRACE.as_secs().cast_signed() => {
+            GuardPhase::Armed | GuardPhase::Firing if is_stuck(&state) && told == TELLINGS => {
+                return Ok(state);
+            }
+            GuardPhase::Armed | GuardPhase::Firing if is_stuck(&state) => {
+                told += 1;
                 link.fire_guard_of(run).await?;
             }
             GuardPhase::Armed | GuardPhase::Firing => sleep(LOOK).await,
         }
+    }
+}
+
+fn is_stuck(state: &GuardState) -> bool {
+    match state.phase {
+        GuardPhase::Armed => state.left < -GRACE.as_secs().cast_signed(),
+        GuardPhase::Firing => state.idle,
+        GuardPhase::None | GuardPhase::Fired | GuardPhase::Disarmed => false,
     }
 }
 
@@ -143,12 +161,7 @@ pub(super) fn own(job: &Job, state: &GuardState) -> Fired {
 /// What the run comes to, now that the host has said what it did.
 fn concluded(stop: Stop, state: &GuardState) -> Stop {
     if state.phase != GuardPhase::Fired {
-        let message = format!("{}; no guard was armed any more", stop.message);
-        return Stop {
-            fault: Fault::OutcomeUnknown,
-            message,
-            ..stop
-        };
+        return not_fired(stop, state.phase);
     }
     let by_itself = state.was != GuardPhase::Armed;
     let lost = matches!(stop.fault, Fault::Unreachable | Fault::OutcomeUnknown);
@@ -161,7 +174,7 @@ fn concluded(stop: Stop, state: &GuardState) -> Stop {
     let end = match (state.changes, bad) {
         (_, true) => format!(
             "the host took back {} of {} guarded changes, the others not",
-            state.changes - state.failed - state.kept,
+            state.changes.saturating_sub(state.failed + state.kept),
             state.changes
         ),
         (0, false) => "no guarded change had been made".to_owned(),
@@ -172,6 +185,28 @@ fn concluded(stop: Stop, state: &GuardState) -> Stop {
         fault,
         message: format!("{}; {end}", stop.message),
         hint: hint.or(stop.hint),
+        ..stop
+    }
+}
+
+fn not_fired(stop: Stop, phase: GuardPhase) -> Stop {
+    let (fault, end) = match phase {
+        GuardPhase::Disarmed => (
+            stop.fault,
+            "the guard was disarmed before, so what was changed stays",
+        ),
+        GuardPhase::Armed | GuardPhase::Firing => (
+            Fault::OutcomeUnknown,
+            "the host does not come to an end with taking back the guarded changes",
+        ),
+        GuardPhase::None | GuardPhase::Fired => {
+            (Fault::OutcomeUnknown, "no guard was armed any more")
+        }
+    };
+    let message = format!("{}; {end}", stop.message);
+    Stop {
+        fault,
+        message,
         ..stop
     }
 }

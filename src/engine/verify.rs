@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Job, Stop, Surveyed, outside, pause, survey};
+use super::outside::{self, Outside};
+use super::{Job, Stop, Surveyed, pause, survey};
 use crate::change::{Call, Shown, Verdict};
 use crate::event::{EventKind, Fault, HostResult, Proof};
 use crate::facts;
@@ -34,11 +35,18 @@ pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()>
     let Surveyed {
         host,
         mut link,
+        mut logins,
         rendered,
         plan,
         ..
     } = surveyed;
-    let proofs = checks(&job, &host, &mut link, &rendered.checks).await;
+    let way = Outside {
+        host: &host,
+        // Nothing was changed since the login.
+        proven: true,
+        logins: &mut logins,
+    };
+    let proofs = checks(&job, way, &mut link, &rendered.checks).await;
     let result = match (plan.obstacle(), plan.is_pending(), failed(&proofs)) {
         (Some((step, obstacle)), _, _) => {
             let fault = if obstacle.human {
@@ -70,14 +78,17 @@ pub(super) async fn planned_again(
     let name = "Planned again, and nothing is left to do".to_owned();
     let proof = match again(job, host, link, data).await {
         Err(why) => Proof::CouldNotTell { why },
-        Ok(plan) => match plan.steps.iter().find(|step| leaves_something(step)) {
-            Some(step) => Proof::No {
-                seen: format!("{} ({}) is still due", step.number, step.subject),
-            },
-            None => Proof::Yes {
-                seen: format!("{} steps are as desired", plan.steps.len()),
-            },
-        },
+        Ok(plan) => {
+            job.events.tell(EventKind::PlannedAgain {
+                host: host.name.to_string(),
+                notes: plan
+                    .steps
+                    .iter()
+                    .flat_map(|step| step.notes.clone())
+                    .collect(),
+            });
+            nothing_left(&plan)
+        }
     };
     tell(job, host, &name, &proof);
     Proven {
@@ -105,8 +116,20 @@ async fn again(
         data,
     };
     let rendered = runbook::render(&job.runbook, &world).map_err(|said| said.to_string())?;
+    let rendered = survey::on_terms(rendered, job.guard);
     let plan = survey::look(job, host, link, &rendered.steps).await;
     plan.map_err(|error| error.to_string())
+}
+
+fn nothing_left(plan: &HostPlan) -> Proof {
+    match plan.steps.iter().find(|step| leaves_something(step)) {
+        Some(step) => Proof::No {
+            seen: format!("{} ({}) is still due", step.number, step.subject),
+        },
+        None => Proof::Yes {
+            seen: format!("{} steps are as desired", plan.steps.len()),
+        },
+    }
 }
 
 /// Commands without a guard are always due; they prove nothing either way.
@@ -130,7 +153,7 @@ fn tell(job: &Job, host: &Host, name: &str, proof: &Proof) {
 /// Makes all checks of a host and tells how each came out.
 pub(super) async fn checks(
     job: &Job,
-    host: &Host,
+    mut way: Outside<'_>,
     link: &mut ReadHost,
     checks: &[RenderedCheck],
 ) -> Vec<Proven> {
@@ -138,7 +161,7 @@ pub(super) async fn checks(
     for check in checks {
         let mut tries = check.retry.times;
         let proof = loop {
-            match make(job, host, link, &check.probe).await {
+            match make(job, &mut way, link, &check.probe).await {
                 Proof::No { .. } if tries > 0 && !job.stopped() => {
                     tries -= 1;
                     pause(job, check.retry.every.get()).await;
@@ -146,7 +169,7 @@ pub(super) async fn checks(
                 proof => break proof,
             }
         };
-        tell(job, host, &check.name, &proof);
+        tell(job, way.host, &check.name, &proof);
         proofs.push(Proven {
             name: check.name.clone(),
             proof,
@@ -167,22 +190,25 @@ pub(super) fn failed(proofs: &[Proven]) -> Option<String> {
     })
 }
 
-async fn make(job: &Job, host: &Host, link: &mut ReadHost, probe: &RenderedProbe) -> Proof {
+async fn make(
+    job: &Job,
+    way: &mut Outside<'_>,
+    link: &mut ReadHost,
+    probe: &RenderedProbe,
+) -> Proof {
     match probe {
         RenderedProbe::Command {
             argv,
             expect,
             limit,
         } => command(link, argv, expect, limit.get()).await,
-        RenderedProbe::Connect { ports, reach } => {
-            outside::connect(job, host, link, ports, *reach).await
-        }
+        RenderedProbe::Connect { ports, reach } => way.connect(job, link, ports, *reach).await,
         RenderedProbe::Http {
             url,
             header,
             not_status,
         } => outside::http(url.clone(), header.clone(), not_status.clone()).await,
-        RenderedProbe::PasswordLogin => outside::password_login(job, host).await,
+        RenderedProbe::PasswordLogin => way.password_login(job).await,
         RenderedProbe::Ban(ban) => trial(link, ban).await,
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Worker<'a> {
     pub(super) way: Way,
     /// The new connections that were made to it.
     pub(super) logins: Logins,
+    /// How many things had been changed when a new login came about last.
+    pub(super) proven: Option<usize>,
     /// What the host would take back.
     pub(super) section: Option<Section>,
 }
@@ -42,7 +44,7 @@ impl<'a> Worker<'a> {
     pub(super) fn new(
         job: &'a Job,
         host: &'a Host,
-        link: WriteHost,
+        (link, logins): (WriteHost, Logins),
         (steps, plans): (&'a [RenderedStep], &'a [StepPlan]),
     ) -> Self {
         Self {
@@ -58,7 +60,8 @@ impl<'a> Worker<'a> {
                 host: host.clone(),
                 ssh: job.ssh.clone(),
             },
-            logins: Logins::one(),
+            logins,
+            proven: None,
             section: None,
         }
     }

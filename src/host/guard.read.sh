@@ -32,15 +32,26 @@ hf_guard_state() {
 	printf 'state=%s\n' "$hf_guard_is"
 	case $hf_guard_is in
 	armed) printf 'left=%s\n' "$(hf_guard_left "$1")" ;;
-	fired) cat "$hf_guard_of/restored" 2>/dev/null ;;
+	# Killed in the middle of it: whoever restores holds the lock.
+	firing) if [ -r "$hf_guard_of/lock" ] && flock -n "$hf_guard_of/lock" true; then echo idle=yes; fi ;;
+	fired) hf_guard_came_of "$hf_guard_of" ;;
 	esac
+}
+
+# A disk that was full took no record: then nobody knows, and that is said as it is.
+hf_guard_came_of() {
+	if [ -s "$1/restored" ]; then
+		cat "$1/restored"
+	else
+		printf 'changes=%s\nfailed=%s\n' "$(grep -c . "$1/changes")" "$(grep -c . "$1/changes")"
+	fi
 }
 
 # hf_guard_left RUN: seconds until the guard fires. The time lies in /run: what a restart took away is up.
 hf_guard_left() {
-	hf_guard_end=0 hf_guard_now=0
+	hf_guard_end=0
 	if [ -r "/run/holdfast.guard.$1" ]; then read -r hf_guard_end <"/run/holdfast.guard.$1"; fi
-	read -r hf_guard_now hf_guard_rest </proc/uptime
+	read -r hf_guard_now _ </proc/uptime
 	echo "$((hf_guard_end - ${hf_guard_now%%.*}))"
 }
 

@@ -29,14 +29,20 @@ hf_guard_arm() (
 	return 1
 )
 
-# hf_guard_disarm: a new login proved that we still get in. Status 76: too late, it has fired.
+# hf_guard_disarm: a new login proved that we still get in. Status 76: too late, it has fired; 77: it is
+# disarmed, but something of it is left; any other: it is not disarmed.
 hf_guard_disarm() (
 	hf_guard_name
-	hf_guard_lock || return 1
-	mv "$hf_guard/armed" "$hf_guard/disarmed" 2>/dev/null || return 76
+	[ -e "$hf_guard/armed" ] || return 76
+	hf_guard_lock || hf_fail "it is busy, or its folder $hf_guard cannot be written" || return 1
+	if ! mv "$hf_guard/armed" "$hf_guard/disarmed" 2>/dev/null; then
+		[ -e "$hf_guard/armed" ] || return 76
+		hf_fail "its file $hf_guard/armed cannot be renamed"
+		return 1
+	fi
 	sync "$hf_guard"
 	hf_guard_clear
-	hf_guard_gone || hf_fail "it is disarmed, but something of it is left"
+	hf_guard_gone || hf_fail "something of it is left" || return 77
 )
 
 # hf_guard_fire: does now what the guard would do when its time is up, whoever else began it; the answer is
@@ -86,7 +92,7 @@ hf_guard_undo_input() {
 # hf_guard_note: from here on the guard takes this change back, however far it comes.
 hf_guard_note() {
 	hf_guard_check
-	printf '%s\n' "$HF_STEP/$HF_CHANGE" >>"$hf_guard/changes" && sync "$hf_guard/changes" || hf_guard_cannot
+	if ! printf '%s\n' "$HF_STEP/$HF_CHANGE" >>"$hf_guard/changes" || ! sync "$hf_guard/changes"; then hf_guard_cannot; fi
 }
 
 hf_guard_cannot() {
@@ -107,14 +113,13 @@ hf_guard_restore() {
 	cd / || return 1
 	umask 022
 	hf_guard_name
-	if [ -n "${HF_AT_BOOT:-}" ]; then
-		# Somebody started the unit, but there was no restart: the timer is there.
-		[ ! -e "$hf_guard_time" ] || return 0
-	else
-		while [ -e "$hf_guard/armed" ] && [ "$(hf_guard_left "$hf_guard_id")" -gt 0 ]; do sleep 1; done
+	if [ -n "${HF_AT_BOOT:-}" ] && [ -e "$hf_guard_time" ]; then
+		# Somebody started the unit. With a timer there was no restart; without, there was one that leaves /run
+		# as it is (systemctl soft-reboot).
+		if hf_guard_ticks; then return 0; fi
+		rm -f "$hf_guard_time"
 	fi
-	# A disk that takes nothing any more is no reason to leave the host cut off.
-	if (: >>"$hf_guard/lock") 2>/dev/null; then hf_guard_lock || return 1; fi
+	hf_guard_wait || return 1
 	mv "$hf_guard/armed" "$hf_guard/firing" 2>/dev/null
 	if [ -e "$hf_guard/firing" ] || [ -e "$hf_guard/armed" ]; then
 		hf_guard_take_back
@@ -125,6 +130,29 @@ hf_guard_restore() {
 		systemctl daemon-reload 8>&-
 		systemctl --no-block start default.target 8>&-
 	fi
+}
+
+# Returns with the lock when the time is up, or when there is nothing to wait for. Under the lock it looks
+# again: the guard may have been disarmed and armed anew meanwhile.
+hf_guard_wait() {
+	while :; do
+		while hf_guard_early; do sleep 1; done
+		# A disk that takes nothing any more, and an arming that never ends, are no reasons to leave the host cut off.
+		if (: >>"$hf_guard/lock") 2>/dev/null; then
+			hf_guard_lock || [ -e "$hf_guard/armed" ] || return 1
+		fi
+		hf_guard_early || return 0
+		exec 8>&-
+	done
+}
+
+hf_guard_early() {
+	[ -e "$hf_guard/armed" ] && [ "$(hf_guard_left "$hf_guard_id")" -gt 0 ]
+}
+
+# Whether a timer of systemd, or what it has started, is there.
+hf_guard_ticks() {
+	[ -n "$(systemctl list-units --no-legend --plain --state=active,activating "$hf_guard_unit-*" 2>/dev/null 8>&-)" ]
 }
 
 hf_guard_take_back() {
@@ -212,13 +240,14 @@ hf_guard_lock() {
 # Everything that restore.sh needs is a copy of its own: what a later connection writes cannot disturb it.
 hf_guard_prepare() {
 	rm -f "$hf_guard/disarmed" "$hf_guard/step" && hf_guard_keep_marks || return 1
+	# shellcheck disable=SC2016 # the script itself expands it
 	: >"$hf_guard/changes" && cat "$HF_RUN/lib.sh" >"$hf_guard/lib.sh" &&
 		printf 'HF_RUN=%s\n. "$HF_RUN/guard/lib.sh"\nhf_guard_restore\n' "$HF_RUN" >"$hf_guard/restore.sh" &&
 		sync "$hf_guard/changes" "$hf_guard/lib.sh" "$hf_guard/restore.sh" "$hf_guard" "$HF_RUN"
 }
 
 hf_guard_until() {
-	read -r hf_guard_now hf_guard_rest </proc/uptime
+	read -r hf_guard_now _ </proc/uptime
 	printf '%s\n' "$((${hf_guard_now%%.*} + $1))" >"$hf_guard_time.new" && mv "$hf_guard_time.new" "$hf_guard_time"
 }
 
@@ -226,10 +255,10 @@ hf_guard_until() {
 # starts restore.sh early finds that its time is not up.
 hf_guard_hold() {
 	if [ ! -d /run/systemd/system ]; then
-		if [ ! -s "$hf_guard/process" ] || ! kill -0 "$(cat "$hf_guard/process")" 2>/dev/null; then
+		hf_guard_waits || {
 			hf_guard_start &
 			echo "$!" >"$hf_guard/process"
-		fi
+		}
 		kill -0 "$(cat "$hf_guard/process")" && echo held=process
 		return
 	fi
@@ -237,13 +266,18 @@ hf_guard_hold() {
 	hf_guard_old=0
 	if [ -s "$hf_guard/timer" ]; then read -r hf_guard_old <"$hf_guard/timer"; fi
 	hf_guard_new=$((hf_guard_old + 1))
+	echo "$hf_guard_new" >"$hf_guard/timer" || return 1
 	systemd-run --collect --quiet --unit="$hf_guard_unit-$hf_guard_new" --property=KillMode=process --on-active="$1" \
 		--timer-property=AccuracySec=1s /bin/sh "$hf_guard/restore.sh" 8>&- || return 1
 	systemctl is-active --quiet "$hf_guard_unit-$hf_guard_new.timer" || hf_fail "its timer does not run" || return 1
 	systemctl is-enabled --quiet "$hf_guard_unit.service" || hf_fail "its boot unit is not enabled" || return 1
-	echo "$hf_guard_new" >"$hf_guard/timer"
 	[ "$hf_guard_old" = 0 ] || systemctl stop "$hf_guard_unit-$hf_guard_old.timer" 2>/dev/null
 	echo held=systemd
+}
+
+# Whether the process of our own waits already: a number alone may belong to anybody by now.
+hf_guard_waits() {
+	[ -s "$hf_guard/process" ] && tr '\0' ' ' <"/proc/$(cat "$hf_guard/process")/cmdline" 2>/dev/null | grep -qF "$hf_guard/restore.sh"
 }
 
 hf_guard_start() {
@@ -287,10 +321,22 @@ hf_guard_boot_unit() {
 hf_guard_clear() {
 	rm -f "$hf_guard_units/multi-user.target.wants/$hf_guard_unit.service" "$hf_guard_units/$hf_guard_unit.service" "$hf_guard_time"
 	rmdir "$hf_guard_units/multi-user.target.wants" 2>/dev/null
-	if [ -d /run/systemd/system ] && [ -s "$hf_guard/timer" ]; then
-		systemctl stop "$hf_guard_unit-*.timer" 2>/dev/null 8>&-
+	if [ ! -d /run/systemd/system ] || [ ! -s "$hf_guard/timer" ]; then return 0; fi
+	systemctl stop "$hf_guard_unit-*.timer" 2>/dev/null 8>&-
+	# A change of units had systemd read ours as well.
+	if [ "$(systemctl show -p LoadState --value "$hf_guard_unit.service" 2>/dev/null 8>&-)" = loaded ]; then
+		systemctl daemon-reload 8>&-
 	fi
+	hf_guard_forget
 	return 0
+}
+
+# A unit that systemd read while its link was there (a step reloaded all units) stays known until they are read
+# anew. At boot that is done in any case.
+hf_guard_forget() {
+	if [ ! -d /run/systemd/system ] || [ -n "${HF_AT_BOOT:-}" ]; then return 0; fi
+	[ -n "$(systemctl list-units --all --no-legend --plain "$hf_guard_unit.service" 2>/dev/null 8>&-)" ] || return 0
+	systemctl daemon-reload 8>&-
 }
 
 hf_guard_gone() {

@@ -112,7 +112,7 @@ hf_login_effective() {
 				"pubkeyauthentication permitrootlogin permitemptypasswords authenticationmethods " \
 				"authorizedkeysfile authorizedkeyscommand trustedusercakeys strictmodes usepam usedns " \
 				"allowusers allowgroups denyusers denygroups pubkeyacceptedalgorithms pubkeyacceptedkeytypes " \
-				"requiredrsasize forcecommand", words, " ")
+				"requiredrsasize forcecommand revokedkeys", words, " ")
 			for (i = 1; i <= n; i++) wanted[words[i]] = 1
 		}
 		tolower($1) in wanted { key = tolower($1); sub(/^[^ ]+ ?/, ""); print "after." key "=" $0 }'
@@ -132,6 +132,11 @@ hf_login_config() {
 # Each file where sshd looks for keys of the user: `file=` its name, then what is there, then its folders
 # up to the one where sshd stops to care about their modes.
 hf_login_files() {
+	hf_revoked=$(printf '%s\n' "$hf_said" | sed -n 's/^revokedkeys //p')
+	case $hf_revoked in
+	'' | none) hf_revoked='' ;;
+	*) if [ ! -f "$hf_revoked" ]; then echo revocations_unreadable=yes; fi ;;
+	esac
 	hf_names=$(printf '%s\n' "$hf_said" | awk 'tolower($1) == "authorizedkeysfile" { for (i = 2; i <= NF; i++) print $i }')
 	printf '%s\n' "$hf_names" | while IFS= read -r hf_keys; do
 		case $hf_keys in '' | none) continue ;; esac
@@ -153,6 +158,7 @@ hf_login_files() {
 			continue
 		fi
 		hf_login_expired <"$hf_real"
+		if [ -f "$hf_revoked" ]; then hf_login_revoked <"$hf_real"; fi
 		printf 'content=%s\n' "$(base64 -w 0 <"$hf_real")"
 	done
 }
@@ -203,36 +209,53 @@ hf_login_expired() {
 		}'
 }
 
+# The numbers of the lines on stdin whose key is in the file of revoked ones. The key begins where its kind
+# is named, after whatever options.
+hf_login_revoked() {
+	hf_number=0
+	while IFS= read -r hf_line || [ -n "$hf_line" ]; do
+		hf_number=$((hf_number + 1))
+		hf_key=$(printf '%s\n' "$hf_line" | grep -v '^[ 	]*#' |
+			grep -Eo '(ssh-[a-z0-9-]+|ecdsa-sha2-[a-z0-9-]+|sk-[a-z0-9@.-]+) AAAA[A-Za-z0-9+/=]+' | head -n 1)
+		[ -n "$hf_key" ] || continue
+		# It says so by its status; a file that it cannot read as a list of its own kind counts as well.
+		printf '%s\n' "$hf_key" | ssh-keygen -Q -f "$hf_revoked" /dev/stdin >/dev/null 2>&1 ||
+			printf 'revoked=%s\n' "$hf_number"
+	done
+}
+
 # ── Match blocks ───────────────────────────────────────────────────────────────────────────────
 
 # hf_login_matches OURS: what Match blocks allow that the global section may forbid, as
 # `match=FILE line LINE|CONDITION|KEYWORD VALUE`. Our own drop-in has none.
 hf_login_matches() {
-	hf_login_match_file /etc/ssh/sshd_config
-	hf_login_includes /etc/ssh/sshd_config | while IFS= read -r hf_one; do
-		if [ "$hf_one" = "$1" ]; then continue; fi
-		hf_login_match_file "$hf_one"
-		hf_login_includes "$hf_one" | while IFS= read -r hf_two; do hf_login_match_file "$hf_two"; done
-	done
+	hf_own=$1
+	hf_login_match_file /etc/ssh/sshd_config '' 0
 }
 
-hf_login_includes() {
-	awk 'tolower($1) == "include" { for (i = 2; i <= NF; i++) { gsub(/["\r]/, "", $i); print $i } }' "$1" |
-		while IFS= read -r hf_pattern; do
-			case $hf_pattern in /*) ;; *) hf_pattern=/etc/ssh/$hf_pattern ;; esac
-			# A pattern: it is meant to be expanded.
-			for hf_found in $hf_pattern; do
-				if [ -f "$hf_found" ]; then printf '%s\n' "$hf_found"; fi
-			done
+# hf_login_match_file FILE CONDITION DEPTH: that file, read under that condition, and those it includes.
+hf_login_match_file() (
+	hf_found=$(hf_login_match_lines "$1" "$2")
+	printf '%s\n' "$hf_found" | grep '^match='
+	[ "$3" -lt 8 ] || exit 0
+	printf '%s\n' "$hf_found" | sed -n 's/^include=//p' | while IFS='|' read -r hf_pattern hf_condition; do
+		case $hf_pattern in /*) ;; *) hf_pattern=/etc/ssh/$hf_pattern ;; esac
+		# A pattern: it is meant to be expanded.
+		for hf_one in $hf_pattern; do
+			if [ -f "$hf_one" ] && [ "$hf_one" != "$hf_own" ]; then
+				hf_login_match_file "$hf_one" "$hf_condition" $(($3 + 1))
+			fi
 		done
-}
+	done
+)
 
-hf_login_match_file() {
-	awk -v file="$1" '
+hf_login_match_lines() {
+	awk -v file="$1" -v condition="$2" '
 		{ sub(/\r$/, ""); sub(/^[ \t]+/, ""); sub(/[ \t]+$/, "") }
 		/^#/ || !match($0, /^[A-Za-z0-9]+/) { next }
 		{ key = substr($0, 1, RLENGTH); low = tolower(key); value = substr($0, RLENGTH + 1); sub(/^[ \t]*=?[ \t]*/, "", value) }
 		low == "match" { condition = value; next }
+		low == "include" { gsub(/"/, "", value); n = split(value, words, " "); for (i = 1; i <= n; i++) print "include=" words[i] "|" condition; next }
 		condition == "" { next }
 		low ~ /^(passwordauthentication|kbdinteractiveauthentication|challengeresponseauthentication|permitrootlogin|permitemptypasswords|authenticationmethods)$/ {
 			gsub(/"/, "", value)

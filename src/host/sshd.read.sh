@@ -39,7 +39,12 @@ hf_sshd_trial() {
 	fi
 	printf '%s\n' "$hf_said" | sed 's/^/alone=/'
 	hf_config=$(hf_sshd_candidate "$hf_text" /etc/ssh/sshd_config)
-	printf '%s\n' "$hf_config" | hf_sshd_run -f /dev/stdin 2>/dev/null | sed 's/^/after=/'
+	# Each may be right by itself, and the whole not: methods of authentication that are no longer on.
+	if hf_said=$(printf '%s\n' "$hf_config" | hf_sshd_run -f /dev/stdin 2>/dev/null); then
+		printf '%s\n' "$hf_said" | sed 's/^/after=/'
+	else
+		printf 'conflict=%s\n' "$(printf '%s\n' "$hf_config" | hf_sshd_run -f /dev/stdin 2>&1 >/dev/null | hf_sshd_error)"
+	fi
 }
 
 # Only root can ask sshd: it reads its host keys first.

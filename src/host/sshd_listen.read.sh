@@ -46,10 +46,13 @@ hf_sshd_find_units() {
 	done
 }
 
-# What sshd is started with beyond its files.
+# What sshd is started with beyond its files: Debian's own words for it, then those of the unit.
 hf_sshd_options() {
-	[ -r /etc/default/ssh ] || return 0
-	sed -n 's/^[ 	]*SSHD_OPTS=/options=/p' /etc/default/ssh | tail -n 1
+	if [ -r /etc/default/ssh ]; then sed -n 's/^[ 	]*SSHD_OPTS=/options=/p' /etc/default/ssh | tail -n 1; fi
+	if [ -n "${hf_sshd_unit-}" ]; then
+		systemctl show --no-pager -p ExecStart --value "$hf_sshd_unit" |
+			sed -n 's/.*argv\[\]=[^ ;]*sshd \(.*\) ; ignore_errors=.*/started=\1/p' | tail -n 1
+	fi
 }
 
 # Where sshd, or systemd in its place, listens, as in $hf_listen: ADDRESS:PORT a line, a socket for both
@@ -66,9 +69,20 @@ hf_sshd_spots() {
 hf_sshd_own_spots() {
 	hf_pid=
 	if [ -r /run/sshd.pid ]; then read -r hf_pid </run/sshd.pid; fi
-	case $hf_listen in *"pid=${hf_pid:-none},"*) ;; *) hf_pid= ;; esac
+	case $hf_listen in
+	*"pid=${hf_pid:-none},"*) ;;
+	*'"sshd"'*) hf_pid=$(hf_sshd_main_pid) ;;
+	esac
 	printf '%s\n' "$hf_listen" | awk -v pid="$hf_pid" '
 		(pid != "" && index($0, "pid=" pid ",")) || (pid == "" && /"sshd"/) { print $4 }'
+}
+
+# Without a file of its own (`PidFile none`) systemd knows it, unless sshd was started by hand.
+hf_sshd_main_pid() {
+	[ -d /run/systemd/system ] || return 0
+	systemctl show --no-pager -p MainPID --value ssh.service sshd.service | while read -r hf_main_pid; do
+		case $hf_listen in *"pid=$hf_main_pid,"*) printf '%s\n' "$hf_main_pid" ;; esac
+	done | head -n 1
 }
 
 # systemd holds the ports where ssh.socket is in use. What a unit says it listens on may be newer than what
@@ -86,30 +100,57 @@ hf_sshd_socket_spots() {
 		active && /"systemd",pid=1,/ { port = $4; sub(/.*:/, "", port); if (!(port in others)) print $4 }'
 }
 
-# hf_sshd_port PORT: `held=PORT ADDRESS PROGRAM` for each listener that is not sshd's, `nat=PORT` when the
-# packet filter sends that port elsewhere before sshd could see it.
+# hf_sshd_port PORT: `held=PORT ADDRESS PROGRAM` for each listener that is not sshd's, `used=PORT PROGRAM` when
+# the port is the near end of a connection of somebody else, which keeps it from sshd as well, `nat=PORT` when
+# the packet filter sends that port elsewhere before sshd could see it.
 hf_sshd_port() {
-	printf '%s\n' "$hf_listen" | awk -v port="$1" -v ours="$hf_spots" '
+	{
+		systemctl list-sockets --full --no-legend --no-pager 2>/dev/null
+		echo --
+		printf '%s\n' "$hf_listen"
+	} | awk -v port="$1" -v ours="$hf_spots" '
 		BEGIN { n = split(ours, spots, "\n"); for (i = 1; i <= n; i++) own[spots[i]] = 1 }
+		!listening && $1 == "--" { listening = 1; next }
+		!listening { at = $1; sub(/.*:/, "", at); if (at == port) unit = $2; next }
 		{
 			spot = $4; at = spot; sub(/.*:/, "", at)
 			if (at != port || spot in own) next
 			if (spot == "*:" port && ("[::]:" port) in own) next
 			name = "?"
 			if (match($0, /\(\("[^"]*"/)) name = substr($0, RSTART + 3, RLENGTH - 4)
+			if (unit != "" && index($0, "\"systemd\",pid=1,")) name = unit
 			sub(/:[0-9]*$/, "", spot)
 			print "held=" port, spot, name
 		}' | sort -u
-	if hf_sshd_nat | grep -Eq "dport[ {]+([0-9, -]*[ ,])?$1([ ,}].*|)(dnat|DNAT|redir|REDIRECT)"; then
-		printf 'nat=%s\n' "$1"
-	fi
+	# What a listener let in shares its port with the next listener: so it is with the sessions of sshd.
+	ss -Htanp "sport = :$1" 2>/dev/null | awk -v port="$1" '
+		$1 != "LISTEN" && match($0, /\(\("[^"]*"/) {
+			name = substr($0, RSTART + 3, RLENGTH - 4)
+			if (name !~ /^sshd/) print "used=" port, name
+		}' | sort -u
+	if hf_sshd_nat | hf_sshd_diverts "$1"; then printf 'nat=%s\n' "$1"; fi
 }
 
+# hf_sshd_diverts PORT: whether one of the rules on stdin is about it: `tcp dport { 80, 2220-2226 }`, or
+# `--dports 80,2220:2226`.
+hf_sshd_diverts() {
+	awk -v port="$1" '
+		/udp/ || !match($0, /dports? +/) { next }
+		{
+			rest = substr($0, RSTART + RLENGTH)
+			if (rest ~ /^!/) next
+			if (rest ~ /^[{]/) { sub(/[}].*/, "", rest); gsub(/[{ ]/, "", rest) } else sub(/ .*/, "", rest)
+			n = split(rest, words, ",")
+			for (i = 1; i <= n; i++) {
+				ends = split(words[i], range, /[-:]/)
+				if (port + 0 >= range[1] + 0 && port + 0 <= range[ends] + 0) found = 1
+			}
+		}
+		END { exit !found }'
+}
+
+# Every rule that sends packets elsewhere; Docker has them in a table of its own choice.
 hf_sshd_nat() {
-	if command -v nft >/dev/null 2>&1; then
-		nft -n list tables 2>/dev/null | sed -n 's/^table \(ip6* nat\)$/\1/p' | while read -r hf_family hf_table; do
-			nft -n list table "$hf_family" "$hf_table" 2>/dev/null
-		done
-	fi
-	if grep -qsx nat /proc/net/ip_tables_names; then iptables-legacy-save -t nat 2>/dev/null; fi
+	if command -v nft >/dev/null 2>&1; then nft -n list ruleset 2>/dev/null | grep -e dnat -e redir; fi
+	if grep -qsx nat /proc/net/ip_tables_names; then iptables-legacy-save -t nat 2>/dev/null | grep -e DNAT -e REDIR; fi
 }

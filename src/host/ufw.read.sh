@@ -41,13 +41,18 @@ hf_ufw_file() {
 	printf '\n'
 }
 
-# What ufw is set to, and both rules files. Asked again right before they are changed.
+# What ufw is set to, and both rules files. Asked again right before they are changed. A ufw that was
+# removed and not purged left them, and takes them up when it comes again.
 hf_ufw_files() {
-	hf_ufw_program=$(command -v ufw) || {
+	if hf_ufw_program=$(command -v ufw); then
+		printf 'installed=yes\n'
+	else
+		hf_ufw_program=/dev/null
 		printf 'installed=no\n'
-		return 0
-	}
-	printf 'installed=yes\n'
+		if [ ! -e /proc/net/if_inet6 ]; then printf 'kernel6=no\n'; fi
+		[ -r /etc/ufw/ufw.conf ] || return 0
+		printf 'left=yes\n'
+	fi
 	if hf_ufw_enabled; then printf 'enabled=yes\n'; else printf 'enabled=no\n'; fi
 	if [ -e /proc/net/if_inet6 ]; then printf 'kernel6=yes\n'; fi
 	if command -v python3 >/dev/null; then printf 'python=yes\n'; fi
@@ -75,7 +80,7 @@ hf_ufw_table() {
 # The chains through which packets reach the user rules, and those. Asked again right before they
 # are changed. Counters are left out, for they change by themselves.
 hf_ufw_kernel() {
-	hf_ufw_enabled || return 0
+	command -v ufw >/dev/null && hf_ufw_enabled || return 0
 	{
 		hf_ufw_table v4 iptables-save
 		hf_ufw_table v6 ip6tables-save
@@ -125,7 +130,6 @@ hf_ufw_other_flavour() {
 # What else decides about incoming packets. Only told, never a condition: Docker and Kubernetes
 # change these all the time.
 hf_ufw_around() {
-	command -v ufw >/dev/null || return 0
 	hf_ufw_other_flavour
 	{
 		printf 'family=v4\n'

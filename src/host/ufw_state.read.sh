@@ -12,14 +12,34 @@ hf_ufw_listener() {
 		sort -u
 }
 
+# Everything that listens beyond loopback, as `PROTOCOL PORT PROGRAM`. Only told: it comes and goes.
+hf_ufw_listening() {
+	command -v ss >/dev/null || return 0
+	ss -Hltunp 2>/dev/null | awk '
+		$5 ~ /^127\./ || $5 ~ /^\[::1\]/ || $5 ~ /^\[::ffff:127\./ { next }
+		{ name = $0; if (!sub(/.*users:\(\("/, "", name)) name = "a program"; sub(/".*/, "", name)
+			port = $5; sub(/.*:/, "", port); print $1, port, name }' | sort -u
+}
+
 # hf_ufw_value KEY FILE: what a shell that reads the file makes of a key; nothing when it is not there.
 hf_ufw_value() {
 	sed -n -e "s/^$1=//p" "$2" 2>/dev/null | sed -n -e "s/[\"']//g" -e 's/[[:space:]]*$//' -e '$p'
 }
 
-# What ufw is set to beyond its rules, and what enabling it would touch beside them.
+# What ufw is set to beyond its rules, and what enabling it would touch beside them. Where it is still to be
+# installed, what was left of an earlier one, if anything, and what its rules will meet.
 hf_ufw_settings() {
-	command -v ufw >/dev/null || return 0
+	if command -v ufw >/dev/null || [ -r /etc/ufw/ufw.conf ]; then hf_ufw_own_settings; fi
+	if [ -d /run/systemd/system ]; then
+		printf 'unit=%s\n' "$(systemctl is-enabled ufw.service 2>/dev/null)"
+		printf 'nftables=%s\n' "$(systemctl is-enabled nftables.service 2>/dev/null)"
+	fi
+	hf_ufw_sysctls
+	hf_ufw_containers
+	return 0
+}
+
+hf_ufw_own_settings() {
 	for hf_ufw_key in INPUT OUTPUT FORWARD; do
 		printf 'policy.%s=%s\n' "$hf_ufw_key" \
 			"$(hf_ufw_value "DEFAULT_${hf_ufw_key}_POLICY" /etc/default/ufw)"
@@ -36,13 +56,6 @@ hf_ufw_settings() {
 	for hf_ufw_path in before.init after.init; do
 		if [ -x "/etc/ufw/$hf_ufw_path" ]; then printf 'hook=/etc/ufw/%s\n' "$hf_ufw_path"; fi
 	done
-	if [ -d /run/systemd/system ]; then
-		printf 'unit=%s\n' "$(systemctl is-enabled ufw.service 2>/dev/null)"
-		printf 'nftables=%s\n' "$(systemctl is-enabled nftables.service 2>/dev/null)"
-	fi
-	hf_ufw_sysctls
-	hf_ufw_containers
-	return 0
 }
 
 # hf_ufw_frame FILE: whether a file that ufw loads beside the rules is whole, and its other tables.
@@ -54,6 +67,7 @@ hf_ufw_frame() {
 	hf_ufw_last=$(sed -e '/^[[:space:]]*#/d' -e '/^[[:space:]]*$/d' "$1" | sed -n '$p')
 	case $hf_ufw_last in COMMIT*) ;; *) printf 'broken=%s\n' "$1" ;; esac
 	sed -n -e '/^\*filter/d' -e "s|^\\*\\([a-z]*\\).*|table=$1 \\1|p" "$1"
+	hf_ufw_drops "$1" | sed -e "s|^|drops=$1 |"
 }
 
 # hf_ufw_sysctl_lines: `key value` for each setting that ufw makes when it starts; the key as a path.
@@ -73,6 +87,12 @@ hf_ufw_sysctls() {
 		(getline live < path) > 0 && live != $0 { print "sysctl=" key " " live " " $0 }'
 }
 
+# hf_ufw_drops FILE: lines of before.rules that keep packets out before any rule is asked, beyond ufw's own.
+hf_ufw_drops() {
+	sed -n -e '/--ctstate INVALID -j DROP/d' -e '/^-A ufw6\{0,1\}-not-local /d' -e '/ -m rt --rt-type 0 /d' \
+		-e '/^-[AI] ufw6\{0,1\}-\(before\|before-logging\)-input .*-j \(DROP\|REJECT\)/p' "$1"
+}
+
 # What moves packets between containers and this host.
 hf_ufw_containers() {
 	if [ -e /etc/rancher/k3s ] || [ -e /etc/rancher/rke2 ] || [ -e /etc/kubernetes/kubelet.conf ] ||
@@ -84,7 +104,7 @@ hf_ufw_containers() {
 
 # The policies of the kernel and the chains that carry them and the logging out. Nothing when ufw is off.
 hf_ufw_policies() {
-	hf_ufw_enabled || return 0
+	command -v ufw >/dev/null && hf_ufw_enabled || return 0
 	{
 		hf_ufw_table v4 iptables-save
 		hf_ufw_table v6 ip6tables-save

@@ -126,6 +126,7 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
         | EventKind::HostReached { .. }
         | EventKind::HostPlanned { .. }
         | EventKind::StepReplanned { .. }
+        | EventKind::PlannedAgain { .. }
         | EventKind::StepStarted { .. }
         | EventKind::StepProgress { .. }
         | EventKind::GuardProven { .. }

@@ -15,6 +15,12 @@ pub(super) fn clean_keeping_tabs(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\t' && is_hidden(c))
 }
 
+/// Several lines, such as a question, in which names and answers of hosts may stand.
+pub fn harmless(text: &str) -> String {
+    let lines: Vec<Cow<'_, str>> = text.lines().map(clean).collect();
+    lines.join("\n")
+}
+
 fn escaped(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&hidden) {
         return Cow::Borrowed(text);
@@ -51,6 +57,11 @@ mod tests {
         let hostile = "\u{1b}[2Jgone\r\nroot\u{7}\u{9b}31m\u{202e}txt.exe\u{2066}\u{200b}";
         insta::assert_snapshot!(clean(hostile), @r"\x1b[2Jgone\r\nroot\x07\u{9b}31m\u{202e}txt.exe\u{2066}\u{200b}");
         assert_eq!(clean_keeping_tabs("a\tb\r"), "a\tb\\r");
+    }
+
+    #[test]
+    fn a_question_has_lines_and_nothing_else_that_acts_on_a_terminal() {
+        assert_eq!(harmless("a\nb\u{1b}[31m\r\nc"), "a\nb\\x1b[31m\nc");
     }
 
     #[test]

@@ -22,6 +22,8 @@ struct Count {
     declined: (usize, usize),
     /// Hosts with nothing to do.
     nothing: usize,
+    /// Hosts that restored themselves in a rehearsal.
+    rehearsed: usize,
     /// Hosts that are not done, or could not be looked at.
     not_done: Vec<String>,
     /// The changes that were made on those all the same.
@@ -41,12 +43,12 @@ impl Count {
             ..Self::default()
         };
         for host in &tally.hosts {
-            count.add(host);
+            count.add(host, tally.mode());
         }
         count
     }
 
-    fn add(&mut self, host: &HostTally) {
+    fn add(&mut self, host: &HostTally, mode: Mode) {
         let planned = host.plan.map_or(0, |plan| plan.changes);
         match &host.result {
             Some(HostResult::Changed { changes }) => {
@@ -59,6 +61,8 @@ impl Count {
                 self.unknown += host.plan.map_or(0, |plan| plan.unknown);
             }
             Some(HostResult::Declined) => add(&mut self.declined, planned),
+            // Nothing else that may change hosts ends like this.
+            Some(HostResult::Verified) if mode == Mode::Apply => self.rehearsed += 1,
             Some(HostResult::NothingToDo | HostResult::Verified) => {
                 self.nothing += 1;
                 self.checks.add(host.checks);
@@ -190,6 +194,10 @@ fn apply(count: &Count) -> Vec<String> {
             1.. => ".".to_owned(),
         };
         parts.push(format!("Nothing to do on {}{end}", hosts(count.nothing)));
+    }
+    if count.rehearsed > 0 {
+        let on = hosts(count.rehearsed);
+        parts.push(format!("The guard works on {on}; nothing else was done."));
     }
     parts
 }

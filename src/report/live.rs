@@ -98,7 +98,7 @@ impl Live {
                 self.guard(host, None);
                 At::Between
             }
-            EventKind::Checked { .. } => At::Checks,
+            EventKind::PlannedAgain { .. } | EventKind::Checked { .. } => At::Checks,
             EventKind::HostFinished { result, .. } => finished(result),
             EventKind::DataReady { .. }
             | EventKind::DataRefused { .. }

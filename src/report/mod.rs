@@ -27,6 +27,7 @@ mod streams;
 mod style;
 mod summary;
 mod tally;
+mod warnings;
 mod terminal;
 mod words;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+pub use clean::harmless;
 pub use json::Json;
 pub use plain::Plain;
 pub use quiet::Quiet;

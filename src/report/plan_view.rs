@@ -31,7 +31,8 @@ pub(super) fn plans(groups: Groups, order: &[String], style: &Style) -> Vec<Line
     }
     lines.extend(without_plan(&rest, style));
     lines.push(Line::new());
-    if planned + without > 1 && !calm {
+    let is_due = groups.iter().any(|group| group.plan.is_pending());
+    if planned + without > 1 && !calm && is_due {
         lines.push(total(&groups, planned + without));
         lines.push(Line::new());
     }

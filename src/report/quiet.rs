@@ -46,6 +46,7 @@ impl Quiet {
             | EventKind::HostReached { .. }
             | EventKind::HostPlanned { .. }
             | EventKind::StepReplanned { .. }
+            | EventKind::PlannedAgain { .. }
             | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::StepFinished { .. }

@@ -93,7 +93,6 @@ impl Story {
         self.spaced = last.map_or(self.spaced, |line| *line == Line::new());
     }
 
-    #[expect(clippy::too_many_lines, reason = "every kind of event is decided here")]
     fn notice(&mut self, kind: &EventKind) -> Option<Notice> {
         let style = &self.style;
         match kind {
@@ -147,7 +146,7 @@ impl Story {
             } => notices::answered(host, *number, (question, *yes, by), style),
             EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
             EventKind::HostFinished { host, result } => self.host_finished(host, result),
-            EventKind::RunFinished { .. } => None,
+            EventKind::PlannedAgain { .. } | EventKind::RunFinished { .. } => None,
             EventKind::Unknown => self.unknown(),
         }
     }

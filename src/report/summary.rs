@@ -5,6 +5,7 @@ use super::headline::headline;
 use super::line::{Line, message};
 use super::style::{Sign, Style, Tone};
 use super::tally::{End, HostTally, Tally};
+use super::warnings::Warning;
 use super::words::{advice, capital, changes, class, duration, joined, listed, sentence};
 use crate::event::{Fault, HostResult};
 
@@ -123,7 +124,7 @@ fn warnings(tally: &Tally, style: &Style) -> Vec<Line> {
     if !tally.hosts.iter().any(changed) {
         return Vec::new();
     }
-    let line = |(text, hosts): &(String, Vec<String>)| {
+    let line = |Warning { text, hosts, .. }: &Warning| {
         let room = style.width.map(|width| width / 2);
         Line::of(Tone::Strong, listed(hosts, room))
             .push(Tone::Dim, style.sign(Sign::Dot))

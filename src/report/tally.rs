@@ -1,6 +1,7 @@
 //! The events of a run folded into what is known by now: the summary and the live view read this.
 
 use super::plan_view::unknown;
+use super::warnings::Warnings;
 use crate::change::Note;
 use crate::event::{Event, EventKind, Fault, Fired, HostResult, Mode, Proof, StepResult};
 use crate::plan::HostPlan;
@@ -14,8 +15,8 @@ pub(super) struct Tally {
     pub(super) hosts: Vec<HostTally>,
     /// Data that a guard refused.
     pub(super) refused: Vec<Refused>,
-    /// Warnings of plans, with the hosts they are about.
-    pub(super) warnings: Vec<(String, Vec<String>)>,
+    /// What was warned of, with the hosts that it is about.
+    pub(super) warnings: Warnings,
     /// A host has restored itself.
     pub(super) restored: bool,
     /// The operator asked to stop.
@@ -114,8 +115,9 @@ impl Tally {
             }),
             EventKind::Interrupting => self.interrupted = true,
             EventKind::HostPlanned { plan } => self.planned(plan),
-            EventKind::StepReplanned { host, step } => self.warn(host, &step.notes),
-            EventKind::HostReached { host, notes, .. } => self.warn(host, notes),
+            EventKind::StepReplanned { host, step } => self.warnings.of_steps(host, &step.notes),
+            EventKind::HostReached { host, notes, .. } => self.warnings.of_host(host, notes),
+            EventKind::PlannedAgain { host, notes } => self.warnings.planned_again(host, notes),
             EventKind::StepFinished { host, result, .. } => {
                 self.of(host).failed |= matches!(result, StepResult::Failed { .. });
             }
@@ -158,7 +160,7 @@ impl Tally {
     fn planned(&mut self, plan: &HostPlan) {
         self.of(&plan.host).plan = Some(plan_tally(plan));
         for step in &plan.steps {
-            self.warn(&plan.host, &step.notes);
+            self.warnings.of_steps(&plan.host, &step.notes);
         }
     }
 
@@ -167,18 +169,7 @@ impl Tally {
         self.restored = true;
         if !fired.own {
             let text = format!("the guard of run {} had to restore it", fired.run);
-            self.warn(host, &[Note::warning(text)]);
-        }
-    }
-
-    fn warn(&mut self, host: &str, notes: &[Note]) {
-        for Note { text, .. } in notes.iter().filter(|note| note.warning) {
-            let host = host.to_owned();
-            match self.warnings.iter_mut().find(|(known, _)| known == text) {
-                Some((_, hosts)) if hosts.contains(&host) => {}
-                Some((_, hosts)) => hosts.push(host),
-                None => self.warnings.push((text.clone(), vec![host])),
-            }
+            self.warnings.of_host(host, &[Note::warning(text)]);
         }
     }
 

@@ -11,7 +11,7 @@
 //! of the account, and the lists of users and groups. What cannot be told (keys from a command, an
 //! authority for certificates) needs a person, unless the step says `unproven: true`.
 //!
-//! Other kinds ask the same about a configuration that is not written yet: [`Check`].
+//! Other kinds ask the same about a configuration that is not written yet: `Check`.
 
 use super::{Fields, Kind, Resource, StepFrame};
 use crate::change::{Blocked, Diff, Known, Note, Verdict};

@@ -116,6 +116,16 @@ pub fn kind(key: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.key == key)
 }
 
+/// Kinds about the operator's own files, which no guard of a host can take back.
+const ON_THIS_MACHINE: [&str; 2] = [inventory::KIND.key, known_hosts::KIND.key];
+
+impl Kind {
+    /// Whether its changes are made on a host, where a guard can take them back.
+    pub fn is_on_host(&self) -> bool {
+        !ON_THIS_MACHINE.contains(&self.key)
+    }
+}
+
 /// Reads what stands below a kind's key for one host, and keeps every mistake on the way.
 pub(crate) struct Fields<'a> {
     shape: &'static Shape,

@@ -1,15 +1,22 @@
 //! Checks in effect: what `verify:` asks from inside and from outside of a host.
 
-use std::str::FromStr;
-
 use super::Retry;
-use super::trial::{self, Ban};
+use super::trial;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resource::check_constant;
-use crate::shape::{Field, Shape, Ty};
 use crate::template::{Scope, Text};
 use crate::value::{Duration, Port};
 use crate::yaml::Node;
+
+mod rendered;
+mod shape;
+
+pub use rendered::{Expect, Reach, RenderedCheck, RenderedProbe};
+use rendered::{Status, render_connect, render_expect, render_http, texts};
+pub(super) use shape::{CONNECT, EXPECT, HTTP, SHAPE};
+
+/// How long a command may take when nothing is said.
+const COMMAND_LIMIT: Duration = Duration::seconds(60);
 
 /// One check as written.
 #[derive(Debug)]
@@ -35,175 +42,6 @@ enum CheckKind {
     PasswordLogin,
     Ban(Node),
 }
-
-/// A check ready to be made on one host.
-#[derive(Debug)]
-pub struct RenderedCheck {
-    /// What is so when it passes.
-    pub name: String,
-    /// How often it is asked again.
-    pub retry: Retry,
-    /// How it is made.
-    pub probe: RenderedProbe,
-}
-
-/// How a check is made.
-#[derive(Debug)]
-pub enum RenderedProbe {
-    /// By a program on the host that only reads.
-    Command {
-        /// Its words.
-        argv: Vec<String>,
-        /// What it must answer.
-        expect: Expect,
-        /// How long it may take.
-        limit: Duration,
-    },
-    /// By connections from the controller to the host's address.
-    Connect {
-        /// The TCP ports, each of which is tried.
-        ports: Vec<Port>,
-        /// What must come of it.
-        reach: Reach,
-    },
-    /// By an HTTP request from the controller.
-    Http {
-        /// Where to.
-        url: String,
-        /// A header that the answer must have.
-        header: Option<String>,
-        /// Answers that mean no.
-        not_status: Vec<u16>,
-    },
-    /// By one attempt to log in without a key: sshd must refuse it and offer nothing that takes a password.
-    PasswordLogin,
-    /// By a ban of an address that nobody has, seen in the packet filter and lifted.
-    Ban(Ban),
-}
-
-/// What a command must answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expect {
-    /// The exit status.
-    pub status: i32,
-    /// The whole standard output, without white space around it.
-    pub stdout: Option<String>,
-    /// Texts that the standard output must hold.
-    pub contains: Vec<String>,
-}
-
-/// What a connection attempt must come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// A connection comes about.
-    Open,
-    /// Packets are dropped: no answer at all.
-    Filtered,
-    /// No connection comes about, whether it is refused or not answered.
-    Closed,
-}
-
-pub(super) const EXPECT: Shape = Shape {
-    name: "what is expected",
-    fields: &[
-        Field::optional(
-            "status",
-            Ty::Int(0, 255),
-            "The exit status; 0 when not said.",
-        ),
-        Field::optional(
-            "stdout",
-            Ty::Text,
-            "The whole standard output, white space around it aside.",
-        ),
-        Field::optional(
-            "contains",
-            Ty::Texts,
-            "Texts that the standard output must hold.",
-        ),
-    ],
-    shorthand: None,
-};
-
-pub(super) const CONNECT: Shape = Shape {
-    name: "a connection check",
-    fields: &[
-        Field::required(
-            "ports",
-            Ty::Texts,
-            "The TCP ports, each of which is tried from the controller.",
-        ),
-        Field::required(
-            "expect",
-            Ty::Word(&["open", "filtered", "closed"]),
-            "What must come of it. `filtered` needs packets to be dropped, a refused connection proves nothing; `closed` takes both.",
-        ),
-    ],
-    shorthand: None,
-};
-
-pub(super) const HTTP: Shape = Shape {
-    name: "an HTTP check",
-    fields: &[
-        Field::required(
-            "url",
-            Ty::Text,
-            "Asked from the controller; `{{ nonce }}` keeps caches out.",
-        ),
-        Field::optional("header", Ty::Text, "A header that the answer must have."),
-        Field::optional("not_status", Ty::Texts, "Answers that mean no."),
-    ],
-    shorthand: None,
-};
-
-/// How long a command may take when nothing is said.
-const COMMAND_LIMIT: Duration = Duration::seconds(60);
-
-/// One entry below `verify:`.
-pub(super) const SHAPE: Shape = Shape {
-    name: "a check",
-    fields: &[
-        Field::required("name", Ty::Text, "What is so when the check passes."),
-        Field::optional(
-            "when",
-            Ty::Text,
-            "An expression; the check is made only when it holds.",
-        ),
-        Field::optional(
-            "command",
-            Ty::Texts,
-            "A program on the host that only reads, as a list of words.",
-        ),
-        Field::optional("expect", Ty::One(&EXPECT), "What the command must answer."),
-        Field::optional(
-            "timeout",
-            Ty::Duration,
-            "How long the command may take; 1m when not said. One that takes longer has told nothing.",
-        ),
-        Field::optional(
-            "connect",
-            Ty::One(&CONNECT),
-            "Connections from the controller to the host; the live SSH connection is the positive control.",
-        ),
-        Field::optional("http", Ty::One(&HTTP), "A request from the controller."),
-        Field::optional(
-            "password_login",
-            Ty::Word(&["refused"]),
-            "One attempt to log in as the same user without a key: sshd must offer neither password nor keyboard-interactive.",
-        ),
-        Field::optional(
-            "ban",
-            Ty::One(&trial::BAN),
-            "A ban of an address that nobody has, made for real, seen in the packet filter and lifted.",
-        ),
-        Field::optional(
-            "retry",
-            Ty::One(&super::step_shape::RETRY),
-            "Ask again before the answer is no.",
-        ),
-    ],
-    shorthand: None,
-};
 
 impl Check {
     /// Reads one entry that fits the shape.
@@ -289,109 +127,6 @@ fn check_url(node: &Node, out: &mut Diagnostics) {
     if !web || (text.is_constant() && written.contains(char::is_whitespace)) {
         let message = format!("`{written}` is not valid: an http or https address is needed");
         out.push(Diagnostic::error(message).at(&text.place));
-    }
-}
-
-/// An answer of an HTTP server.
-#[derive(Debug, Clone, Copy)]
-struct Status(u16);
-
-impl FromStr for Status {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = text.parse().ok();
-        let status = number.filter(|number| (100..=599).contains(number));
-        status
-            .map(Self)
-            .ok_or_else(|| "a status is a number from 100 to 599".to_owned())
-    }
-}
-
-fn texts(scope: &Scope, texts: &[Text]) -> Result<Vec<String>, Diagnostic> {
-    Ok(scope
-        .list(texts)?
-        .into_iter()
-        .map(|text| text.text)
-        .collect())
-}
-
-fn render_expect(scope: &Scope, node: Option<&Node>) -> Result<Expect, Diagnostic> {
-    let Some(node) = node else {
-        return Ok(Expect {
-            status: 0,
-            stdout: None,
-            contains: Vec::new(),
-        });
-    };
-    Ok(Expect {
-        status: EXPECT
-            .text(node, "status")
-            .map_or(Ok(0), |text| scope.parse(&text))?,
-        stdout: EXPECT
-            .text(node, "stdout")
-            .map(|text| scope.text(&text))
-            .transpose()?,
-        contains: texts(scope, &EXPECT.texts(node, "contains").unwrap_or_default())?,
-    })
-}
-
-fn render_connect(scope: &Scope, node: &Node) -> Result<RenderedProbe, Diagnostic> {
-    let ports = scope.list(&CONNECT.texts(node, "ports").unwrap_or_default())?;
-    let reach = match CONNECT
-        .text(node, "expect")
-        .map(|text| scope.text(&text))
-        .transpose()?
-        .as_deref()
-    {
-        Some("open") => Reach::Open,
-        Some("closed") => Reach::Closed,
-        Some(_) | None => Reach::Filtered,
-    };
-    Ok(RenderedProbe::Connect {
-        ports: ports
-            .iter()
-            .map(|port| scope.parse(port))
-            .collect::<Result<_, _>>()?,
-        reach,
-    })
-}
-
-fn render_http(scope: &Scope, node: &Node) -> Result<RenderedProbe, Diagnostic> {
-    // Not in a rendered file, so chance is allowed here: a cached answer would prove nothing.
-    let scope = scope.with("nonce", uuid::Uuid::now_v7().simple().to_string().into());
-    let refused = scope.list(&HTTP.texts(node, "not_status").unwrap_or_default())?;
-    Ok(RenderedProbe::Http {
-        url: HTTP
-            .text(node, "url")
-            .map(|text| scope.text(&text))
-            .transpose()?
-            .unwrap_or_default(),
-        header: HTTP
-            .text(node, "header")
-            .map(|text| scope.text(&text))
-            .transpose()?,
-        not_status: refused
-            .iter()
-            .map(|status| scope.parse::<Status>(status).map(|status| status.0))
-            .collect::<Result<_, _>>()?,
-    })
-}
-
-impl Expect {
-    /// What is wrong with an answer; `None` when it is as expected.
-    pub fn problem(&self, status: i32, stdout: &str) -> Option<String> {
-        if status != self.status {
-            return Some(format!("exit status {status}, expected {}", self.status));
-        }
-        let got = stdout.trim();
-        if let Some(wanted) = &self.stdout
-            && got != wanted.trim()
-        {
-            return Some(format!("it printed {got:?}, expected {:?}", wanted.trim()));
-        }
-        let missing = self.contains.iter().find(|part| !stdout.contains(*part));
-        missing.map(|part| format!("it did not print {part:?}"))
     }
 }
 

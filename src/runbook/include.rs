@@ -10,7 +10,7 @@ use super::{Inputs, Runbook, load};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::inventory::Host;
 use crate::shape::{Field, Shape, Ty};
-use crate::template::{Names, Scope, Templates};
+use crate::template::{Names, Scope, Templates, Text};
 use crate::yaml::Node;
 
 pub(super) const HELP: &str = "Another runbook's steps and checks in this place.";
@@ -23,7 +23,7 @@ pub(super) const SHAPE: Shape = Shape {
         Field::optional(
             "inputs",
             Ty::Values,
-            "Values for its inputs. What is not said here comes from the inventory, then from its defaults.",
+            "Values for its inputs. What is not said here, or comes to `none`, comes from the inventory, then from its defaults.",
         ),
     ],
     shorthand: Some("runbook"),
@@ -177,10 +177,11 @@ impl Include {
         let mut given = BTreeMap::new();
         let mut out = Diagnostics::new();
         for (name, node) in &self.inputs {
-            match tree(node, scope) {
-                Ok(value) => {
-                    given.insert(name.clone(), unwrapped(value));
+            match value(node, scope) {
+                Ok(Some(value)) => {
+                    given.insert(name.clone(), value);
                 }
+                Ok(None) => {}
                 Err(found) => out.push(found),
             }
         }
@@ -193,6 +194,16 @@ impl Include {
             }
         }
     }
+}
+
+/// What is said for an input; `None` when it comes to none.
+fn value(node: &Node, scope: &Scope) -> Result<Option<Value>, Diagnostic> {
+    if let Some(text) = Text::from_node(node)
+        && scope.is_none(&text)?
+    {
+        return Ok(None);
+    }
+    tree(node, scope).map(|value| Some(unwrapped(value)))
 }
 
 /// A list that holds one list, as a template that yields a list does inside brackets, is that list.
@@ -268,6 +279,30 @@ mod tests {
         let shown = format!("{:?} {:?}", rendered.steps[0], rendered.steps[2]);
         assert!(shown.contains("given") && shown.contains("own"), "{shown}");
         assert!(format!("{:?}", rendered.steps[1]).contains("\"inner\""));
+    }
+
+    #[test]
+    fn an_input_that_comes_to_none_is_not_said() {
+        for (expression, wanted) in [("inputs.word or none", "given"), ("none", "own")] {
+            let include = format!(
+                "  - name: first\n    include: {{ runbook: inner, inputs: {{ text: \"{{{{ {expression} }}}}\" }} }}\n"
+            );
+            let (folder, library) = library(&[("inner", INNER), ("outer", &outer(&include))]);
+            let runbook = library.load("outer").unwrap();
+            let hosts = folder.path().join("hosts.txt");
+            std::fs::write(&hosts, "hosts:\n  web: {}\n").unwrap();
+            let inventory = crate::inventory::load(&hosts).unwrap();
+            let inputs = Inputs::gather(&runbook.inputs, &BTreeMap::new(), None).unwrap();
+            let world = World {
+                host: &inventory.hosts()[0],
+                inputs: &inputs,
+                facts: None,
+                data: &json!({}),
+            };
+            let rendered = render(&runbook, &world).unwrap();
+            let step = format!("{:?}", rendered.steps[0]);
+            assert!(step.contains(wanted), "{step}");
+        }
     }
 
     #[test]

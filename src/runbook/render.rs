@@ -194,7 +194,9 @@ impl Step {
     /// Whether it is guarded without saying so.
     fn is_dangerous(&self) -> bool {
         match &self.act {
-            Act::Resource { kind, .. } => kind.guarded || self.risk == Risk::High,
+            Act::Resource { kind, .. } => {
+                kind.guarded || (self.risk == Risk::High && kind.is_on_host())
+            }
             Act::Include(_) | Act::Manual(_) | Act::Pause(_) => false,
         }
     }

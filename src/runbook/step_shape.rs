@@ -133,10 +133,24 @@ pub(super) fn check_shape(step: &Node, out: &mut Diagnostics) {
                 .hint(format!("one of {}", known.join(", "))),
         );
     }
-    if let [act] = used.as_slice()
-        && resource::kind(act).is_none()
-    {
-        check_keys_of_act(act, step, out);
+    if let [act] = used.as_slice() {
+        match resource::kind(act) {
+            None => check_keys_of_act(act, step, out),
+            Some(kind) if !kind.is_on_host() => check_unguarded(act, step, out),
+            Some(_) => {}
+        }
+    }
+}
+
+/// What is changed on this machine would stay when a host takes its guarded steps back.
+fn check_unguarded(act: &str, step: &Node, out: &mut Diagnostics) {
+    let guard = step.get("guard");
+    let is_off = |guard: &Node| GUARD.parse(guard, "on") == Some(false);
+    if let Some(guard) = guard.filter(|guard| !is_off(guard)) {
+        let message =
+            format!("`{act}` changes this machine, and no host's guard can take that back");
+        let error = Diagnostic::error(message).at(&guard.place);
+        out.push(error.hint("put it behind the guarded steps, without `guard`"));
     }
 }
 
@@ -158,5 +172,33 @@ fn check_keys_of_act(act: &str, step: &Node, out: &mut Diagnostics) {
                 .at(&step.place)
                 .hint("without a terminal it is answered by `--answer ID=yes`"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Source;
+    use crate::yaml;
+
+    fn mistakes(step: &str) -> Vec<String> {
+        let node = yaml::parse(&Source::new("t", step)).unwrap();
+        let mut out = Diagnostics::new();
+        check_shape(&node, &mut out);
+        out.into_iter().map(|found| found.message).collect()
+    }
+
+    #[test]
+    fn a_guard_promises_nothing_about_this_machine() {
+        for guard in ["true", "{ port: 2222 }"] {
+            for kind in ["inventory", "known_hosts"] {
+                let step = format!("{{ name: x, guard: {guard}, {kind}: {{ port: 2222 }} }}");
+                let said = mistakes(&step);
+                assert!(said[0].contains("changes this machine"), "{said:?}");
+            }
+        }
+        let off = "{ name: x, guard: false, inventory: { port: 2222 } }";
+        assert!(mistakes(off).is_empty());
+        assert!(mistakes("{ name: x, guard: true, package: ufw }").is_empty());
     }
 }

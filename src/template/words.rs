@@ -247,7 +247,7 @@ mod tests {
                 role,
                 range: 0..0,
             };
-            super::super::unknown_word(&env, &word).is_none()
+            super::super::check::unknown_word(&env, &word).is_none()
         };
         let unknown: Vec<&str> = FILTERS
             .into_iter()

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::guard_state::GuardState;
 use super::script::{mark, push_bytes, push_text, push_words};
 use super::{ReadHost, SshOptions, TransportError, WriteHost};
 use crate::change::{Call, Undo};
@@ -20,6 +21,9 @@ pub const REVERTED: i32 = 76;
 
 /// What an undo script says that cannot take its change back.
 const CANNOT: i32 = 77;
+
+/// What disarming says when something of a disarmed guard is left.
+const LEFT: i32 = 77;
 
 /// Time for arming and disarming; the host itself waits up to 100 s for a guard that is at work.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -90,89 +94,13 @@ fn last_line(text: &str) -> String {
     super::fault::last_line(text)
 }
 
-/// What became of a guard (`hf_guard_state`).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GuardState {
-    /// Where it is.
-    pub phase: GuardPhase,
-    /// What it was when it was asked to fire.
-    pub was: GuardPhase,
-    /// Seconds until it fires; negative when its time is up.
-    pub left: i64,
-    /// Changes that it took back, or tried to.
-    pub changes: usize,
-    /// Those that failed.
-    pub failed: usize,
-    /// Those that cannot be taken back, which was accepted before.
-    pub kept: usize,
-    /// Seconds between the time it was set to and its firing; none after a restart, or when it was told to fire.
-    pub late: Option<i64>,
-    /// Whether it fired at boot.
-    pub at_boot: bool,
-}
-
-/// Where a guard is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum GuardPhase {
-    /// There is none.
-    #[default]
-    None,
-    /// The host restores itself when the time is up.
-    Armed,
-    /// It does so now.
-    Firing,
-    /// It did.
-    Fired,
-    /// A new login proved that it need not.
-    Disarmed,
-}
-
-impl GuardState {
-    /// The question that [`GuardState::parse`] reads the answer of.
-    pub fn probe(run: &str) -> Probe {
-        Probe::new("hf_guard_state", [run])
-    }
-
-    /// Reads `key=value` lines; what is missing or odd counts as nothing.
-    pub fn parse(text: &str) -> Self {
-        let value = |key: &str| {
-            let lines = text.lines();
-            lines
-                .filter_map(|line| line.split_once('='))
-                .find_map(|(name, value)| (name == key).then_some(value))
-                .unwrap_or_default()
-        };
-        let number = |key: &str| value(key).parse().unwrap_or_default();
-        Self {
-            phase: GuardPhase::parse(value("state")),
-            was: GuardPhase::parse(value("was")),
-            left: value("left").parse().unwrap_or_default(),
-            changes: number("changes"),
-            failed: number("failed"),
-            kept: number("kept"),
-            late: value("late").parse().ok(),
-            at_boot: value("boot") == "1",
-        }
-    }
-}
-
-impl GuardPhase {
-    fn parse(word: &str) -> Self {
-        match word {
-            "armed" => Self::Armed,
-            "firing" => Self::Firing,
-            "fired" => Self::Fired,
-            "disarmed" => Self::Disarmed,
-            _ => Self::None,
-        }
-    }
-}
-
 /// What came of disarming.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disarmed {
     /// It is disarmed, and nothing of it is left; or what is, in words.
     Yes(Option<String>),
+    /// It is not, and why.
+    No(String),
     /// Too late: it has fired.
     Fired,
 }
@@ -181,7 +109,8 @@ fn disarmed((status, text): Said) -> Disarmed {
     match status {
         REVERTED => Disarmed::Fired,
         0 => Disarmed::Yes(None),
-        _ => Disarmed::Yes(Some(last_line(&text))),
+        LEFT => Disarmed::Yes(Some(last_line(&text))),
+        _ => Disarmed::No(last_line(&text)),
     }
 }
 
@@ -344,21 +273,6 @@ pub fn server_port(hello: &str) -> Option<Port> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_host_says_of_a_guard_is_read() {
-        let text = "was=armed\nstate=fired\nchanges=3\nfailed=1\nkept=0\nlate=\nat=5\nboot=1\n";
-        let state = GuardState::parse(text);
-        assert_eq!(
-            (state.phase, state.was),
-            (GuardPhase::Fired, GuardPhase::Armed)
-        );
-        assert_eq!((state.changes, state.failed, state.late), (3, 1, None));
-        assert!(state.at_boot);
-        let armed = GuardState::parse("state=armed\nleft=-3\n");
-        assert_eq!((armed.phase, armed.left), (GuardPhase::Armed, -3));
-        assert_eq!(GuardState::parse("garbage").phase, GuardPhase::None);
-    }
 
     #[test]
     fn the_port_of_a_login_is_the_servers() {

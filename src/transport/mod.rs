@@ -7,6 +7,7 @@ mod channel;
 mod fault;
 mod frame;
 mod guard;
+mod guard_state;
 mod host;
 mod known;
 mod local;
@@ -16,7 +17,8 @@ mod offer;
 mod wire;
 
 pub use fault::TransportError;
-pub use guard::{Disarmed, GuardPhase, GuardState, NewLogin, REVERTED, server_port};
+pub use guard::{Disarmed, NewLogin, REVERTED, server_port};
+pub use guard_state::{GuardPhase, GuardState};
 pub use host::{MOVED, Performed, ReadHost, WriteHost};
 pub use known::{ClientConfig, client_config, hashed, key_name, known_lines, trusted_name};
 pub use offer::{Offer, password_offer};

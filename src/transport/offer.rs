@@ -46,15 +46,19 @@ const EMPTY_HANDED: [&str; 12] = [
     reason = "the transport is where processes start"
 )]
 pub async fn password_offer(host: &Host, options: &SshOptions) -> Offer {
+    let config = match ssh::config_for(host, options) {
+        Ok(config) => config,
+        Err(error) => {
+            return Offer::NoAnswer {
+                why: format!("our ssh configuration cannot be written: {error}"),
+            };
+        }
+    };
     let mut command = tokio::process::Command::new("ssh");
-    command
-        .arg("-F")
-        .arg(ssh::config_file(&options.control))
-        .arg("-o")
-        .arg(format!(
-            "ConnectTimeout={}",
-            options.connect_timeout.as_secs()
-        ));
+    command.arg("-F").arg(config).arg("-o").arg(format!(
+        "ConnectTimeout={}",
+        options.connect_timeout.as_secs()
+    ));
     for option in EMPTY_HANDED {
         command.arg("-o").arg(option);
     }

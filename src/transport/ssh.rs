@@ -142,13 +142,13 @@ pub fn end_masters(control: &Path) {
     }
 }
 
-pub(super) fn config_file(control: &Path) -> PathBuf {
+fn config_file(control: &Path) -> PathBuf {
     control.join("ssh_config")
 }
 
 /// The configuration for a host: one of its own when its key is trusted under another name than the
 /// port in use has.
-fn config_for(host: &Host, options: &SshOptions) -> std::io::Result<PathBuf> {
+pub(super) fn config_for(host: &Host, options: &SshOptions) -> std::io::Result<PathBuf> {
     let common = config_file(&options.control);
     let Some(name) = &host.key_name else {
         return Ok(common);

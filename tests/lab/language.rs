@@ -71,3 +71,37 @@ fn questions_and_pauses_come_before_what_is_due_and_never_for_nothing() {
     let again = operator.run(&["run", "outer", "--yes"]);
     again.exits(0).nothing_to_do("web");
 }
+
+/// Always due, and nothing takes it back.
+const EVERY_TIME: &str = r"
+name: every-time
+summary: something that happens every time
+why: it is a test
+risk: high
+steps:
+  - name: It happens
+    guard: true
+    command: { argv: [touch, /etc/holdfast-test], always: true }
+";
+
+#[test]
+fn what_a_person_accepted_for_the_plan_counts_when_it_is_planned_again() {
+    let lab = Lab::new("languageever");
+    let hosts = [lab.boot(HostSpec::new("web"))];
+    let operator = Operator::new(&lab, "ann", &hosts);
+    operator.runbook("every-time", EVERY_TIME);
+    operator.run(&["run", "every-time", "--yes"]).exits(9);
+    let accepted = operator.run(&["run", "every-time", "--yes", "--accept-irreversible"]);
+    accepted.exits(0).changed("web", 1);
+}
+
+#[test]
+fn without_root_a_condition_is_not_said_to_be_known() {
+    let lab = Lab::new("languagedim");
+    let hosts = [lab.boot(HostSpec::new("web"))];
+    let operator = Operator::new(&lab, "ann", &hosts);
+    operator.inventory("hosts:\n  web: { user: nosudo }\n");
+    let told = operator.run(&["run", "ufw-enable", "--dry-run"]);
+    told.exits(4)
+        .says("its condition does not hold, as far as can be seen without root");
+}

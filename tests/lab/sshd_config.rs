@@ -227,7 +227,7 @@ fn assert_no_difference(host: &LabHost<'_>, folder: &crate::support::lab::Snapsh
     let real: Vec<&String> = differences
         .iter()
         .filter(|line| {
-            !line.contains("\t")
+            !line.contains('\t')
                 && !line.starts_with("~ ./sshd_config.d: ")
                 && !line.starts_with("~ .: ")
         })
@@ -285,18 +285,24 @@ const INHERITED: &str = r#"
     printf 'PasswordAuthentication yes\r\nMaxAuthTries 5\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf
     printf 'Port 24\n' >/etc/ssh/sshd_config.d/50-cloud-init.conf.bak
     chmod 0640 /etc/ssh/sshd_config
-    systemctl reload ssh"#;
+    if systemctl -q is-active ssh.socket; then systemctl daemon-reload; systemctl restart ssh.socket; else systemctl reload ssh; fi"#;
+
+/// Lays that down, and sshd goes by it.
+#[track_caller]
+fn inherited(host: &LabHost<'_>) {
+    host.sh(INHERITED);
+}
 
 #[test]
 fn what_others_wrote_stays_byte_for_byte_and_the_effective_values_are_ours() {
     let lab = Lab::new("sshd-others");
-    let hosts = lab.boot_releases(Setup::Full);
+    let hosts = lab.boot_all(one_of_each());
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.runbook("ports", PORTS);
     operator.runbook("settings", SETTINGS);
     let contents = "cd /etc/ssh; sha256sum sshd_config sshd_config.d/50*; stat -c '%a %U %Y %n' sshd_config sshd_config.d/50*";
     for host in &hosts {
-        host.sh(INHERITED);
+        inherited(host);
     }
     let before: Vec<String> = hosts.iter().map(|host| host.sh(contents)).collect();
     let told = operator.run(&["run", "settings", "--yes"]);
@@ -371,76 +377,291 @@ fn position(host: &LabHost<'_>, hosts: &[LabHost<'_>]) -> usize {
         .expect("a host")
 }
 
+/// Something on a host that keeps sshd from a port, or our drop-in from sshd.
+struct Trap {
+    /// Made by a shell on the host.
+    lay: &'static str,
+    remove: &'static str,
+    run: &'static [&'static str],
+    /// 3: it cannot be; 9: a person must decide.
+    status: i32,
+    says: &'static str,
+}
+
+const BOTH: &[&str] = &["run", "ports", "--yes", "-e", "ports=22,2222"];
+const ONLY_NEW: &[&str] = &["run", "ports", "--yes", "-e", "ports=2222"];
+const STRICT: &[&str] = &["run", "settings", "--yes"];
+
+/// Whoever has a port, by every way to have one; and each way for a drop-in to be dead.
+const TRAPS: [Trap; 13] = [
+    Trap {
+        lay: "squat 'socket(S, AF_INET, SOCK_STREAM, 0); bind(S, pack_sockaddr_in(2222, INADDR_ANY)) or die; listen(S, 5)'",
+        remove: "systemctl stop lab-squat",
+        run: BOTH,
+        status: 3,
+        says: "port 2222 is taken: squatter listens on 0.0.0.0",
+    },
+    Trap {
+        lay: "squat 'socket(S, AF_INET6, SOCK_STREAM, 0); setsockopt(S, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+            bind(S, pack_sockaddr_in6(2222, IN6ADDR_ANY)) or die; listen(S, 5)'",
+        remove: "systemctl stop lab-squat",
+        run: ONLY_NEW,
+        status: 3,
+        says: "port 2222 is taken: squatter listens on [::]",
+    },
+    Trap {
+        lay: "printf '[Socket]\nListenStream=[::1]:2222\nAccept=yes\n' >/run/systemd/system/lab-squat.socket
+            printf '[Service]\nExecStart=/bin/cat\nStandardInput=socket\n' >/run/systemd/system/lab-squat@.service
+            systemctl daemon-reload; systemctl start lab-squat.socket",
+        remove: "systemctl stop lab-squat.socket; rm /run/systemd/system/lab-squat*; systemctl daemon-reload",
+        run: BOTH,
+        status: 3,
+        says: "port 2222 is taken: lab-squat.socket listens on [::1]",
+    },
+    // No listener, and yet sshd could not have it: the kernel gave it to a connection.
+    Trap {
+        lay: "squat 'socket(S, AF_INET, SOCK_STREAM, 0); bind(S, pack_sockaddr_in(40000, INADDR_ANY)) or die;
+            connect(S, pack_sockaddr_in(443, inet_aton(\"127.0.0.1\"))) or die'",
+        remove: "systemctl stop lab-squat",
+        run: &["run", "ports", "--yes", "-e", "ports=22,40000"],
+        status: 3,
+        says: "port 40000 is taken: squatter has a connection from it at this moment",
+    },
+    Trap {
+        lay: "nft add table ip nat; nft 'add chain ip nat PREROUTING { type nat hook prerouting priority -100; }'
+            nft add rule ip nat PREROUTING tcp dport '{ 80, 2220-2230 }' dnat to 172.17.0.2:80",
+        remove: "nft delete table ip nat",
+        run: BOTH,
+        status: 3,
+        says: "port 2222 is sent elsewhere by the packet filter",
+    },
+    Trap {
+        lay: "cp /etc/default/ssh /run/lab-default; echo 'SSHD_OPTS=\"-p 22\"' >/etc/default/ssh",
+        remove: "cp /run/lab-default /etc/default/ssh",
+        run: BOTH,
+        status: 9,
+        says: "sshd is started with `-p 22`, which its files cannot change",
+    },
+    Trap {
+        lay: "sed -i.lab '/^Include/d' /etc/ssh/sshd_config",
+        remove: "mv /etc/ssh/sshd_config.lab /etc/ssh/sshd_config",
+        run: BOTH,
+        status: 3,
+        says: "no Include before the first Match of /etc/ssh/sshd_config covers it",
+    },
+    Trap {
+        lay: "mv /etc/ssh/sshd_config.d /etc/ssh/gone",
+        remove: "mv /etc/ssh/gone /etc/ssh/sshd_config.d",
+        run: STRICT,
+        status: 3,
+        says: "/etc/ssh/sshd_config.d",
+    },
+    Trap {
+        lay: "printf 'Match User nobody\nBanner none\nNoSuchKeyword yes\n' >/etc/ssh/sshd_config.d/50-lab.conf",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf",
+        run: STRICT,
+        status: 3,
+        says: "/etc/ssh/sshd_config.d/50-lab.conf: line 3: Bad configuration option: NoSuchKeyword",
+    },
+    Trap {
+        lay: "echo 'Port 22' >/etc/ssh/sshd_config.d/00-holdfast-port.conf",
+        remove: "rm /etc/ssh/sshd_config.d/00-holdfast-port.conf",
+        run: BOTH,
+        status: 9,
+        says: "/etc/ssh/sshd_config.d/00-holdfast-port.conf is there already and not ours",
+    },
+    Trap {
+        lay: "echo 'Port 22' >/etc/ssh/sshd_config.d/50-cloud-init.conf",
+        remove: "rm /etc/ssh/sshd_config.d/50-cloud-init.conf",
+        run: ONLY_NEW,
+        status: 9,
+        says: "/etc/ssh/sshd_config.d/50-cloud-init.conf line 1 says `Port 22`",
+    },
+    Trap {
+        lay: "printf '\\r\\n  maxauthtries=6 \\r\\n' >/etc/ssh/sshd_config.d/00-a.conf",
+        remove: "rm /etc/ssh/sshd_config.d/00-a.conf",
+        run: STRICT,
+        status: 9,
+        says: "MaxAuthTries would not take effect: /etc/ssh/sshd_config.d/00-a.conf line 2 (`MaxAuthTries 6`) comes first",
+    },
+    Trap {
+        lay: ":",
+        remove: ":",
+        run: &["run", "unknown", "--yes"],
+        status: 3,
+        says: "does not know NoSuchKeyword",
+    },
+];
+
+/// `squat PERL`: a process called `squatter` that does this and stays.
+const SQUAT: &str = r#"squat() {
+    printf 'use Socket qw(:all); $0 = "squatter"; %s; open(F, ">/run/lab-there"); close(F); sleep 600' "$1" >/run/lab-squat.pl
+    rm -f /run/lab-there
+    systemd-run --quiet --collect --unit=lab-squat perl /run/lab-squat.pl
+    until [ -e /run/lab-there ]; do sleep 0.02; done
+}
+"#;
+
 #[test]
 fn a_taken_port_and_a_dead_drop_in_are_refused_before_anything_is_touched() {
     let lab = Lab::new("sshd-refused");
-    let specs = ["four", "six", "include", "foreign", "socket", "unknown"]
-        .map(|name| HostSpec::new(name).setup(Setup::Full));
-    let hosts = lab.boot_all(
-        specs
-            .map(|spec| {
-                if spec.name == "socket" {
-                    spec.socket()
-                } else {
-                    spec
-                }
-            })
-            .into(),
-    );
+    let hosts = lab.boot_all(one_of_each());
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.runbook("ports", PORTS);
+    operator.runbook("settings", SETTINGS);
+    let unknown = SETTINGS.replace("MaxAuthTries: 3", "NoSuchKeyword: 3");
     operator.runbook(
         "unknown",
-        &SETTINGS
-            .replace("MaxAuthTries: 3", "NoSuchKeyword: 3")
-            .replace("name: settings", "name: unknown"),
+        &unknown.replace("name: settings", "name: unknown"),
     );
-    let listen = |six: &str, address: &str| {
-        format!(
-            "setsid perl -MSocket=:all -e 'socket(S, AF_INET{six}, SOCK_STREAM, 0); setsockopt(S, IPPROTO_IPV6, IPV6_V6ONLY, 1) if \"{six}\"; \
-             bind(S, {address}) or die; listen(S, 5); $0 = \"squatter\"; sleep 600' >/dev/null 2>&1 & sleep 0.5"
-        )
-    };
-    hosts[0].sh(&listen("", "pack_sockaddr_in(2222, INADDR_ANY)"));
-    hosts[1].sh(&listen("6", "pack_sockaddr_in6(2222, IN6ADDR_ANY)"));
-    hosts[2].sh("sed -i '/^Include/d' /etc/ssh/sshd_config");
-    hosts[3].sh("echo 'Port 22' >/etc/ssh/sshd_config.d/50-cloud-init.conf");
-    hosts[4].sh(&listen("6", "pack_sockaddr_in6(2222, IN6ADDR_ANY)"));
-    logs_in(&lab, &hosts[4], 22);
-    let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
-    let refused = |ports: &str, host: &LabHost<'_>, status: i32, why: &str| {
-        let told = operator.run(&["run", "ports", "--yes", "-e", ports, "-l", &host.name]);
-        told.exits(status).says(why);
-    };
-    refused(
-        "ports=22,2222",
-        &hosts[0],
-        3,
-        "port 2222 is taken: squatter listens on 0.0.0.0",
-    );
-    refused(
-        "ports=22,2222",
-        &hosts[1],
-        3,
-        "port 2222 is taken: squatter listens on [::]",
-    );
-    refused("ports=22,2222", &hosts[2], 3, "no Include");
-    refused(
-        "ports=2222",
-        &hosts[3],
-        9,
-        "/etc/ssh/sshd_config.d/50-cloud-init.conf line 1 says `Port 22`",
-    );
-    refused(
-        "ports=22,2222",
-        &hosts[4],
-        3,
-        "port 2222 is taken: squatter listens on [::]",
-    );
-    let told = operator.run(&["run", "unknown", "--yes", "-l", "unknown"]);
-    told.exits(3).says("does not know NoSuchKeyword");
-    for (host, before) in hosts.iter().zip(&before) {
-        before.is_that_of(host);
+    for host in &hosts {
+        // The first login starts the daemon behind a socket.
+        logs_in(&lab, host, 22);
+    }
+    for (number, trap) in TRAPS.iter().enumerate() {
+        for host in &hosts {
+            host.sh(&format!("{SQUAT}{}", trap.lay));
+        }
+        // To look at everything takes longer than the run: the hosts take turns, and once round is enough.
+        let looked_at = &hosts[number % hosts.len()];
+        let before = (number < hosts.len()).then(|| Footprint::of(looked_at));
+        let folder = looked_at.snapshot("/etc");
+        let told = operator.run(trap.run);
+        told.exits(trap.status);
+        assert!(
+            folder.differences(&looked_at.snapshot("/etc")).is_empty(),
+            "{}",
+            trap.says
+        );
+        if let Some(before) = before {
+            before.is_that_of(looked_at);
+        }
+        let fault = if trap.status == 9 {
+            Fault::NeedsHuman
+        } else {
+            Fault::Failed
+        };
+        for host in &hosts {
+            let why = told.stopped(&host.name, fault);
+            assert!(why.contains(trap.says), "{}: {why}", host.name);
+            host.sh(trap.remove);
+        }
+    }
+    for host in &hosts {
+        host.sh("test -z \"$(ls /etc/ssh/sshd_config.d)\" && test ! -e /var/lib/holdfast");
+        assert_eq!(
+            host.sh(LISTENERS).lines().collect::<Vec<_>>(),
+            ["0.0.0.0:22", "[::]:22"],
+            "{}",
+            host.name
+        );
+    }
+}
+
+/// Each release, and one host whose sshd systemd listens for.
+fn one_of_each() -> Vec<HostSpec> {
+    let mut specs = everywhere();
+    specs.truncate(4);
+    specs
+}
+
+/// Repeats the last act on a host, each time killed two calls later than before, from the one that is put in front,
+/// and takes it back each time; ends after the first that was not killed. Says how many calls there were.
+const KILLED_EVERYWHERE: &str = r#"
+    for name in sync mv cp rm mktemp systemctl; do
+        cat >/usr/local/sbin/$name <<'SHIM'
+#!/bin/sh
+name=${0##*/}
+die_here() {
+    read -r left 2>/dev/null </run/lab-left || return 0
+    echo $((left - 1)) >/run/lab-left
+    if [ "$left" -le 1 ]; then /bin/rm -f /run/lab-left; kill -KILL -$(cat /run/lab-group); kill -KILL $$; fi
+}
+case "$name $*" in "systemctl "*show* | "systemctl "*list*) exec /bin/$name "$@" ;; esac
+die_here
+[ "$name" = systemctl ] || exec /bin/$name "$@"
+/bin/systemctl "$@"
+status=$?
+die_here
+exit $status
+SHIM
+        chmod 0755 /usr/local/sbin/$name
+    done
+    state() {
+        find /etc/ssh -type f -printf '%p %m %u %g %s %T@\n' | sort
+        find /etc/ssh -type f -exec sha256sum {} + | sort
+        ss -Hltnp | awk '/"sshd"/ || /"systemd",pid=1,/ { print $4 }' | sort
+        systemctl is-active ssh.service ssh.socket || :
+        systemctl is-enabled ssh.service ssh.socket || :
+        ls -A /var/lib/holdfast/pending
+    }
+    made=$(grep -l hf_undo_sshd /var/lib/holdfast/runs/*/1/1/undo.json | sort | tail -n 1)
+    run=/var/lib/holdfast/runs/lab-again
+    mkdir /run/lab-made
+    cp -a "${made%/1/1/undo.json}/lib.sh" "${made%/1/undo.json}/step.sh" /run/lab-made
+    sed -i -e "s|^HF_RUN=.*|HF_RUN=$run|" -e '/^hf_expect /d' /run/lab-made/step.sh
+    export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    before=$(state)
+    status=1
+    while [ "$status" != 0 ]; do
+        rm -rf "$run"
+        mkdir -p "$run/1"
+        cp /run/lab-made/lib.sh "$run"
+        cp /run/lab-made/step.sh "$run/1"
+        echo "$calls" >/run/lab-left
+        status=0
+        setsid -w sh -c 'echo $$ >/run/lab-group; exec sh "$0"' "$run/1/step.sh" </dev/null >/run/lab-output 2>&1 3>/dev/null || status=$?
+        /bin/rm -f /run/lab-left
+        HF_NONCE=x HF_RUN=$run HF_STEP=1 HF_SAVE=$run/1/1 HF_INPUT=$run/1/1/input HF_AT_BOOT= sh -c '
+            . "$HF_RUN/lib.sh"
+            [ ! -d "$HF_SAVE" ] || hf_undo_sshd /etc/ssh/sshd_config.d/00-holdfast-port.conf /etc/ssh/sshd_config' >/run/lab-undo 2>&1 3>/dev/null </dev/null || {
+            echo "call $calls: the undo failed"; cat /run/lab-undo; exit 1; }
+        after=$(state)
+        [ "$after" = "$before" ] || { printf 'call %s:\n%s\n---\n%s\n' "$calls" "$before" "$after"; cat /run/lab-output; exit 1; }
+        [ "$calls" -lt 90 ] || { cat /run/lab-output; exit 1; }
+        calls=$((calls + 2))
+    done
+    rm -r "$run" /run/lab-made
+    rm /usr/local/sbin/*
+    echo "$calls""#;
+
+#[test]
+fn an_act_that_dies_at_any_moment_is_taken_back_exactly() {
+    let lab = Lab::new("sshd-killed");
+    let hosts = lab.boot_all(vec![
+        HostSpec::new("service").setup(Setup::Full),
+        HostSpec::new("socket")
+            .setup(Setup::Full)
+            .release(Release::Trixie)
+            .socket(),
+    ]);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("ports", PORTS);
+    for host in &hosts {
+        inherited(host);
+    }
+    // Both files change, and the listeners with them.
+    operator.run(ONLY_NEW).exits(0);
+    // Each moment on one of the two: the files are written alike, and both begin and end with the units.
+    std::thread::scope(|scope| {
+        for (first, host) in (1..).zip(&hosts) {
+            scope.spawn(move || {
+                undo(host, "");
+                let output =
+                    host.exec(&["sh", "-ec", &format!("calls={first}{KILLED_EVERYWHERE}")]);
+                let said = String::from_utf8_lossy(&output.stdout);
+                let calls = said.trim().parse::<u32>();
+                assert!(
+                    calls.is_ok_and(|calls| calls > 15),
+                    "{}: {said}{}",
+                    host.name,
+                    String::from_utf8_lossy(&output.stderr)
+                );
+            });
+        }
+    });
+    for host in &hosts {
+        logs_in(&lab, host, 22);
     }
 }
 
@@ -517,6 +738,35 @@ fn an_act_that_dies_in_the_middle_is_taken_back_and_a_port_that_is_lost_in_the_r
         assert_eq!(host.sh(LISTENERS), listeners, "{}", host.name);
         logs_in(&lab, host, 22);
     }
+}
+
+/// A reload that comes to nothing is no success, and an sshd that was started by hand is told by a signal.
+#[test]
+fn an_sshd_that_systemd_cannot_tell_or_did_not_start() {
+    let lab = Lab::new("sshd-by-hand");
+    let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Full)]);
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("ports", PORTS);
+    operator.runbook("settings", SETTINGS);
+    host.sh("printf '#!/bin/sh\ncase \"$*\" in *reload*) mkdir /run/lab-once && exit 1;; esac\nexec /bin/systemctl \"$@\"\n' >/usr/local/bin/systemctl; chmod 755 /usr/local/bin/systemctl");
+    let folder = host.snapshot(FOLDER);
+    let told = operator.run(STRICT);
+    told.exits(3)
+        .says("sshd is as it was again, for systemctl could not reload ssh.service");
+    assert_no_difference(host, &folder);
+    host.sh("rm /usr/local/bin/systemctl");
+
+    host.sh("echo 'PidFile none' >/etc/ssh/sshd_config.d/50-lab.conf; systemctl stop ssh; mkdir -p /run/sshd; setsid /usr/sbin/sshd");
+    let listeners = host.sh(LISTENERS);
+    let told = operator.run(BOTH);
+    told.exits(0).says("reload sshd");
+    logs_in(&lab, host, 2222);
+    operator.run(BOTH).nothing_to_do("web");
+    undo(host, "");
+    assert_eq!(host.sh(LISTENERS), listeners);
+    assert_eq!(host.sh("systemctl is-active ssh || :"), "inactive\n");
+    logs_in(&lab, host, 22);
 }
 
 #[test]

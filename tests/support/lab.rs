@@ -317,11 +317,61 @@ impl Lab {
         )
     }
 
+    /// Drops what the operator's side sends to a TCP port of any host, as a provider's firewall does it;
+    /// `None`: lets everything pass again.
+    #[track_caller]
+    pub fn middle_box(&self, drops: Option<u16>) {
+        let mut command = script();
+        command.args(["middlebox", &self.name]);
+        match drops {
+            Some(port) => command.args(["drop", &port.to_string()]),
+            None => command.arg("pass"),
+        };
+        must(&mut command);
+    }
+
+    /// From now on every new TCP connection to a host from this address of the operator is noted.
+    #[track_caller]
+    pub fn watch_connections(&self, from: &str) {
+        must(script().args(["connections", &self.name, "watch", from]));
+    }
+
+    /// Those noted: to which address and port, and how many seconds ago.
+    #[track_caller]
+    pub fn connections(&self) -> Vec<(String, u16, u64)> {
+        let listing = must(script().args(["connections", &self.name, "list"]));
+        let parse = |line: &str| {
+            let mut words = line.split(' ');
+            let address = words.next()?.to_owned();
+            Some((
+                address,
+                words.next()?.parse().ok()?,
+                words.next()?.parse().ok()?,
+            ))
+        };
+        listing
+            .lines()
+            .map(|line| parse(line).unwrap_or_else(|| panic!("connections: {line:?}")))
+            .collect()
+    }
+
     /// Starts to connect to targets, each every few milliseconds.
     #[track_caller]
     pub fn probe(&self, targets: &[Target]) -> Prober {
+        self.start_prober(&[], targets)
+    }
+
+    /// The same with the first packet of each connection only: what listens is not bothered. IPv4 only.
+    #[track_caller]
+    pub fn knock(&self, targets: &[Target]) -> Prober {
+        self.start_prober(&["--half-open", "--interval", "0.01"], targets)
+    }
+
+    #[track_caller]
+    fn start_prober(&self, options: &[&str], targets: &[Target]) -> Prober {
         let mut command = self.operator(Web::PYTHON);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/prober.py"));
+        command.args(options);
         command.args(
             targets
                 .iter()

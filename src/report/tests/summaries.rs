@@ -60,6 +60,7 @@ fn an_apply_says_what_is_done() {
         told(&[("a", out(Fault::OutcomeUnknown))]),
         told(&[("a", out(Fault::Verification)), ("b", changed(2))]),
         told(&[("a", HostResult::Declined), ("b", NOTHING)]),
+        told(&[("a", HostResult::Verified), ("b", out(Fault::Failed))]),
     ];
     insta::assert_snapshot!(all.join("\n"), @"
     Done: 1 change on 1 host.
@@ -73,6 +74,7 @@ fn an_apply_says_what_is_done() {
     The outcome is unknown on a.
     Not so in effect on 1 of 2 hosts. Done: 2 changes on 1 host.
     Nothing was written on 1 host, as you said: 0 changes are due. Nothing to do on 1 host.
+    1 of 2 hosts was not done. The guard works on 1 host; nothing else was done.
     ");
 }
 

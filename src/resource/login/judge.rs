@@ -238,6 +238,13 @@ fn key_is_enough(login: &Login) -> Result<(), Refusal> {
             "turn them on",
         ));
     }
+    if login.revocations_unreadable {
+        let file = login.value("revokedkeys");
+        return Err(refused(
+            format!("sshd cannot read {file} (RevokedKeys), and takes no key at all then"),
+            format!("put the file there (an empty one revokes nothing: touch {file})"),
+        ));
+    }
     root_may_come(login)?;
     let methods = login.value("authenticationmethods");
     let enough = |list: &str| matches!(list, "any" | "publickey");

@@ -45,6 +45,7 @@ fn is_meant(line: &KeyLine, used: Option<&UsedKey>) -> bool {
     }
 }
 
+/// The first line that admits us decides, as for sshd: what it demands (`command=`) is not undone by another.
 fn any_line<'a>(
     login: &Login,
     file: &KeyFile,
@@ -53,7 +54,7 @@ fn any_line<'a>(
     let mut first = None;
     for line in lines {
         match line_admits(login, file, line) {
-            Ok(()) => return Ok(line),
+            Ok(()) => return line_gives_a_shell(login, file, line).map(|()| line),
             Err(refusal) => first = first.or(Some(refusal)),
         }
     }
@@ -61,7 +62,7 @@ fn any_line<'a>(
 }
 
 fn line_admits(login: &Login, file: &KeyFile, line: &KeyLine) -> Result<(), Refusal> {
-    let place = format!("{}:{}", file.path, line.number);
+    let place = place_of(file, line);
     if file.over.contains(&line.number) {
         return Err(refused(
             format!("the `expiry-time` of the key at {place} is over"),
@@ -82,13 +83,31 @@ fn line_admits(login: &Login, file: &KeyFile, line: &KeyLine) -> Result<(), Refu
             ..refusal
         });
     }
+    Ok(())
+}
+
+fn line_gives_a_shell(login: &Login, file: &KeyFile, line: &KeyLine) -> Result<(), Refusal> {
+    let place = place_of(file, line);
     if let Some(command) = line.option("command") {
         return Err(refused(
             format!("{place} runs `{command}` for this key instead of a shell"),
             "use a key without `command=`",
         ));
     }
+    if file.revoked.contains(&line.number) {
+        return Err(refused(
+            format!(
+                "the key at {place} is among those that {} takes back (RevokedKeys)",
+                login.value("revokedkeys")
+            ),
+            "use another key",
+        ));
+    }
     algorithm_stays(login, line, &place)
+}
+
+fn place_of(file: &KeyFile, line: &KeyLine) -> String {
+    format!("{}:{}", file.path, line.number)
 }
 
 fn algorithm_stays(login: &Login, line: &KeyLine, place: &str) -> Result<(), Refusal> {

@@ -29,6 +29,8 @@ pub(super) struct Login {
     /// What sshd says of a configuration that it does not accept.
     pub(super) error: Option<String>,
     effective: Vec<(String, String)>,
+    /// The file with revoked keys cannot be read: sshd takes no key at all then.
+    pub(super) revocations_unreadable: bool,
     /// The files with keys, in the order in which sshd looks into them.
     pub(super) files: Vec<KeyFile>,
     /// What Match blocks allow or forbid apart from the rest.
@@ -56,10 +58,6 @@ pub(super) struct UsedKey {
 }
 
 /// An account of the host.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a line of the host's answer"
-)]
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) uid: u32,
@@ -103,6 +101,8 @@ pub(super) struct KeyFile {
     pub(super) keys: Vec<KeyLine>,
     /// Numbers of lines whose `expiry-time` is over.
     pub(super) over: Vec<usize>,
+    /// Numbers of lines whose key is revoked (`RevokedKeys`).
+    pub(super) revoked: Vec<usize>,
 }
 
 /// A file or folder on the way to a file with keys.
@@ -152,6 +152,7 @@ impl Login {
             account: account(&lines)?,
             error: lines.all("error").next().map(str::to_owned),
             effective: effective(&lines),
+            revocations_unreadable: lines.is("revocations_unreadable"),
             files: files(&lines)?,
             matches: lines.all("match").filter_map(match_line).collect(),
             user,
@@ -253,6 +254,7 @@ fn files(lines: &Lines<'_>) -> Result<Vec<KeyFile>, ParseError> {
             "unreadable" => file.unreadable = true,
             "too_big" => file.too_big = true,
             "over" => file.over.extend(value.parse::<usize>().ok()),
+            "revoked" => file.revoked.extend(value.parse::<usize>().ok()),
             "path" => file
                 .chain
                 .push(node(value).ok_or_else(|| lines.unreadable(format!("a path is {value:?}")))?),

@@ -21,10 +21,6 @@ pub(super) fn is_ours(text: &str) -> bool {
 }
 
 /// Whether sshd's Include would take it and nothing else could be meant.
-#[expect(
-    clippy::case_sensitive_file_extension_comparisons,
-    reason = "sshd's pattern tells them apart"
-)]
 pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
     let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     // As the pattern `*.conf` does it: the case counts.

@@ -158,10 +158,6 @@ impl Case<'_> {
         (!lines.is_empty() || self.own.is_some()).then(|| drop_in::text(&lines))
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "it is made for this call alone"
-    )]
     fn compare(
         &self,
         text: Option<&str>,
@@ -176,6 +172,9 @@ impl Case<'_> {
         let (was, then) = self.spots(listeners);
         let seen: Vec<Spot> = was.iter().cloned().collect();
         let moves = runs && listeners.is_some() && !listen::fits(&then, &seen);
+        if moves && let Some(diff) = obstacle::of_spots(&then, self.sshd) {
+            return Ok(diff);
+        }
         let mut notes = self.notes();
         if drop_in.is_none() && edited.is_none() && !moves && !(runs && self.sshd.pending) {
             return Ok(Diff::compliant().with_notes(notes));

@@ -30,12 +30,18 @@ pub(super) struct Sshd {
     pub(super) unit: Option<String>,
     /// A change of ours that it has not read yet.
     pub(super) pending: bool,
+    /// Whether that unit runs now.
+    pub(super) active: bool,
     /// Words that it is started with beyond its files (`SSHD_OPTS`).
     pub(super) options: String,
+    /// The same, of the unit itself.
+    pub(super) started: String,
     /// Where it listens.
     pub(super) spots: Vec<Spot>,
     /// Listeners of others on ports that we want: (port, address, program).
     pub(super) held: Vec<(u16, String, String)>,
+    /// Ports that we want and that are the near end of a connection of others: (port, program).
+    pub(super) used: Vec<(u16, String)>,
     /// Ports that the packet filter sends elsewhere.
     pub(super) forwarded: Vec<u16>,
     /// The ports of outgoing connections, both ends included.
@@ -97,12 +103,15 @@ impl Look {
             mode: mode(lines, !spots.is_empty()),
             unit: (!unit.is_empty()).then(|| unit.to_owned()),
             pending: lines.is("pending"),
+            active: lines.is("active"),
+            started: lines.get("started").to_owned(),
             options: lines
                 .get("options")
                 .trim_matches(['"', '\'', ' '])
                 .to_owned(),
             spots,
             held: lines.all("held").filter_map(held).collect(),
+            used: lines.all("used").filter_map(used).collect(),
             forwarded: lines
                 .all("nat")
                 .filter_map(|port| port.parse().ok())
@@ -134,6 +143,11 @@ fn held(line: &str) -> Option<(u16, String, String)> {
     let mut words = line.splitn(3, ' ');
     let port = words.next()?.parse().ok()?;
     Some((port, words.next()?.to_owned(), words.next()?.to_owned()))
+}
+
+fn used(line: &str) -> Option<(u16, String)> {
+    let (port, program) = line.split_once(' ')?;
+    Some((port.parse().ok()?, program.to_owned()))
 }
 
 fn ephemeral(line: &str) -> Option<(u16, u16)> {

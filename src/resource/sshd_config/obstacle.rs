@@ -1,5 +1,6 @@
 //! What stands in the way, known before anything is touched, and the way out.
 
+use super::listen::Spot;
 use super::look::{Mode, Sshd};
 use super::setting::Setting;
 use super::trial::Trial;
@@ -26,16 +27,8 @@ pub(super) fn of_sshd(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
             "mend that first; `sshd -t` names the line",
         ));
     }
-    let overrides = |word: &&str| OVERRIDES.iter().any(|option| word.starts_with(option));
-    if sshd.options.split_whitespace().any(|word| overrides(&word)) {
-        let why = format!(
-            "sshd is started with `{}`, which its files cannot change",
-            sshd.options
-        );
-        return Some(Diff::needs_human(
-            why,
-            "take those words out of SSHD_OPTS in /etc/default/ssh",
-        ));
+    if let Some(diff) = of_start(sshd) {
+        return Some(diff);
     }
     if sshd.files.iter().all(|file| file.place.is_none()) {
         return Some(Diff::blocked(
@@ -47,6 +40,25 @@ pub(super) fn of_sshd(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
         ));
     }
     None
+}
+
+/// sshd is told something by how it is started, and that goes before its files.
+fn of_start(sshd: &Sshd) -> Option<Diff> {
+    let overrides = |word: &str| OVERRIDES.iter().any(|option| word.starts_with(option));
+    let places = [
+        (&sshd.options, "SSHD_OPTS in /etc/default/ssh"),
+        (
+            &sshd.started,
+            "ExecStart of its unit (systemctl cat shows where it is said)",
+        ),
+    ];
+    let (words, place) = places
+        .iter()
+        .find(|(words, _)| words.split_whitespace().any(overrides))?;
+    Some(Diff::needs_human(
+        format!("sshd is started with `{words}`, which its files cannot change"),
+        &format!("take those words out of {place}"),
+    ))
 }
 
 /// Why sshd cannot take the settings, or would not go by them.
@@ -72,6 +84,15 @@ pub(super) fn of_settings(
                 "leave it out, or name it in `when_known` to have it left out here",
             )
         });
+    }
+    if let Some(said) = &trial.conflict {
+        let version = &sshd.version;
+        return Some(Diff::blocked(
+            format!(
+                "{version} refuses the settings together with what its files say already: {said}"
+            ),
+            "look for what says the opposite: `grep -ri KEYWORD /etc/ssh/sshd_config*`",
+        ));
     }
     let lost = |setting: &&Setting| {
         let Some(name) = trial.name(setting) else {
@@ -106,15 +127,15 @@ pub(super) fn of_ports(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
         .map(|port| port.get())
         .filter(|port| sshd.spots.iter().all(|spot| spot.port != *port));
     for port in new {
-        if let Some((_, address, program)) = sshd.held.iter().find(|(held, _, _)| *held == port) {
-            let who = if program == "?" {
-                "another process"
-            } else {
-                program
-            };
-            return Some(Diff::blocked(
-                format!("port {port} is taken: {who} listens on {address}"),
-                "choose another port, or move that program first",
+        let held = sshd.held.iter().find(|(held, _, _)| *held == port);
+        if let Some((_, address, program)) = held {
+            return Some(taken(port, program, &format!("listens on {address}")));
+        }
+        if let Some((_, program)) = sshd.used.iter().find(|(used, _)| *used == port) {
+            return Some(taken(
+                port,
+                program,
+                "has a connection from it at this moment",
             ));
         }
         if sshd.forwarded.contains(&port) {
@@ -157,6 +178,38 @@ pub(super) fn of_ports(config: &SshdConfig, sshd: &Sshd) -> Option<Diff> {
         )),
         Mode::Socket { .. } | Mode::Service | Mode::Idle => None,
     }
+}
+
+/// A listener of somebody else where sshd is to listen as well. (That it may share the port with others, on
+/// other addresses, is nothing to object to.)
+pub(super) fn of_spots<'a>(
+    wanted: impl IntoIterator<Item = &'a Spot>,
+    sshd: &Sshd,
+) -> Option<Diff> {
+    wanted
+        .into_iter()
+        .filter(|spot| !sshd.spots.contains(spot))
+        .find_map(|spot| {
+            let held = sshd.held.iter().find(|(port, address, _)| {
+                let there = Spot::parse(&format!("{address}:{port}"));
+                *port == spot.port && (address == "*" || there.as_ref() == Some(spot))
+            });
+            held.map(|(port, address, program)| {
+                taken(*port, program, &format!("listens on {address}"))
+            })
+        })
+}
+
+fn taken(port: u16, program: &str, how: &str) -> Diff {
+    let who = if program == "?" {
+        "another process"
+    } else {
+        program
+    };
+    Diff::blocked(
+        format!("port {port} is taken: {who} {how}"),
+        "choose another port, or move that program first",
+    )
 }
 
 /// Lines of files that are not ours to edit, which make sshd listen on ports that nobody asked for.

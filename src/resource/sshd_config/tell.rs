@@ -24,7 +24,7 @@ impl Case<'_> {
         })
     }
 
-    /// Values in effect that change.
+    /// Values in effect that change: those of the settings, and what else follows from the files.
     pub(super) fn values(&self) -> Vec<Shown> {
         let own = self.own.as_deref().filter(|_| self.predicted);
         let own = directives(&[], MAIN, (MAIN, own));
@@ -38,7 +38,25 @@ impl Case<'_> {
             let after = trial.after(&name).join(" ");
             (before != after).then(|| property(&setting.keyword, before, after))
         });
-        shown.collect()
+        shown.chain(self.side_effects(now)).collect()
+    }
+
+    /// A setting that is no longer ours falls back to what others say. With an earlier step in between
+    /// there is no "now" to compare with; ports and addresses are told on their own.
+    fn side_effects(&self, now: &[String]) -> Vec<Shown> {
+        let Some(trial) = self.trial.filter(|_| !self.predicted) else {
+            return Vec::new();
+        };
+        let told: BTreeSet<String> = self.shown().map(|(_, _, name)| name).collect();
+        let names: BTreeSet<&str> = now.iter().filter_map(|line| name_of(line)).collect();
+        let other = names
+            .into_iter()
+            .filter(|name| !told.contains(*name) && !matches!(*name, "port" | "listenaddress"));
+        let changed = other.filter_map(|name| {
+            let [before, after] = [trial::values(now, name), trial.after(name)];
+            (before != after).then(|| property(name, before.join(" "), after.join(" ")))
+        });
+        changed.collect()
     }
 
     /// The lines that `sshd -T` must show afterwards.
@@ -123,6 +141,11 @@ impl Case<'_> {
         }
         notes
     }
+}
+
+/// The keyword of a line of `sshd -T`.
+fn name_of(line: &str) -> Option<&str> {
+    line.split_once(' ').map(|(name, _)| name)
 }
 
 /// A value in effect.

@@ -8,6 +8,8 @@ use crate::resource::Lines;
 pub(super) struct Trial {
     /// What it has against them.
     pub(super) error: Option<String>,
+    /// What it has against them together with the lines of others.
+    pub(super) conflict: Option<String>,
     /// Keywords that it does not know.
     pub(super) unknown: Vec<String>,
     /// Its values when there is nothing but the settings.
@@ -37,9 +39,10 @@ const SHOWN_AS: [(&str, &str); 8] = [
 impl Trial {
     pub(super) fn parse(lines: &Lines<'_>) -> Self {
         let all = |key: &str| lines.all(key).map(str::to_owned).collect();
-        let error = lines.get("error");
+        let said = |key: &str| Some(lines.get(key).to_owned()).filter(|text| !text.is_empty());
         Self {
-            error: (!error.is_empty()).then(|| error.to_owned()),
+            error: said("error"),
+            conflict: said("conflict"),
             unknown: all("unknown"),
             alone: all("alone"),
             after: all("after"),

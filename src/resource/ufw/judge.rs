@@ -35,9 +35,18 @@ fn parts(desired: &Ufw, look: &Look) -> Result<(Vec<Part>, Vec<Note>), Obstacle>
     let (mut parts, mut notes) = (Vec::new(), Vec::new());
     for family in look.state.families() {
         let edited = desired.edit.of(readable(look, family)?)?;
-        hooked(look, family)?;
-        let ours = edit::ours(&edited);
-        let load = load(look, &edited.turnover, &ours)?;
+        // Rules may be written before those that something flushed are loaded, or the policy is set again.
+        let single = matches!(desired.edit, Edit::Rules(_));
+        let load = if single && look.unloaded {
+            false
+        } else {
+            hooked(look, family, single)?;
+            load(look, &edited.turnover, &edit::ours(&edited))?
+        };
+        if hooked(look, family, false).is_err() && !look.unloaded {
+            let text = "the kernel's policy lets in what no rule names, whatever ufw is set to";
+            notes.push(Note::warning(format!("{}: {text}", family.name())));
+        }
         let turnover = edited.turnover;
         let part = Part { turnover, load };
         notes.extend(report::others(&part));
@@ -56,7 +65,7 @@ fn parts(desired: &Ufw, look: &Look) -> Result<(Vec<Part>, Vec<Note>), Obstacle>
     let touched = parts
         .iter()
         .any(|part| !part.turnover.is_empty() || part.load);
-    let mut told = report::settings(look, v6);
+    let mut told = report::settings(look, v6, Note::info);
     told.retain(|note| touched || !note.warning);
     told.extend(notes);
     Ok((parts, told))

@@ -7,6 +7,7 @@ use crate::resource::ufw_rules::look::{self, Look};
 use crate::resource::{Fields, Resource};
 use crate::yaml::Node;
 
+use super::closing;
 use super::policy::{Level, Policies, Policy, Way};
 use super::surroundings::{self, Loaded, Surroundings};
 use super::switch;
@@ -59,9 +60,18 @@ impl Settings {
     }
 
     /// The ways whose policy is named.
-    pub(super) fn ways(&self) -> impl Iterator<Item = (Way, Policy)> {
+    fn ways(&self) -> impl Iterator<Item = (Way, Policy)> {
         let pairs = Way::ALL.into_iter().zip(self.policies);
         pairs.filter_map(|(way, policy)| Some((way, policy?)))
+    }
+
+    /// The ways whose policy the kernel must carry out: a ufw that is on does so for all of them.
+    pub(super) fn in_force(&self, now: Policies) -> impl Iterator<Item = (Way, Policy)> {
+        let (on, then) = (self.enabled == Some(true), self.over(now));
+        let named = move |(way, policy): (Way, Option<Policy>)| {
+            (on || policy.is_some()).then(|| (way, then.of(way)))
+        };
+        Way::ALL.into_iter().zip(self.policies).filter_map(named)
     }
 
     /// The policies as they will be.
@@ -115,7 +125,7 @@ impl Resource for Firewall {
 
     fn probes(&self) -> Vec<Probe> {
         let mut probes = expects();
-        probes.push(look::around_probe());
+        probes.extend([look::around_probe(), closing::probe()]);
         probes
     }
 
@@ -133,13 +143,10 @@ impl Resource for Firewall {
             .get(&look::files_probe())?
             .text()
             .starts_with("installed=no");
-        let around = if pending {
-            Surroundings::of_the_package()
-        } else {
-            Surroundings::parse(seen)?
-        };
+        let around = Surroundings::parse(seen, pending)?;
+        let listening = closing::parse(seen)?;
         let loaded = Loaded::parse(seen)?;
-        Ok(switch::judge(self, &look, &around, &loaded))
+        Ok(switch::judge(self, &look, &around, &loaded, &listening))
     }
 }
 

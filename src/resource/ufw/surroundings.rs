@@ -8,6 +8,9 @@ use crate::resource::ufw_rules::kernel::Chains;
 
 use super::policy::{Level, Policies, Policy, Way};
 
+/// The policies of the package, in the order of [`Way::ALL`].
+const USUAL: [Policy; 3] = [Policy::Deny, Policy::Allow, Policy::Deny];
+
 /// The question for the settings.
 pub(super) fn settings_probe() -> Probe {
     Probe::new::<String>("hf_ufw_settings", [])
@@ -33,8 +36,12 @@ pub(super) struct Surroundings {
     pub broken: Vec<String>,
     /// Tables other than `filter` in such files, with the file in front.
     pub tables: Vec<String>,
+    /// Rules in such files that keep packets out before any rule of the user is asked, with the file in front.
+    pub drops: Vec<String>,
     /// Programs that ufw runs when it starts.
     pub hooks: Vec<String>,
+    /// The package is still to come.
+    pub pending: bool,
     /// Whether the unit is enabled, in systemd's words; empty without systemd.
     pub unit: String,
     /// The same for nftables' own.
@@ -46,15 +53,20 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Reads the answer.
-    pub(super) fn parse(seen: &Answers) -> Result<Self, ParseError> {
+    /// Reads the answer. `pending`: the package is still to come, and brings what is not there yet.
+    pub(super) fn parse(seen: &Answers, pending: bool) -> Result<Self, ParseError> {
         let probe = settings_probe();
         let lines = Lines::of(seen, &probe)?;
         let all = |key| lines.all(key).map(str::to_owned).collect::<Vec<String>>();
         let mut policies = Vec::new();
-        for way in Way::ALL {
+        for (way, usual) in Way::ALL.into_iter().zip(USUAL) {
             let target = lines.get(&format!("policy.{}", way.chain())).to_owned();
-            let policy = Policy::from_target(&target);
+            let absent = pending && target.is_empty();
+            let policy = if absent {
+                Some(usual)
+            } else {
+                Policy::from_target(&target)
+            };
             let why = || format!("the policy of {} is {target:?}", way.key());
             policies.push(policy.ok_or_else(|| lines.unreadable(why()))?);
         }
@@ -65,36 +77,31 @@ impl Surroundings {
             let mut words = line.splitn(3, ' ').map(str::to_owned);
             Some([words.next()?, words.next()?, words.next()?])
         };
+        let level = match lines.get("loglevel").to_ascii_lowercase().as_str() {
+            "" if pending => Some(Level::Low),
+            word => Level::from_word(word),
+        };
+        let of_the_package = |found: Vec<String>| if pending { Vec::new() } else { found };
+        let unit = if pending {
+            "enabled"
+        } else {
+            lines.get("unit")
+        };
         Ok(Self {
             policies: Policies([incoming, outgoing, routed]),
-            level: Level::from_word(&lines.get("loglevel").to_ascii_lowercase()),
+            level,
             manages_builtins: lines.get("builtins").eq_ignore_ascii_case("yes"),
-            fixed: all("fixed"),
-            broken: all("broken"),
+            fixed: of_the_package(all("fixed")),
+            broken: of_the_package(all("broken")),
             tables: all("table"),
+            drops: all("drops"),
             hooks: all("hook"),
-            unit: lines.get("unit").to_owned(),
+            pending,
+            unit: unit.to_owned(),
             nftables: lines.get("nftables").to_owned(),
             sysctls: lines.all("sysctl").filter_map(sysctl).collect(),
             containers: all("containers"),
         })
-    }
-
-    /// Right after the package is installed.
-    pub(super) fn of_the_package() -> Self {
-        Self {
-            policies: Policies([Policy::Deny, Policy::Allow, Policy::Deny]),
-            level: Some(Level::Low),
-            manages_builtins: false,
-            fixed: Vec::new(),
-            broken: Vec::new(),
-            tables: Vec::new(),
-            hooks: Vec::new(),
-            unit: "enabled".to_owned(),
-            nftables: String::new(),
-            sysctls: Vec::new(),
-            containers: Vec::new(),
-        }
     }
 }
 

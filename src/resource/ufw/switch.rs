@@ -20,7 +20,8 @@ use crate::resource::ufw_rules::rules_file::RulesFile;
 use crate::resource::ufw_rules::tuple::Tuple;
 use crate::resource::ufw_rules::turnover::Turnover;
 
-use super::policy::{self, Level, Policies};
+use super::closing::{self, Listener};
+use super::policy::{self, Level, Policies, Policy, Way};
 use super::safety;
 use super::settings::{Firewall, expects, property};
 use super::surroundings::{Loaded, Surroundings};
@@ -31,42 +32,23 @@ pub(super) fn judge(
     look: &Look,
     around: &Surroundings,
     loaded: &Loaded,
+    listening: &[Listener],
 ) -> Diff {
     let on = desired.settings.enabled.unwrap_or(look.state.enabled);
     let diff = match (on, look.state.enabled) {
-        (true, false) => switched_on(desired, look, around, "inactive"),
+        (true, false) => switched_on(desired, look, around, "inactive", listening),
         (false, true) => Ok(switched_off(desired, look, around)),
         (false, false) => Ok(set_for_later(desired, look, around)),
-        (true, true) => match emptied(look, loaded) {
-            Err(obstacle) => Err(obstacle),
-            Ok(true) => switched_on(
-                desired,
-                look,
-                around,
-                "active, but its rules are not loaded",
-            ),
-            Ok(false) => set(desired, look, around, loaded),
-        },
+        (true, true) if look.unloaded => switched_on(
+            desired,
+            look,
+            around,
+            "active, but its rules are not loaded",
+            listening,
+        ),
+        (true, true) => set(desired, look, around, loaded),
     };
     diff.unwrap_or_else(|obstacle| *obstacle).after(look.after)
-}
-
-/// Whether something took all chains of ufw away although it is on. When a part of them is there ufw
-/// itself would not load the rest.
-fn emptied(look: &Look, loaded: &Loaded) -> Result<bool, Obstacle> {
-    let mut why = Ok(());
-    for family in look.state.families() {
-        why = why.and(hooked(look, family));
-    }
-    let there = |family: &Family| {
-        let user = format!("{}-user-input", family.prefix());
-        loaded.of(*family).policy(&user).is_some()
-    };
-    match why {
-        Ok(()) => Ok(false),
-        Err(_) if !look.state.families().iter().any(there) => Ok(true),
-        Err(obstacle) => Err(obstacle),
-    }
 }
 
 fn undo() -> Undo {
@@ -78,6 +60,7 @@ fn switched_on(
     look: &Look,
     around: &Surroundings,
     before: &str,
+    listening: &[Listener],
 ) -> Result<Diff, Obstacle> {
     let incoming = desired.settings.over(around.policies);
     let files = safety::of_switching_on(desired, look, around, incoming)?;
@@ -100,7 +83,8 @@ fn switched_on(
     let change = change
         .giving(gives.collect::<Vec<_>>())
         .expecting(expects());
-    let notes = safety::notes(desired, look, around, &files, incoming);
+    let mut notes = safety::notes(desired, look, around, &files, incoming);
+    notes.extend(closing::note(listening, incoming, &files, look));
     Ok(Diff::of(vec![change]).with_notes(notes))
 }
 
@@ -162,6 +146,11 @@ fn set(
     let (lines, mut shown) = desired.settings.assignments(around);
     let mut sides = Vec::new();
     for family in look.state.families() {
+        let may_accept = desired
+            .settings
+            .in_force(around.policies)
+            .any(|(way, _)| way == Way::Incoming);
+        hooked(look, family, may_accept)?;
         let file = readable(look, family)?;
         sides.push(side(
             desired,
@@ -173,7 +162,7 @@ fn set(
     }
     let due = |side: &Side| side.load || side.after != side.before.render();
     if lines.is_empty() && !sides.iter().any(due) {
-        return Ok(Diff::compliant());
+        return Ok(Diff::compliant().with_notes(safety::past_ufw(look)));
     }
     safety::replaceable(look, around)?;
     safety::of_policies(desired, look, desired.settings.over(around.policies))?;
@@ -188,7 +177,8 @@ fn set(
             "as it is set",
         ));
     }
-    Ok(Diff::of(vec![change(desired, lines, shown, &sides)]))
+    let ways: Vec<(Way, Policy)> = desired.settings.in_force(around.policies).collect();
+    Ok(Diff::of(vec![change(&ways, lines, shown, &sides)]))
 }
 
 /// What becomes of one family. The file and its log chains only matter when a step names the level, or
@@ -215,7 +205,7 @@ fn side(
         let differs = |chain: &String| !holds(chains, chain, &kernel::loaded(&file, chain));
         policy::log_chains(family).iter().any(differs)
     };
-    let differs = settings.ways().any(|(way, wanted)| {
+    let differs = settings.in_force(around.policies).any(|(way, wanted)| {
         let (builtin, rules) = policy::rules(way, wanted, family);
         let rules: Vec<IptablesRule> = rules
             .iter()
@@ -253,7 +243,7 @@ fn logged(file: &RulesFile, level: Level, policies: Policies) -> Result<Vec<u8>,
     }
 }
 
-fn change(desired: &Firewall, lines: Vec<String>, shown: Vec<Shown>, sides: &[Side]) -> Change {
+fn change(ways: &[(Way, Policy)], lines: Vec<String>, shown: Vec<Shown>, sides: &[Side]) -> Change {
     let digit = |side: &Side| match side.before.family() {
         Family::V4 => '4',
         Family::V6 => '6',
@@ -262,7 +252,7 @@ fn change(desired: &Firewall, lines: Vec<String>, shown: Vec<Shown>, sides: &[Si
     let mut gives = Vec::new();
     for side in sides {
         if side.load {
-            let text = transaction(desired, side);
+            let text = transaction(ways, side);
             let _ = writeln!(input, "load{} {}", digit(side), BASE64.encode(text));
         }
         if side.after != side.before.render() {
@@ -279,12 +269,12 @@ fn change(desired: &Firewall, lines: Vec<String>, shown: Vec<Shown>, sides: &[Si
 }
 
 /// The rules file with the policies in front of its `COMMIT`: one transaction.
-fn transaction(desired: &Firewall, side: &Side) -> Vec<u8> {
+fn transaction(ways: &[(Way, Policy)], side: &Side) -> Vec<u8> {
     let text = side.after.trim_ascii_end();
     let body = text.strip_suffix(b"COMMIT").unwrap_or(text);
-    let ways = desired.settings.ways();
     let policies: String = ways
-        .map(|(way, policy)| policy::transaction(way, policy, side.before.family()))
+        .iter()
+        .map(|(way, policy)| policy::transaction(*way, *policy, side.before.family()))
         .collect();
     [body, policies.as_bytes(), b"COMMIT\n"].concat()
 }

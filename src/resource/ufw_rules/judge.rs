@@ -31,7 +31,7 @@ fn parts(desired: &UfwRules, look: &Look) -> Result<Vec<Part>, Obstacle> {
         let file = readable(look, family)?;
         let turnover = Turnover::of(file, &desired.wanted);
         sound(&turnover)?;
-        hooked(look, family)?;
+        hooked(look, family, false)?;
         let load = load(look, &turnover, &turnover.ours(&desired.wanted))?;
         parts.push(Part { turnover, load });
     }

@@ -84,6 +84,12 @@ impl Unhooked {
 /// Whether packets really reach the user rules of `family`. `drops` is ufw's setting: packets that
 /// no rule admits are to be dropped.
 pub fn unhooked(chains: &Chains, family: Family, drops: bool) -> Option<Unhooked> {
+    let accepts = drops && chains.policy("INPUT") != Some("DROP");
+    no_jump(chains, family).or(accepts.then_some(Unhooked::PolicyAccepts))
+}
+
+/// The jump that is missing on the way to the user rules.
+pub fn no_jump(chains: &Chains, family: Family) -> Option<Unhooked> {
     let before = format!("{}-before-input", family.prefix());
     let user = format!("{}-user-input", family.prefix());
     for (from, to) in [("INPUT", &before), (before.as_str(), &user)] {
@@ -94,7 +100,7 @@ pub fn unhooked(chains: &Chains, family: Family, drops: bool) -> Option<Unhooked
             });
         }
     }
-    (drops && chains.policy("INPUT") != Some("DROP")).then_some(Unhooked::PolicyAccepts)
+    None
 }
 
 /// How the kernel's user chains differ from what loading the file would make of them.

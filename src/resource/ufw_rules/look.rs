@@ -4,7 +4,7 @@ use crate::change::{Known, StepNumber};
 use crate::probe::{Answers, ParseError, Probe};
 
 use super::address::Family;
-use super::kernel::Chains;
+use super::kernel::{self, Chains};
 use super::state::State;
 
 /// What was seen, with what earlier steps will have done to it.
@@ -14,6 +14,8 @@ pub struct Look {
     pub state: State,
     /// The kernel's rules. `None` when ufw is off, or when an earlier step will change them.
     pub kernel: Option<Kernel>,
+    /// ufw is set to run, but packets come by its rules in no family: something flushed them.
+    pub unloaded: bool,
     /// The answer of `hf_ufw_around`.
     pub around: String,
     /// The earlier step that all of this rests on.
@@ -43,6 +45,15 @@ impl Kernel {
             Family::V4 => &self.v4,
             Family::V6 => &self.v6,
         }
+    }
+
+    /// Whether it is seen that packets come by the rules of no family that ufw loads.
+    fn is_without(&self, state: &State) -> bool {
+        let without = |family: &Family| {
+            let seen = self.of(*family);
+            seen.unreadable.is_none() && kernel::no_jump(&seen.chains, *family).is_some()
+        };
+        state.families().iter().all(without)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -101,7 +112,8 @@ impl Look {
     pub fn parse(seen: &Answers, known: &Known) -> Result<Option<Self>, ParseError> {
         let probe = files_probe();
         let Some(state) = State::parse(&probe, seen.get(&probe)?)? else {
-            return Ok(known.package("ufw").map(Self::of_the_package));
+            let of_the_package = |step| Self::of_the_package(step, seen, known);
+            return known.package("ufw").map(of_the_package).transpose();
         };
         let kernel = seen.get(&kernel_probe())?.text().into_owned();
         let around = seen.get(&around_probe())?.text().into_owned();
@@ -111,6 +123,9 @@ impl Look {
             .transpose()
             .map_err(|why| ParseError::new(&kernel_probe(), why))?;
         let look = Self {
+            unloaded: kernel
+                .as_ref()
+                .is_some_and(|kernel| kernel.is_without(&state)),
             state,
             kernel,
             around,
@@ -119,13 +134,18 @@ impl Look {
         Ok(Some(look.with(known)))
     }
 
-    fn of_the_package(step: StepNumber) -> Self {
-        Self {
-            state: State::of_the_package(),
+    /// The package starts nothing by itself, not even a ufw that was removed while it was on.
+    fn of_the_package(step: StepNumber, seen: &Answers, known: &Known) -> Result<Self, ParseError> {
+        let probe = files_probe();
+        let state = State::of_the_package(&probe, seen.get(&probe)?)?;
+        let look = Self {
+            unloaded: state.enabled,
+            state,
             kernel: None,
-            around: String::new(),
+            around: seen.get(&around_probe())?.text().into_owned(),
             after: Some(step),
-        }
+        };
+        Ok(look.with(known))
     }
 
     /// The files as an earlier step will leave them; the kernel will then be another as well.

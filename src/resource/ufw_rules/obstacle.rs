@@ -69,11 +69,11 @@ pub fn readable(look: &Look, family: Family) -> Result<RulesFile, Obstacle> {
     Ok(file)
 }
 
-/// Whether packets reach the rules at all.
+/// Whether packets reach the rules at all, and the policy is what it is set to unless `may_accept`.
 ///
 /// # Errors
 /// When they do not, or when the kernel's rules cannot be told.
-pub fn hooked(look: &Look, family: Family) -> Result<(), Obstacle> {
+pub fn hooked(look: &Look, family: Family, may_accept: bool) -> Result<(), Obstacle> {
     let Some(kernel) = &look.kernel else {
         return Ok(());
     };
@@ -82,7 +82,8 @@ pub fn hooked(look: &Look, family: Family) -> Result<(), Obstacle> {
         let why = format!("the kernel's {} rules cannot be told: {why}", family.name());
         return obstacle(Diff::blocked(why, ""));
     }
-    let Some(unhooked) = kernel::unhooked(&seen.chains, family, look.state.drops()) else {
+    let Some(unhooked) = kernel::unhooked(&seen.chains, family, look.state.drops() && !may_accept)
+    else {
         return Ok(());
     };
     let why = format!(
@@ -90,8 +91,13 @@ pub fn hooked(look: &Look, family: Family) -> Result<(), Obstacle> {
         family.name(),
         unhooked.describe()
     );
-    let hint = "something flushed them, perhaps `nft flush ruleset`; when an SSH rule is in place, \
-                `sudo ufw --force enable` loads them";
+    let hint = if look.unloaded {
+        "something flushed them, perhaps `nft flush ruleset`; the runbook `ufw-enable` loads them with an SSH \
+         rule in place"
+    } else {
+        "something took a part of them away; when an SSH rule is in place, `sudo ufw reload` loads them all, \
+         and is open to everybody for a moment"
+    };
     obstacle(Diff::needs_human(why, hint))
 }
 

@@ -15,7 +15,7 @@ use super::tuple::Tuple;
 
 /// All notes of a look.
 pub(super) fn notes(desired: &UfwRules, look: &Look, parts: &[Part]) -> Vec<Note> {
-    let mut notes = settings(look, desired.wanted.rules(Family::V6).len());
+    let mut notes = settings(look, desired.wanted.rules(Family::V6).len(), Note::warning);
     notes.extend(way_in(desired, look, parts));
     for part in parts {
         notes.extend(others(part));
@@ -31,12 +31,18 @@ pub(super) fn notes(desired: &UfwRules, look: &Look, parts: &[Part]) -> Vec<Note
     notes
 }
 
-/// What the settings of ufw mean for the rules of a step, `v6` of which are of IPv6.
-pub fn settings(look: &Look, v6: usize) -> Vec<Note> {
+/// What the settings of ufw mean for the rules of a step, `v6` of which are of IPv6. `idle` makes the note that
+/// they decide nothing for now.
+pub fn settings(look: &Look, v6: usize, idle: fn(&'static str) -> Note) -> Vec<Note> {
     let mut notes = Vec::new();
     if !look.state.enabled {
-        let text = "ufw is not active: the rules are written, but nothing enforces them";
-        notes.push(Note::warning(text));
+        notes.push(idle(
+            "ufw is not active: the rules are written, but nothing enforces them",
+        ));
+    } else if look.unloaded {
+        notes.push(idle(
+            "something flushed ufw's rules: they are written, but nothing enforces them until they are loaded",
+        ));
     }
     if !look.state.handles_ipv6() && v6 > 0 {
         let why = match look.state.ipv6 {

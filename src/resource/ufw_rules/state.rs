@@ -68,8 +68,36 @@ COMMIT
 ";
 
 impl State {
-    /// ufw as it is right after the package is installed.
-    pub fn of_the_package() -> Self {
+    /// ufw as it will be right after the package is installed, which keeps what a removed ufw left.
+    ///
+    /// # Errors
+    /// As those of [`State::parse`].
+    pub fn of_the_package(probe: &Probe, answer: &Answer) -> Result<Self, ParseError> {
+        let text = answer.text();
+        let mut fresh = Self::fresh();
+        if last_value(&text, "kernel6") == Some("no") {
+            fresh.ipv6 = Ipv6::NotInKernel;
+        }
+        if last_value(&text, "left") != Some("yes") {
+            return Ok(fresh);
+        }
+        let left = Self::read(probe, &text)?;
+        if last_value(&text, "ipv6").is_some() && fresh.ipv6 == Ipv6::Handled {
+            fresh.ipv6 = left.ipv6;
+        }
+        if !left.policy.is_empty() {
+            fresh.policy = left.policy;
+        }
+        fresh.enabled = left.enabled;
+        for (file, left) in [(&mut fresh.v4, left.v4), (&mut fresh.v6, left.v6)] {
+            if left.content.is_some() || left.fixed.is_some() {
+                *file = left;
+            }
+        }
+        Ok(fresh)
+    }
+
+    fn fresh() -> Self {
         let file = |text: &str| FileState {
             content: Some(text.as_bytes().to_vec()),
             ..FileState::default()
@@ -103,9 +131,14 @@ impl State {
                 ));
             }
         }
-        let file = |family| FileState::parse(&text, family);
+        Self::read(probe, &text).map(Some)
+    }
+
+    fn read(probe: &Probe, text: &str) -> Result<Self, ParseError> {
+        let value = |key: &str| last_value(text, key).unwrap_or_default().to_owned();
+        let file = |family| FileState::parse(text, family);
         let bad = |why: String| ParseError::new(probe, why);
-        Ok(Some(Self {
+        Ok(Self {
             version: value("version"),
             enabled: value("enabled") == "yes",
             ipv6: match value("ipv6").to_ascii_lowercase().as_str() {
@@ -117,7 +150,7 @@ impl State {
             python: value("python") == "yes",
             v4: file(Family::V4).map_err(bad)?,
             v6: file(Family::V6).map_err(bad)?,
-        }))
+        })
     }
 
     /// The rules file of a family.
