@@ -62,6 +62,7 @@ hf_f2b_save() {
 # The whole configuration with the new file, tested beside the real one: what somebody else broke is found
 # before anything is touched.
 hf_f2b_trial() {
+	[ -d "${hf_f2b_ours%/*}" ] || hf_fail "there is no folder ${hf_f2b_ours%/*}" || return 1
 	rm -rf "$HF_SAVE/trial"
 	cp -a /etc/fail2ban "$HF_SAVE/trial" || return 1
 	if [ -e "$HF_INPUT" ]; then
@@ -135,18 +136,23 @@ hf_f2b_end_jail() {
 	done
 }
 
-# The bans come back from fail2ban's database. Without one they are lost, and that is said.
+# The bans come back from fail2ban's database, many of them slowly: as long as more come, at most a minute. Without
+# a database they are lost, and that is said.
 hf_f2b_bans_back() {
 	[ -s "$HF_SAVE/bans" ] || return 0
-	hf_f2b_tries=0
-	while [ "$hf_f2b_tries" -lt 20 ]; do
+	hf_f2b_tries=0 hf_f2b_idle=0 hf_f2b_missing=
+	while [ "$hf_f2b_tries" -lt 120 ] && [ "$hf_f2b_idle" -lt 20 ]; do
 		hf_f2b_client get "$hf_f2b_jail" banip >/dev/null || return 1
 		tr ' ' '\n' <"$HF_SAVE/said" | grep . | sort >"$HF_SAVE/bans.now"
-		grep -qvxFf "$HF_SAVE/bans.now" "$HF_SAVE/bans" || return 0
+		hf_f2b_before=$hf_f2b_missing
+		hf_f2b_missing=$(grep -cvxFf "$HF_SAVE/bans.now" "$HF_SAVE/bans")
+		[ "$hf_f2b_missing" != 0 ] || return 0
+		hf_f2b_idle=$((hf_f2b_idle + 1))
+		[ "$hf_f2b_missing" = "$hf_f2b_before" ] || hf_f2b_idle=0
 		hf_f2b_tries=$((hf_f2b_tries + 1))
 		sleep 0.5
 	done
-	hf_progress "$(grep -cvxFf "$HF_SAVE/bans.now" "$HF_SAVE/bans") bans did not come back"
+	hf_progress "$hf_f2b_missing bans of $(grep -c . "$HF_SAVE/bans") are not back"
 }
 
 # hf_f2b_agrees LINE…: what the files and the server say by now. A server needs a moment for a new jail.
