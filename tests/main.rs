@@ -17,7 +17,14 @@ mod support;
 /// Every file and folder beside this one is a module of it, or known to be something else.
 #[test]
 fn every_test_file_is_listed() {
-    let other = ["main.rs", "fixtures", "lab", "run", "proptest-regressions"];
+    let other = [
+        "main.rs",
+        "audits",
+        "fixtures",
+        "lab",
+        "run",
+        "proptest-regressions",
+    ];
     let listed = include_str!("main.rs");
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

@@ -123,7 +123,7 @@ pub(super) struct Connections {
     /// Hosts worked on at the same time
     #[arg(short, long, env = "HOLDFAST_FORKS", default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(super) forks: u16,
-    /// An ssh configuration instead of ~/.ssh/config and /etc/ssh/ssh_config
+    /// A file in the place of your ssh configuration and the system's
     #[arg(long, env = "HOLDFAST_SSH_CONFIG", value_name = "FILE")]
     pub(super) ssh_config: Option<PathBuf>,
     /// Seconds for connecting to a host

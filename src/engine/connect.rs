@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::earlier::Settled;
+use super::elsewhere::Found;
 use super::new_login::Logins;
+use super::take_back::{AGAIN, RETRIES};
 use super::{Connected, Job, Stop, earlier, elsewhere, interrupted, pause};
 use crate::change::Note;
 use crate::event::{EventKind, Fault, Mode};
@@ -62,41 +65,94 @@ struct Reached {
     notes: Vec<Note>,
 }
 
+/// Reaches a host. One that restored itself meanwhile is reached anew, for it may have closed the very port
+/// that it was found on.
 async fn reach(job: &Job, host: &Host) -> Result<Reached, Stop> {
+    let mut logins = Logins::default();
+    let mut lost = 0;
+    loop {
+        let mut found = match open(job, host, &mut logins).await {
+            Ok(found) => found,
+            Err(stop) if stop.fault == Fault::Unreachable && (1..RETRIES).contains(&lost) => {
+                lost += 1;
+                rest(job).await?;
+                continue;
+            }
+            Err(stop) => return Err(stop),
+        };
+        match earlier::settle(job, &found.host, &mut found.link, &found.answers).await {
+            Ok(Settled::Seen(notes)) => return found.reached(job, notes, logins).await,
+            Ok(Settled::Restored) => {}
+            Ok(Settled::Lost(error)) if lost == RETRIES => return Err(error.into()),
+            Ok(Settled::Lost(_)) => {
+                lost += 1;
+                rest(job).await?;
+            }
+            Err(stop) => {
+                found.link.close().await;
+                return Err(stop);
+            }
+        }
+        found.link.close().await;
+    }
+}
+
+/// While a host restores itself.
+async fn rest(job: &Job) -> Result<(), Stop> {
+    pause(job, AGAIN).await;
+    if job.stopped() {
+        return Err(interrupted());
+    }
+    Ok(())
+}
+
+/// Opens a connection and asks the first questions, on the port where the host should be or on another.
+async fn open(job: &Job, host: &Host, logins: &mut Logins) -> Result<Found, Stop> {
     // A dry run is useful even without root: it says what it could not read.
     let root_needed = job.mode != Mode::DryRun;
     let mut first = facts::probes();
     first.push(earlier::probe());
-    let mut logins = Logins::default();
-    logins.count();
-    let opened = ReadHost::open(host, &job.ssh, root_needed, &first).await;
-    let (host, mut link, answers, elsewhere) = match opened {
-        Ok((link, answers)) => (host.clone(), link, answers, None),
-        Err(error) if error.fault() == Fault::Unreachable && stops(job).await => {
-            return Err(interrupted());
-        }
-        Err(error) => {
-            let found = elsewhere::find(job, host, (root_needed, &first), error, &mut logins);
-            let found = found.await?;
-            (found.host, found.link, found.answers, Some(found.note))
-        }
-    };
-    let settled = earlier::settle(job, &host, &mut link, answers).await;
-    let checked = settled.and_then(|(answers, notes)| Ok((read(job, &answers)?, notes)));
-    match checked {
-        Ok((facts, mut notes)) => {
-            notes.extend(elsewhere);
-            Ok(Reached {
-                host,
-                link,
-                facts,
-                logins,
-                notes,
-            })
-        }
-        Err(stop) => {
-            link.close().await;
-            Err(stop)
+    logins.make_room().await;
+    match ReadHost::open(host, &job.ssh, root_needed, &first).await {
+        Ok((link, answers)) => Ok(Found {
+            host: host.clone(),
+            link,
+            answers,
+            note: None,
+        }),
+        Err(error) if error.fault() == Fault::Unreachable && stops(job).await => Err(interrupted()),
+        Err(error) => elsewhere::find(job, host, (root_needed, &first), error, logins).await,
+    }
+}
+
+impl Found {
+    async fn reached(
+        self,
+        job: &Job,
+        mut notes: Vec<Note>,
+        logins: Logins,
+    ) -> Result<Reached, Stop> {
+        let Self {
+            host,
+            link,
+            answers,
+            note,
+        } = self;
+        match read(job, &answers) {
+            Ok(facts) => {
+                notes.extend(note);
+                Ok(Reached {
+                    host,
+                    link,
+                    facts,
+                    logins,
+                    notes,
+                })
+            }
+            Err(stop) => {
+                link.close().await;
+                Err(stop)
+            }
         }
     }
 }

@@ -1,15 +1,12 @@
 //! Guards of earlier runs that were cut off: an armed one is waited for before anything is looked at, for what
 //! would be seen does not last; what one did is told once.
 
-use tokio::time::sleep;
-
 use super::{Job, Stop, interrupted, take_back};
 use crate::change::Note;
-use crate::event::{EventKind, Fault, Fired, Mode};
-use crate::facts;
+use crate::event::{EventKind, Fired, Mode};
 use crate::inventory::Host;
 use crate::probe::{Answers, Probe};
-use crate::transport::{GuardPhase, GuardState, ReadHost};
+use crate::transport::{GuardPhase, GuardState, ReadHost, TransportError};
 
 /// The question that [`parse`] reads the answer of.
 pub(super) fn probe() -> Probe {
@@ -28,28 +25,43 @@ struct Earlier {
     alive: bool,
 }
 
-/// Sees to the guards of earlier runs. When one restored the host meanwhile, the facts are asked again.
+/// What came of the guards of earlier runs.
+pub(super) enum Settled {
+    /// What was seen of the host lasts; this is to be told.
+    Seen(Vec<Note>),
+    /// A guard was waited for: the host must be looked at anew.
+    Restored,
+    /// The connection broke while one was waited for. It was perhaps made by what is taken back.
+    Lost(TransportError),
+}
+
+/// Sees to the guards of earlier runs: armed ones are waited for.
 ///
 /// # Errors
-/// When the host does not come back from it, or the operator asked to stop.
+/// When the operator asked to stop.
 pub(super) async fn settle(
     job: &Job,
     host: &Host,
     link: &mut ReadHost,
-    answers: Answers,
-) -> Result<(Answers, Vec<Note>), Stop> {
-    let guards = parse(&text(&answers, &probe()));
+    answers: &Answers,
+) -> Result<Settled, Stop> {
+    let guards = parse(&text(answers, &probe()));
     if job.mode != Mode::Apply {
-        return Ok((answers, guards.iter().map(note).collect()));
+        return Ok(Settled::Seen(guards.iter().map(note).collect()));
     }
-    let mut moved = false;
+    let mut settled = Settled::Seen(Vec::new());
     for guard in guards.into_iter().filter(|guard| !guard.alive) {
         let run = guard.run.clone();
         let fired = if guard.state.phase == GuardPhase::Fired {
             guard
         } else {
-            moved = true;
-            wait(job, host, link, guard).await?
+            match wait(job, host, link, guard).await? {
+                Ok(fired) => {
+                    settled = Settled::Restored;
+                    fired
+                }
+                Err(error) => return Ok(Settled::Lost(error)),
+            }
         };
         if fired.state.phase == GuardPhase::Fired {
             job.events.tell(EventKind::GuardFired {
@@ -60,48 +72,29 @@ pub(super) async fn settle(
             let _ = link.mark_guard_told(&run).await;
         }
     }
-    if !moved {
-        return Ok((answers, Vec::new()));
-    }
-    Ok((link.ask(&facts::probes()).await?, Vec::new()))
+    Ok(settled)
 }
 
-/// Waits until the host has restored itself. That may cut the connection, which was perhaps made by what is
-/// taken back.
+/// Waits until the host has restored itself.
+///
+/// # Errors
+/// When the operator asked to stop; inside, why the host no longer answers.
 async fn wait(
     job: &Job,
     host: &Host,
     link: &mut ReadHost,
     guard: Earlier,
-) -> Result<Earlier, Stop> {
+) -> Result<Result<Earlier, TransportError>, Stop> {
     job.events.tell(EventKind::GuardAwaited {
         host: host.name.to_string(),
         run: guard.run.clone(),
         seconds: guard.state.left.max(0).unsigned_abs(),
     });
-    let waiting = async {
-        let mut tries = 0;
-        loop {
-            match take_back::settled(link, &guard.run).await {
-                Ok(state) => return Ok(state),
-                Err(error) if tries == take_back::RETRIES => return Err(Stop::from(error)),
-                Err(_) => {}
-            }
-            tries += 1;
-            sleep(take_back::AGAIN).await;
-            match ReadHost::open(host, &job.ssh, true, &[]).await {
-                Ok((fresh, _)) => std::mem::replace(link, fresh).close().await,
-                Err(error) if error.fault() == Fault::Unreachable => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    };
     let mut stop = job.stop.clone();
-    let state = tokio::select! {
-        state = waiting => state?,
-        Ok(_) = stop.wait_for(|stop| *stop) => return Err(interrupted()),
-    };
-    Ok(Earlier { state, ..guard })
+    tokio::select! {
+        state = take_back::settled(link, &guard.run) => Ok(state.map(|state| Earlier { state, ..guard })),
+        Ok(_) = stop.wait_for(|stop| *stop) => Err(interrupted()),
+    }
 }
 
 impl Earlier {

@@ -11,14 +11,14 @@ use crate::runbook;
 use crate::transport::{ReadHost, TransportError, client_config, trusted_name};
 use crate::value::Port;
 
-/// A host that answered on another port.
+/// A host that answered, perhaps on another port.
 pub(super) struct Found {
     /// With that port, and the name its key is trusted under.
     pub(super) host: Host,
     pub(super) link: ReadHost,
     pub(super) answers: Answers,
-    /// What the operator is told.
-    pub(super) note: Note,
+    /// What the operator is told about another port.
+    pub(super) note: Option<Note>,
 }
 
 /// Looks for `host`, of which `missed` was all that came on its own port.
@@ -59,7 +59,7 @@ pub(super) async fn find(
         match ReadHost::open(&host, &job.ssh, root_needed, first).await {
             Ok((link, answers)) => {
                 return Ok(Found {
-                    note: note(port, config.port),
+                    note: Some(note(port, config.port)),
                     host,
                     link,
                     answers,

@@ -87,11 +87,12 @@ impl Logins {
                 }
                 Err(refusal) => refusal,
             };
-            let is_last = tried == TRIES || goal.left() < BETWEEN || job.stopped();
+            let pause = BETWEEN.max(self.wait(Instant::now()));
+            let is_last = tried == TRIES || goal.left() < pause || job.stopped();
             if is_last || !refusal.is_silence() {
                 return Err(refusal);
             }
-            sleep(BETWEEN).await;
+            sleep(pause).await;
         }
         Err(Refusal::Late)
     }

@@ -42,9 +42,7 @@ impl Outside<'_> {
         reach: Reach,
     ) -> Proof {
         if self.host.connection == Connection::Local {
-            return Proof::CouldNotTell {
-                why: "this machine cannot look at itself from outside".to_owned(),
-            };
+            return from_within();
         }
         let (own, round_trip) = match control(link).await {
             Ok(seen) => seen,
@@ -69,7 +67,7 @@ impl Outside<'_> {
                 seen.push(format!("the last login came by {target}"));
                 continue;
             }
-            match judge(reach, target, self.attempt(target, silence).await) {
+            match judge(reach, target, self.attempt(reach, target, silence).await) {
                 Proof::Yes { seen: one } => seen.push(one),
                 other => return other,
             }
@@ -88,27 +86,24 @@ impl Outside<'_> {
         }
     }
 
-    /// Where SSH is or was, whoever connects again and again is taken for an attacker: there the one
+    /// Where SSH was a moment ago, whoever connects again and again is taken for an attacker: there the one
     /// connection that the budget has room for must do, and TCP itself sends its first packet again.
-    async fn attempt(&mut self, target: SocketAddr, silence: Duration) -> Attempt {
-        let port = Some(target.port());
-        if port != Some(SSH) && port != self.host.port.map(Port::get) {
-            return attempt_twice(target, silence).await;
+    async fn attempt(&mut self, reach: Reach, target: SocketAddr, silence: Duration) -> Attempt {
+        match reach {
+            Reach::Open | Reach::Filtered => attempt_twice(target, silence).await,
+            Reach::Closed => {
+                self.logins.make_room().await;
+                let patience = silence.max(SENT_AGAIN);
+                let came = timeout(patience, TcpStream::connect(target)).await;
+                concluded(came, patience)
+            }
         }
-        self.logins.make_room().await;
-        let patience = silence.max(SENT_AGAIN);
-        concluded(
-            timeout(patience, TcpStream::connect(target)).await,
-            patience,
-        )
     }
 
     /// Tries to log in with nothing in hand, once. Only an answer of sshd proves something.
     pub(super) async fn password_login(&mut self, job: &Job) -> Proof {
         if self.host.connection == Connection::Local {
-            return Proof::CouldNotTell {
-                why: "this machine cannot look at itself from outside".to_owned(),
-            };
+            return from_within();
         }
         self.logins.make_room().await;
         let _place = job.ssh.logins.acquire().await;
@@ -116,8 +111,12 @@ impl Outside<'_> {
     }
 }
 
-/// Where sshd listens when nobody says anything else.
-const SSH: u16 = 22;
+fn from_within() -> Proof {
+    Proof::CouldNotTell {
+        why: "this machine cannot look at itself from outside".to_owned(),
+    }
+}
+
 /// TCP sends its first packet again after a second.
 const SENT_AGAIN: Duration = Duration::from_millis(1500);
 

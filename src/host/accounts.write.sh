@@ -62,14 +62,29 @@ hf_account_save() {
 			hf_file_flush "$HF_SAVE/$hf_account_file" || return 1
 	done
 	hf_account_found='home there'
-	if [ "$2" != - ] && [ ! -e "$2" ] && [ ! -L "$2" ]; then hf_account_found='home absent'; fi
+	if [ "$2" != - ] && [ ! -e "$2" ] && [ ! -L "$2" ]; then
+		hf_account_found='home absent'
+		hf_account_above "$2" >"$HF_SAVE/above" && hf_file_flush "$HF_SAVE/above" || return 1
+	fi
 	if [ ! -e "/var/mail/$1" ]; then : >"$HF_SAVE/no-mail"; fi
 	hf_file_note_saved "$hf_account_found"
 }
 
-# hf_account_restore NAME FILE: under the lock that the tools take.
+# hf_account_above HOME: the folders above that are not there, the lowest first: useradd makes them as well.
+hf_account_above() {
+	hf_account_at=${1%/*}
+	while [ -n "$hf_account_at" ] && [ ! -e "$hf_account_at" ] && [ ! -L "$hf_account_at" ]; do
+		printf '%s\n' "$hf_account_at"
+		hf_account_at=${hf_account_at%/*}
+	done
+}
+
+# hf_account_restore NAME FILE: under the lock that the tools take. Where nothing is to be put back, a lock of
+# somebody is none of our business; that of a tool of ours that died is.
 hf_account_restore() {
 	[ -e "/etc/$2" ] || return 0
+	hf_account_merged "$1" "$2" >"$HF_SAVE/$2.new" || return 1
+	if cmp -s "/etc/$2" "$HF_SAVE/$2.new" && ! hf_account_left "$2"; then return 0; fi
 	hf_account_lock "$2" || return 1
 	hf_account_put_back "$1" "$2"
 	hf_account_rc=$?
@@ -86,6 +101,13 @@ hf_account_put_back() {
 		hf_file_flush "$hf_account_temp" && mv -f "$hf_account_temp" "/etc/$2" && hf_file_flush /etc && return 0
 	rm -f "$hf_account_temp"
 	hf_fail "/etc/$2 could not be put back"
+}
+
+# hf_account_left FILE: whether something of ours is left beside FILE, or the lock of a process that is dead.
+hf_account_left() {
+	if [ -e "/etc/.holdfast.$1" ] || [ -e "/etc/.holdfast.$1.pid" ]; then return 0; fi
+	hf_account_holder=$(tr -dc 0-9 <"/etc/$1.lock" 2>/dev/null)
+	[ -n "$hf_account_holder" ] && ! kill -0 "$hf_account_holder" 2>/dev/null
 }
 
 # hf_account_lock FILE: as passwd(5)'s own tools do it: a link to a file that holds our process id without
@@ -183,6 +205,10 @@ hf_account_undo_home() {
 			echo "$1 was left, for it is not as it was when it was created"
 		fi
 	fi
+	[ -s "$HF_SAVE/above" ] || return 0
+	while read -r hf_account_at; do
+		if [ -d "$hf_account_at" ]; then rmdir "$hf_account_at" 2>/dev/null || return 0; fi
+	done <"$HF_SAVE/above"
 }
 
 # Without a digest the creation was cut short: then there can only be what it copies.

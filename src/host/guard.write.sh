@@ -321,8 +321,11 @@ hf_guard_boot_unit() {
 hf_guard_clear() {
 	rm -f "$hf_guard_units/multi-user.target.wants/$hf_guard_unit.service" "$hf_guard_units/$hf_guard_unit.service" "$hf_guard_time"
 	rmdir "$hf_guard_units/multi-user.target.wants" 2>/dev/null
-	if [ -d /run/systemd/system ] && [ -s "$hf_guard/timer" ]; then
-		systemctl stop "$hf_guard_unit-*.timer" 2>/dev/null 8>&-
+	if [ ! -d /run/systemd/system ] || [ ! -s "$hf_guard/timer" ]; then return 0; fi
+	systemctl stop "$hf_guard_unit-*.timer" 2>/dev/null 8>&-
+	# A change of units had systemd read ours as well.
+	if [ "$(systemctl show -p LoadState --value "$hf_guard_unit.service" 2>/dev/null 8>&-)" = loaded ]; then
+		systemctl daemon-reload 8>&-
 	fi
 	hf_guard_forget
 	return 0

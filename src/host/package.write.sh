@@ -100,6 +100,7 @@ hf_package_locked() {
 # Until nobody whom we see holds the lock.
 hf_package_wait() {
 	hf_package_told=
+	hf_package_since=$(date +%s)
 	until hf_holder=$(hf_dpkg_lock_holder); do
 		hf_package_waited=yes
 		if [ "$(date +%s)" -ge "$hf_package_until" ]; then
@@ -109,6 +110,10 @@ hf_package_wait() {
 		if [ "$hf_holder" != "$hf_package_told" ]; then
 			hf_progress "waiting for the package lock, which ${hf_holder% *} (process ${hf_holder##* }) holds"
 			hf_package_told=$hf_holder
+			hf_package_again=15
+		elif [ $(($(date +%s) - hf_package_since)) -ge "$hf_package_again" ]; then
+			hf_progress "waiting for $hf_package_again s: ${hf_holder% *} (process ${hf_holder##* }) still holds the package lock"
+			hf_package_again=$((hf_package_again + 15))
 		fi
 		sleep 1
 	done

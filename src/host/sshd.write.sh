@@ -123,8 +123,8 @@ hf_sshd_take() {
 	hf_sshd_look
 	case $hf_sshd_was:$hf_sshd_mode in
 	idle:*) return 0 ;;
-	socket:*) hf_sshd_take_socket "$1" ;;
-	*) hf_sshd_take_service ;;
+	socket:*) hf_sshd_take_socket "$1" || return 1 ;;
+	*) hf_sshd_take_service || return 1 ;;
 	esac
 	hf_sshd_await "$1" || return 1
 	if [ -n "$hf_sshd_unit" ]; then hf_clear_reload "$hf_sshd_unit"; fi
@@ -132,14 +132,33 @@ hf_sshd_take() {
 
 # A reload keeps sessions; a daemon that is dead, as it is when it could bind no port at all, is started.
 hf_sshd_take_service() {
-	if [ -z "$hf_sshd_unit" ]; then
-		if [ -r /run/sshd.pid ]; then kill -HUP "$(cat /run/sshd.pid)"; fi
-	elif [ "$hf_sshd_active" = yes ]; then
-		hf_tool timeout 60 systemctl reload "$hf_sshd_unit"
+	if [ "$hf_sshd_active" = yes ]; then
+		if hf_tool timeout 60 systemctl reload "$hf_sshd_unit"; then return 0; fi
+		hf_sshd_look
+		if [ "$hf_sshd_active" = yes ]; then
+			hf_sshd_why="systemctl could not reload $hf_sshd_unit"
+			return 1
+		fi
+	fi
+	if [ -n "$hf_spots" ]; then
+		hf_sshd_hang_up
 	else
 		hf_tool systemctl reset-failed "$hf_sshd_unit" 2>/dev/null
 		hf_tool timeout 60 systemctl start "$hf_sshd_unit"
 	fi
+	# Whether it helped is seen where it listens.
+	return 0
+}
+
+# One that nobody but a hand or another program started is not systemd's to reload.
+hf_sshd_hang_up() {
+	hf_pid=
+	if [ -r /run/sshd.pid ]; then read -r hf_pid </run/sshd.pid; fi
+	case $hf_listen in
+	*"\"sshd\",pid=${hf_pid:-none},"*) ;;
+	*) hf_pid=$(printf '%s\n' "$hf_listen" | sed -n 's/.*("sshd",pid=\([0-9]*\),.*/\1/p' | head -n 1) ;;
+	esac
+	kill -HUP "$hf_pid"
 }
 
 # systemd reads the ports anew, and only when they are others the socket is opened anew. A daemon that runs
@@ -156,12 +175,16 @@ hf_sshd_take_socket() {
 	elif [ "$hf_sshd_active" = yes ]; then
 		# No reload: on SIGHUP sshd forgets the socket that systemd gave it, finds its ports taken and dies.
 		hf_tool systemctl reset-failed "$hf_sshd_unit" 2>/dev/null
-		hf_tool timeout 60 systemctl restart "$hf_sshd_unit"
+		hf_tool timeout 60 systemctl restart "$hf_sshd_unit" || {
+			hf_sshd_why="systemctl could not restart $hf_sshd_unit"
+			return 1
+		}
 	fi
 	# A socket that could not be opened took the daemon with it.
 	if [ "$hf_sshd_was_active" = yes ] && [ -n "$hf_sshd_unit" ]; then
 		hf_tool timeout 60 systemctl start "$hf_sshd_unit" 2>/dev/null
 	fi
+	return 0
 }
 
 # hf_sshd_await SPOTS: sshd is there again. A signal is answered some time after it was sent, so what looks

@@ -41,14 +41,28 @@ hf_sysctl_save() {
 			return 1
 		}
 		printf '%s %s\n' "$1" "$hf_sysctl_was" >>"$HF_SAVE/live.new" || return 1
+		hf_sysctl_swept "$1" >>"$HF_SAVE/live.new" || return 1
 		shift 2
 	done
 	sync "$HF_SAVE/live.new" && mv -f "$HF_SAVE/live.new" "$HF_SAVE/live" && sync "$HF_SAVE"
 }
 
-# All are read once more at the end: one value can change another.
+# hf_sysctl_swept KEY: the values of single interfaces that the kernel changes along with one for all of them.
+hf_sysctl_swept() {
+	case $1 in
+	net/ipv4/ip_forward | net/ipv4/conf/all/forwarding) set -- /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv4/conf/all/accept_redirects ;;
+	net/ipv[46]/conf/all/*) set -- "/proc/sys/${1%%/all/*}"/*/"${1#*/all/}" ;;
+	*) return 0 ;;
+	esac
+	for hf_sysctl_path; do
+		hf_sysctl_was=$(hf_sysctl_now "${hf_sysctl_path#/proc/sys/}") || continue
+		printf '%s %s\n' "${hf_sysctl_path#/proc/sys/}" "$hf_sysctl_was" || return 1
+	done
+}
+
+# Twice, for one value can change another: ip_forward sets accept_redirects. All are read once more at the end.
 hf_sysctl_write() {
-	hf_sysctl_pairs=$#
+	hf_sysctl_pairs=$(($# * 2))
 	while [ "$hf_sysctl_pairs" -gt 0 ]; do
 		hf_sysctl_give "$1" "$2" || return 1
 		set -- "$@" "$1" "$2"

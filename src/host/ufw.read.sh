@@ -130,7 +130,6 @@ hf_ufw_other_flavour() {
 # What else decides about incoming packets. Only told, never a condition: Docker and Kubernetes
 # change these all the time.
 hf_ufw_around() {
-	command -v ufw >/dev/null || return 0
 	hf_ufw_other_flavour
 	{
 		printf 'family=v4\n'

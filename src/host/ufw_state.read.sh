@@ -12,6 +12,15 @@ hf_ufw_listener() {
 		sort -u
 }
 
+# Everything that listens beyond loopback, as `PROTOCOL PORT PROGRAM`. Only told: it comes and goes.
+hf_ufw_listening() {
+	command -v ss >/dev/null || return 0
+	ss -Hltunp 2>/dev/null | awk '
+		$5 ~ /^127\./ || $5 ~ /^\[::1\]/ || $5 ~ /^\[::ffff:127\./ { next }
+		{ name = $0; if (!sub(/.*users:\(\("/, "", name)) name = "a program"; sub(/".*/, "", name)
+			port = $5; sub(/.*:/, "", port); print $1, port, name }' | sort -u
+}
+
 # hf_ufw_value KEY FILE: what a shell that reads the file makes of a key; nothing when it is not there.
 hf_ufw_value() {
 	sed -n -e "s/^$1=//p" "$2" 2>/dev/null | sed -n -e "s/[\"']//g" -e 's/[[:space:]]*$//' -e '$p'

@@ -9,7 +9,7 @@ hf_wait_for() {
 	shift 3
 	read -r hf_wait_now hf_wait_rest </proc/uptime
 	hf_wait_start=${hf_wait_now%.*}
-	hf_wait_told=0
+	hf_wait_told=0 hf_wait_passed=0
 	while ! hf_wait_is "$hf_wait_what" "$@"; do
 		# shellcheck disable=SC2034 # the second word is of no use
 		read -r hf_wait_now hf_wait_rest </proc/uptime
@@ -42,8 +42,18 @@ hf_wait_is() {
 			hf_wait_seen="there is no program $1"
 			return 1
 		fi
-		hf_tool timeout 60 "$@" >"$HF_SAVE/said" 2>&1 && return 0
-		hf_wait_seen="$1: exit status $?, $(tail -c 4096 "$HF_SAVE/said" | grep . | tail -n 1)"
+		# A last try that hangs may not outlive the whole by much.
+		hf_wait_left=$((hf_wait_limit - hf_wait_passed))
+		if [ "$hf_wait_left" -gt 60 ]; then hf_wait_left=60; elif [ "$hf_wait_left" -lt 1 ]; then hf_wait_left=1; fi
+		hf_tool timeout -k 5 "$hf_wait_left" "$@" >"$HF_SAVE/said" 2>&1
+		hf_wait_rc=$?
+		case $hf_wait_rc in
+		0) return 0 ;;
+		124 | 137) hf_wait_seen="$1: no end within $hf_wait_left s" ;;
+		*) hf_wait_seen="$1: exit status $hf_wait_rc" ;;
+		esac
+		hf_wait_said=$(tail -c 4096 "$HF_SAVE/said" | grep . | tail -n 1)
+		hf_wait_seen=$hf_wait_seen${hf_wait_said:+, $hf_wait_said}
 		;;
 	esac
 	return 1

@@ -68,12 +68,16 @@ hf_kill_holder() {
 }
 
 # hf_watch PID: ends the shell that holds the lock when nothing came from its controller for five
-# minutes and no step runs. Over a cut line nobody would ever tell it that its controller is gone.
+# minutes and no step runs. Over a cut line nobody would ever tell it that its controller is gone. It
+# counts its own looks: a clock that is set anew in between is no silence.
 hf_watch() {
+	hf_silent=0 hf_heard=
 	while sleep 15 && kill -0 "$1"; do
-		if [ -e "$HF_RUN/busy" ]; then continue; fi
-		hf_since=$(stat -c %Y "$HF_RUN/alive")
-		if [ $(($(date +%s) - hf_since)) -gt 300 ]; then
+		hf_last=$(stat -c %y "$HF_RUN/alive")
+		hf_silent=$((hf_silent + 1))
+		if [ -e "$HF_RUN/busy" ] || [ "$hf_last" != "$hf_heard" ]; then hf_silent=0; fi
+		hf_heard=$hf_last
+		if [ "$hf_silent" -ge 20 ]; then
 			hf_kill_holder "$1"
 			return
 		fi

@@ -33,6 +33,7 @@ use super::{Fields, Kind, Resource, StepFrame, check_constant};
 
 mod policy;
 mod surroundings;
+mod closing;
 mod safety;
 mod settings;
 mod switch;
@@ -40,6 +41,7 @@ mod rule;
 mod mirror;
 mod close;
 mod listener;
+mod reach;
 mod edit;
 mod judge;
 

@@ -1,6 +1,7 @@
 //! fail2ban on real hosts: dead after its installation, with a jail of somebody else that is broken, with a port that
 //! moved; and a ban for real, in the packet filter.
 
+use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -84,6 +85,9 @@ fn bare_hosts_get_a_fail2ban_that_runs_and_never_bans_the_controller() {
         });
         assert_eq!(get(host, "banip"), STRANGER2_V4, "{}", host.name);
         host.sh(&format!("fail2ban-client set sshd unbanip {STRANGER2_V4}"));
+        within(Duration::from_secs(30), "the end of the ban", || {
+            !host.sh(FILTER).contains(STRANGER2_V4)
+        });
     }
 
     let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
@@ -99,6 +103,7 @@ fn bare_hosts_get_a_fail2ban_that_runs_and_never_bans_the_controller() {
     verified.exits(0);
     verified
         .says("192.0.2.123 and 2001:db8::123 reached the packet filter on port 22, and was lifted");
+    a_trial_lifts_its_ban_whatever_becomes_of_the_controller(&operator, &hosts);
     for host in &hosts {
         assert_eq!(get(host, "banip"), "", "{}", host.name);
         let kept = host.sh(FILTER);
@@ -112,6 +117,21 @@ fn bare_hosts_get_a_fail2ban_that_runs_and_never_bans_the_controller() {
         let free = host.exec(&["flock", "-n", "/run/holdfast.lock", "true"]);
         assert!(free.status.success(), "{}: the lock is held", host.name);
     }
+}
+
+#[track_caller]
+fn a_trial_lifts_its_ban_whatever_becomes_of_the_controller(
+    operator: &Operator<'_>,
+    hosts: &[LabHost<'_>],
+) {
+    let host = host_with_a_server(hosts);
+    let running = operator.start(&["verify", "fail2ban", "-l", &host.name]);
+    let looks = "for look in $(seq 300); do nft list table inet f2b-table | grep -qF 192.0.2.123 && exit; sleep 0.1; done; exit 1";
+    host.sh(looks);
+    running.kill();
+    within(Duration::from_mins(3), "the end of the trial", || {
+        !host.sh(FILTER).contains("192.0.2.123") && host.sh("pgrep -fx 'sleep 120' || :").is_empty()
+    });
 }
 
 /// A jail of somebody else whose log file is not there.
@@ -159,8 +179,40 @@ fn what_others_wrote_is_respected_and_what_they_broke_takes_no_ban_away() {
     for host in &hosts {
         host.sh("rm /etc/fail2ban/jail.d/web.conf");
     }
+    a_jail_that_lost_its_actions_gets_them_back(&operator, &hosts, own);
     a_later_file_wins_and_is_named(&operator, &hosts);
     what_is_ignored_stays_so_until_that_is_not_wanted(&operator, &hosts);
+}
+
+/// Somebody names another action and lets fail2ban reload: then it has none at all, and bans in vain.
+#[track_caller]
+fn a_jail_that_lost_its_actions_gets_them_back(
+    operator: &Operator<'_>,
+    hosts: &[LabHost<'_>],
+    own: &str,
+) {
+    for host in hosts {
+        let text = format!("{own}banaction = iptables-allports\n");
+        host.write("/etc/fail2ban/jail.local", text);
+        host.sh("fail2ban-client reload sshd >/dev/null");
+        assert_eq!(get(host, "actions"), "No actions for jail sshd");
+    }
+    operator.run(&["run", "fail2ban", "--yes"]).exits(0);
+    for host in hosts {
+        assert!(
+            get(host, "actions").ends_with("iptables-allports"),
+            "{}",
+            host.name
+        );
+        assert!(host.sh(FILTER).contains("192.0.2.66"), "{}", host.name);
+        // What somebody gives the running server besides is left to them.
+        host.sh("fail2ban-client set sshd addaction by-hand >/dev/null");
+    }
+    let again = operator.run(&["run", "fail2ban", "--yes"]);
+    for host in hosts {
+        again.nothing_to_do(&host.name);
+        host.sh("fail2ban-client set sshd delaction by-hand");
+    }
 }
 
 #[track_caller]
@@ -302,21 +354,69 @@ fn a_moved_port_is_followed_into_the_packet_filter_and_everything_can_be_undone(
     }
     operator.run(&["run", "fail2ban", "--yes"]).exits(0);
 
-    // Somebody drops a port by hand; after their reload fail2ban claims what the packet filter does not do.
+    // sshd leaves 22. Somebody changes our file by hand, and after their reload fail2ban claims what the packet
+    // filter does not do.
     for host in &hosts {
         host.sh(&format!(
-            "sed -i 's/^port.*/port = 22/' {OUR_FILE}; fail2ban-client reload >/dev/null"
+            "sed -i 's/^port.*/port = 2222/' {OUR_FILE}; fail2ban-client reload >/dev/null"
         ));
-        assert_eq!(host.sh("fail2ban-client get sshd action $(fail2ban-client get sshd actions | tail -n 1) port"), "22\n");
-        assert!(host.sh(FILTER).contains("2222"), "{}", host.name);
-        host.sh("printf 'Port 22\\n' >/etc/ssh/sshd_config.d/10-two.conf && systemctl reload ssh");
+        assert_eq!(host.sh("fail2ban-client get sshd action $(fail2ban-client get sshd actions | tail -n 1) port"), "2222\n");
+        assert!(jumps(host).contains("22,2222"), "{}", host.name);
+        host.sh("printf 'Port 2222\n' >/etc/ssh/sshd_config.d/10-two.conf && systemctl reload ssh");
     }
-    operator.run(&["run", "fail2ban", "--yes"]).exits(0);
+    operator.inventory(
+        "hosts:\n  bullseye: { port: 2222 }\n  bookworm: { port: 2222 }\n  trixie: { port: 2222 }\n",
+    );
+    known_on_port_2222(&lab);
+    let told = operator.run(&["run", "fail2ban", "--yes"]);
+    told.exits(0)
+        .says("reached the packet filter on port 2222, and");
     for host in &hosts {
-        let filter = host.sh(FILTER);
-        assert!(!filter.contains("2222"), "{}:\n{filter}", host.name);
-        assert!(filter.contains("192.0.2.66"), "{}:\n{filter}", host.name);
+        let now = jumps(host);
+        assert!(
+            now.contains("2222") && !now.contains("22,"),
+            "{}: {now}",
+            host.name
+        );
+        assert!(host.sh(FILTER).contains("192.0.2.66"), "{}", host.name);
     }
+    let again = operator.run(&["run", "fail2ban", "--yes"]);
+    for host in &hosts {
+        again.nothing_to_do(&host.name);
+    }
+}
+
+/// The ports at which the packet filter asks about banned addresses.
+#[track_caller]
+fn jumps(host: &LabHost<'_>) -> String {
+    let lines = host.sh(&format!(
+        "{{ {FILTER}; }} | grep dport | sed -e 's/, /,/g' -e 's/[{{}}]//g'"
+    ));
+    let ports = |line: &str| {
+        let rest = line.split("dport").nth(1)?;
+        let word = rest.trim_start_matches('s').split_whitespace().next()?;
+        Some(word.to_owned())
+    };
+    lines
+        .lines()
+        .filter_map(ports)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The hosts' keys are known under the names that OpenSSH gives them on another port.
+fn known_on_port_2222(lab: &Lab) {
+    let known = fs::read_to_string(lab.known_hosts()).expect("known hosts");
+    let more = known.lines().filter_map(|line| {
+        let (names, key) = line.split_once(' ')?;
+        let names: Vec<String> = names
+            .split(',')
+            .map(|name| format!("[{name}]:2222"))
+            .collect();
+        Some(format!("{} {key}\n", names.join(",")))
+    });
+    let all = format!("{}\n{}", known.trim_end(), more.collect::<String>());
+    fs::write(lab.known_hosts(), all).expect("known hosts");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The guard: a host takes back by itself what would have cut the operator off, whatever becomes of the operator.
 
+use std::fs;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::operator::{Footprint, Operator, Told, within};
+use crate::operator::{Footprint, Operator, Running, Told, within};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
 use holdfast::event::{EventKind, Fault, Fired};
 
@@ -49,6 +50,75 @@ steps:
   - name: A file that no guard minds
     guard: false
     file: {path: /etc/holdfast-plain, content: "plain\n"}
+"#;
+
+/// Four sections, so that the last proof has to wait for room among the connections.
+const MANY: &str = r#"name: many
+summary: One section after the other
+why: for a test
+risk: high
+steps:
+  - name: "1 is there"
+    guard: true
+    file: {path: /etc/holdfast-many/1, content: "1\n"}
+  - name: "1 needs no guard"
+    guard: false
+    file: {path: /etc/holdfast-many/1.plain, content: "1\n"}
+  - name: "2 is there"
+    guard: true
+    file: {path: /etc/holdfast-many/2, content: "2\n"}
+  - name: "2 needs no guard"
+    guard: false
+    file: {path: /etc/holdfast-many/2.plain, content: "2\n"}
+  - name: "3 is there"
+    guard: true
+    file: {path: /etc/holdfast-many/3, content: "3\n"}
+  - name: "3 needs no guard"
+    guard: false
+    file: {path: /etc/holdfast-many/3.plain, content: "3\n"}
+  - name: "4 is there"
+    guard: true
+    file: {path: /etc/holdfast-many/4, content: "4\n"}
+"#;
+
+/// An act during which the guard fires: its time is up, and what waits for that is there.
+const ENDLESS: &str = r#"name: endless
+summary: Goes on until the guard fires
+why: for a test
+risk: high
+steps:
+  - name: A file has new content
+    guard: true
+    file: {path: /etc/motd, content: "ours\n", mode: "0640"}
+  - name: Something is done for ever
+    guard: true
+    command:
+      argv:
+        - sh
+        - -c
+        - |
+          rm /run/holdfast.guard.*
+          setsid sh /var/lib/holdfast/runs/*/guard/restore.sh </dev/null >/dev/null 2>&1 3>&- 9>&- &
+          trap '' TERM
+          while :; do date >>/etc/holdfast-slow; sleep 0.1; done
+      undo: [rm, -f, /etc/holdfast-slow]
+      creates: /etc/holdfast-slow
+"#;
+
+/// The folder of the host's own records is full when the guard is to be armed.
+const FULL: &str = r#"name: full
+summary: Fills the disk first
+why: for a test
+risk: high
+steps:
+  - name: There is no room
+    guard: false
+    command:
+      argv: [sh, -c, "dd if=/dev/zero of=/var/lib/holdfast/fill bs=4k count=300 2>/dev/null || true"]
+      creates: /var/lib/holdfast/fill
+  - name: A file has new content
+    guard: true
+    file: {path: /etc/motd, content: "ours\n", mode: "0640"}
 "#;
 
 /// A change that takes its time, and a login that does from then on.
@@ -149,27 +219,49 @@ steps:
 "#;
 
 fn operator<'lab>(lab: &'lab Lab, hosts: &[LabHost<'_>]) -> Operator<'lab> {
-    let operator = Operator::new(lab, "operator", hosts);
-    operator.runbook("cut", CUT);
-    operator.runbook("good", GOOD);
-    operator.runbook("slow", SLOW);
-    operator.runbook("fails", FAILS);
-    operator.runbook("forever", FOREVER);
-    operator.runbook("deaf", DEAF);
-    operator.runbook("second", SECOND);
-    operator.runbook("alone", ALONE);
+    named_operator(lab, "operator", hosts)
+}
+
+/// One of several, for runs at the same time.
+fn named_operator<'lab>(lab: &'lab Lab, name: &str, hosts: &[LabHost<'_>]) -> Operator<'lab> {
+    let operator = Operator::new(lab, name, hosts);
+    for (name, text) in [
+        ("cut", CUT),
+        ("good", GOOD),
+        ("many", MANY),
+        ("endless", ENDLESS),
+        ("full", FULL),
+        ("slow", SLOW),
+        ("fails", FAILS),
+        ("forever", FOREVER),
+        ("deaf", DEAF),
+        ("second", SECOND),
+        ("alone", ALONE),
+    ] {
+        operator.runbook(name, text);
+    }
     operator
 }
 
-fn armed_at_least_once(told: &Told) -> usize {
-    let armed = told
-        .events
-        .iter()
-        .filter(|event| matches!(event.kind, EventKind::GuardArmed { .. }));
+/// A bare host for each release.
+fn releases() -> Vec<HostSpec> {
+    let spec = |release: Release| {
+        HostSpec::new(release.name())
+            .setup(Setup::Bare)
+            .release(release)
+    };
+    Release::ALL.map(spec).into()
+}
+
+/// How often a guard was armed on a host, or given its time again.
+fn armed(told: &Told, name: &str) -> usize {
+    let events = told.events.iter();
+    let armed = events
+        .filter(|event| matches!(&event.kind, EventKind::GuardArmed { host, .. } if host == name));
     armed.count()
 }
 
-fn fired(told: &Told) -> Vec<Fired> {
+pub fn fired(told: &Told) -> Vec<Fired> {
     let found = told.events.iter().filter_map(|event| match &event.kind {
         EventKind::GuardFired { fired, .. } => Some((**fired).clone()),
         _ => None,
@@ -206,145 +298,216 @@ fn state_of(host: &LabHost<'_>) -> String {
     )
 }
 
-#[track_caller]
-fn a_good_change_stays(release: Release) {
+#[test]
+fn a_good_change_stays() {
     let lab = Lab::new("guardgood");
-    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare).release(release))];
-    let host = &hosts[0];
-    host.write("/etc/holdfast-before", "so\n");
+    let hosts = lab.boot_all(releases());
     let operator = operator(&lab, &hosts);
-    let told = operator.run(&["run", "good", "--yes", TIME]);
-    told.exits(0).changed("web-1", 3).says("guarded");
-    // Once for the first guarded step, once again for the second; never for the others.
-    assert_eq!(armed_at_least_once(&told), 2, "{}", told.all());
-    told.says("guard armed: web-1 restores itself in 15 s unless a new login succeeds");
+    for host in &hosts {
+        host.write("/etc/holdfast-before", "so\n");
+        host.sh("mkdir /etc/holdfast-many");
+    }
+    let told = operator.run(&["run", "good", "--yes", "--guard-time=10s"]);
+    told.exits(0).says("guarded");
+    let proven = Instant::now();
+    told.says("guard armed: bookworm restores itself in 10 s unless a new login succeeds");
     told.says("a new login succeeded, by port 22 of the host");
-    assert_eq!(host.read("/etc/holdfast-guarded"), b"there\n");
-    nothing_is_held(host);
-    // Long after its time nothing happens either.
-    thread::sleep(Duration::from_secs(17));
-    assert_eq!(host.read("/etc/motd"), b"ours\n");
-    nothing_is_held(host);
-    let again = operator.run(&["run", "good", "--yes", TIME]);
-    again.exits(0).nothing_to_do("web-1");
-    assert_eq!(armed_at_least_once(&again), 0, "{}", again.all());
+    for host in &hosts {
+        told.changed(&host.name, 3);
+        // Once for the first guarded step, once again for the second; never for the others.
+        assert_eq!(armed(&told, &host.name), 2, "{}", told.all());
+        assert_eq!(host.read("/etc/holdfast-guarded"), b"there\n");
+        nothing_is_held(host);
+    }
+    // One section after the other, and a wait that is longer than the guard's time: the host waits as long.
+    let told = operator.run(&[
+        "run",
+        "many",
+        "--yes",
+        "--guard-time=10s",
+        "--limit=bookworm",
+    ]);
+    told.exits(0).changed("bookworm", 7);
+    assert!(armed(&told, "bookworm") > 4, "{}", told.all());
+    // Long after its time nothing happened either.
+    assert!(proven.elapsed() > Duration::from_secs(12));
+    let again = operator.run(&["run", "good", "--yes"]);
+    again.exits(0);
+    for host in &hosts {
+        nothing_is_held(host);
+        assert_eq!(host.read("/etc/motd"), b"ours\n");
+        again.nothing_to_do(&host.name);
+        assert_eq!(armed(&again, &host.name), 0, "{}", again.all());
+    }
 }
 
 #[test]
-fn a_good_change_stays_on_debian_11() {
-    a_good_change_stays(Release::Bullseye);
-}
-
-#[test]
-fn a_good_change_stays_on_debian_12() {
-    a_good_change_stays(Release::Bookworm);
-}
-
-#[test]
-fn a_good_change_stays_on_debian_13() {
-    a_good_change_stays(Release::Trixie);
-}
-
-#[track_caller]
-fn who_is_cut_off_gets_the_host_back(release: Release) {
+fn who_is_cut_off_gets_the_host_back() {
     let lab = Lab::new("guardcut");
-    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare).release(release))];
-    let host = &hosts[0];
+    let hosts = lab.boot_all(releases());
     let operator = operator(&lab, &hosts);
-    let before = state_of(host);
-    let told = operator.run(&["run", "cut", "--yes", TIME]);
+    let before: Vec<String> = hosts.iter().map(state_of).collect();
+    let told = operator.run(&["run", "cut", "--yes", TIME, "--connect-timeout=5"]);
     told.exits(6);
-    let why = told.stopped("web-1", Fault::Reverted);
-    assert!(
-        why.ends_with("the host has taken the guarded changes back and is as before"),
-        "{why}"
-    );
-    assert_eq!(state_of(host), before);
-    nothing_is_held(host);
+    for (host, before) in hosts.iter().zip(&before) {
+        let why = told.stopped(&host.name, Fault::Reverted);
+        assert!(
+            why.ends_with("the host has taken the guarded changes back and is as before"),
+            "{why}"
+        );
+        assert_eq!(state_of(host), *before, "{}", host.name);
+        nothing_is_held(host);
+    }
     let fired = fired(&told);
-    assert!(
-        fired.len() == 1 && fired[0].own && fired[0].changes == 2 && fired[0].failed == 0,
-        "{fired:?}"
-    );
+    assert_eq!(fired.len(), 3);
+    for fired in fired {
+        assert!(
+            fired.own && fired.changes == 2 && fired.failed == 0,
+            "{fired:?}"
+        );
+    }
     // It works again, and what was told needs no second telling.
     let again = operator.run(&["run", "good", "--dry-run"]);
     again.exits(0).never_says("guard of run");
 }
 
-#[test]
-fn who_is_cut_off_gets_the_host_back_on_debian_11() {
-    who_is_cut_off_gets_the_host_back(Release::Bullseye);
-}
-
-#[test]
-fn who_is_cut_off_gets_the_host_back_on_debian_12() {
-    who_is_cut_off_gets_the_host_back(Release::Bookworm);
-}
-
-#[test]
-fn who_is_cut_off_gets_the_host_back_on_debian_13() {
-    who_is_cut_off_gets_the_host_back(Release::Trixie);
-}
-
-/// Where a controller dies.
+/// What becomes of a controller, and when.
 #[derive(Debug, Clone, Copy)]
-enum Death {
-    Armed,
-    InStep,
-    BeforeProof,
-    BeforeDisarm,
+enum Fate {
+    KilledArmed,
+    KilledInStep,
+    KilledBeforeProof,
+    KilledBeforeDisarming,
+    /// A notebook whose lid is closed for longer than the guard waits.
+    AsleepInStep,
 }
 
-#[test]
-fn whenever_the_controller_dies_the_host_restores_itself_in_time() {
-    let lab = Lab::new("guardkill");
-    let hosts = [lab.boot(HostSpec::new("web-1").setup(Setup::Bare))];
-    let host = &hosts[0];
-    let operator = operator(&lab, &hosts);
-    let before = state_of(host);
-    for death in [
-        Death::Armed,
-        Death::InStep,
-        Death::BeforeProof,
-        Death::BeforeDisarm,
-    ] {
-        let running = operator.start(&["run", "slow", "--yes", "--guard-time=12s"]);
-        running.wait_for("the moment", |kind| match (death, kind) {
-            (Death::Armed, EventKind::GuardArmed { .. })
-            | (Death::BeforeDisarm, EventKind::GuardProven { .. }) => true,
-            (Death::InStep, EventKind::StepStarted { number, .. }) => number.0 == 2,
-            (Death::BeforeProof, EventKind::StepFinished { number, .. }) => number.0 == 3,
+impl Fate {
+    const ALL: [Self; 5] = [
+        Self::KilledArmed,
+        Self::KilledInStep,
+        Self::KilledBeforeProof,
+        Self::KilledBeforeDisarming,
+        Self::AsleepInStep,
+    ];
+
+    fn is_met(self, kind: &EventKind) -> bool {
+        match (self, kind) {
+            (Self::KilledArmed, EventKind::GuardArmed { .. })
+            | (Self::KilledBeforeDisarming, EventKind::GuardProven { .. }) => true,
+            (Self::KilledInStep | Self::AsleepInStep, EventKind::StepStarted { number, .. }) => {
+                number.0 == 2
+            }
+            (Self::KilledBeforeProof, EventKind::StepFinished { number, .. }) => number.0 == 3,
             _ => false,
-        });
+        }
+    }
+
+    #[track_caller]
+    fn befalls(self, lab: &Lab, host: &LabHost<'_>) {
+        let operator = named_operator(lab, &host.name, std::slice::from_ref(host));
+        let before = state_of(host);
+        let running = operator.start(&["run", "slow", "--yes", "--guard-time=12s"]);
+        running.wait_for("the moment", |kind| self.is_met(kind));
+        let end = || {
+            let limit = Duration::from_secs(12) + LATE;
+            within(limit, &format!("{self:?}"), || held(host).is_empty());
+        };
+        if matches!(self, Self::AsleepInStep) {
+            signal(&running, "-STOP");
+            end();
+            signal(&running, "-CONT");
+            let told = running.wait();
+            told.exits(6).says("is as before");
+            assert_eq!(fired(&told).len(), 1, "{}", told.all());
+            assert_eq!(state_of(host), before);
+            return;
+        }
         running.kill();
         let died = Instant::now();
-        within(
-            Duration::from_secs(12) + LATE,
-            &format!("{death:?}"),
-            || held(host).is_empty(),
-        );
+        end();
         let after = state_of(host);
-        if matches!(death, Death::BeforeDisarm) && after != before {
+        if matches!(self, Self::KilledBeforeDisarming) && after != before {
             // The last word may have been on its way: then all of it stays.
             assert!(died.elapsed() < Duration::from_secs(12));
             assert!(after.contains("/etc/holdfast-slow 644"), "{after}");
-            host.sh("rm -f /etc/holdfast-slow");
-            continue;
+            return;
         }
-        assert_eq!(after, before, "{death:?}");
+        assert_eq!(after, before, "{self:?}");
         // The next run tells it once and does what it was asked to.
         let told = operator.run(&["run", "fails", "--dry-run"]);
         told.exits(0).says("has restored the host");
-        let told = operator.run(&["run", "forever", "--yes", "--limit=web-1"]);
+        let told = operator.run(&["run", "forever", "--yes"]);
         told.exits(9);
         let found = fired(&told);
         assert!(
             found.len() == 1 && !found[0].own && found[0].failed == 0,
-            "{death:?}: {found:?}"
+            "{self:?}: {found:?}"
         );
         assert!(found[0].late.is_some_and(|late| late < 20), "{found:?}");
         let told = operator.run(&["run", "forever", "--yes"]);
         assert_eq!(fired(&told), []);
+    }
+}
+
+fn signal(running: &Running<'_>, signal: &str) {
+    let pid = running.pid().to_string();
+    let status = Command::new("kill").args([signal, &pid]).status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn whatever_becomes_of_the_controller_the_host_restores_itself_in_time() {
+    let lab = Lab::new("guardkill");
+    let names = ["one", "two", "three", "four", "five", "six"];
+    let specs = names.map(|name| HostSpec::new(name).setup(Setup::Bare));
+    let hosts = lab.boot_all(specs.into());
+    thread::scope(|scope| {
+        for (fate, host) in Fate::ALL.into_iter().zip(&hosts) {
+            let lab = &lab;
+            scope.spawn(move || fate.befalls(lab, host));
+        }
+        scope.spawn(|| an_act_is_ended_when_the_guard_fires(&lab, &hosts[5]));
+    });
+}
+
+/// What it does afterwards would be left.
+#[track_caller]
+fn an_act_is_ended_when_the_guard_fires(lab: &Lab, host: &LabHost<'_>) {
+    let operator = named_operator(lab, &host.name, std::slice::from_ref(host));
+    let before = state_of(host);
+    let told = operator.run(&["run", "endless", "--yes"]);
+    told.exits(6).says("is as before");
+    assert_eq!(fired(&told)[0].changes, 2);
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(state_of(host), before);
+    nothing_is_held(host);
+    let left = host.sh("pgrep -af [h]oldfast-slow || :");
+    assert_eq!(left, "", "of the act");
+}
+
+#[test]
+fn where_no_guard_can_be_armed_nothing_is_begun() {
+    let lab = Lab::new("guardless");
+    let specs = ["timerless", "full"].map(|name| HostSpec::new(name).setup(Setup::Bare));
+    let hosts = lab.boot_all(specs.into());
+    let operator = operator(&lab, &hosts);
+    hosts[0].sh("mv /usr/bin/systemd-run /usr/bin/systemd-run.away");
+    hosts[1].sh("mkdir -m 0700 /var/lib/holdfast; mount -t tmpfs -o size=1m,mode=0700 none /var/lib/holdfast");
+    let before: Vec<String> = hosts.iter().map(state_of).collect();
+    let told = operator.run(&["run", "full", "--yes"]);
+    told.exits(3);
+    for (host, before) in hosts.iter().zip(&before) {
+        let why = told.stopped(&host.name, Fault::Failed);
+        assert!(
+            why.starts_with("the guard cannot be armed: ") && why.ends_with("; nothing was begun"),
+            "{why}"
+        );
+        assert_eq!(state_of(host), *before, "{}", host.name);
+        nothing_is_held(host);
+        // Nothing is armed, so nothing has to be waited for.
+        let again = operator.run(&["run", "good", "--dry-run", "--limit", &host.name]);
+        again.exits(0).never_says("guard of run");
     }
 }
 
@@ -360,6 +523,13 @@ fn the_next_run_waits_for_an_armed_guard_and_carries_on() {
         "the proof",
         |kind| matches!(kind, EventKind::StepFinished { number, .. } if number.0 == 3),
     );
+    signal(&running, "-STOP");
+    // Somebody else finds the host taken, and no guard that is to be waited for.
+    let other = named_operator(&lab, "other", &hosts);
+    other
+        .run(&["run", "good", "--yes"])
+        .exits(7)
+        .never_says("waiting for the guard");
     running.kill();
     let seen = operator.run(&["run", "good", "--dry-run"]);
     seen.exits(0).says("is armed: the host restores itself in");
@@ -378,12 +548,7 @@ fn the_next_run_waits_for_an_armed_guard_and_carries_on() {
 #[test]
 fn a_restart_while_armed_restores_at_once() {
     let lab = Lab::new("guardboot");
-    let specs = Release::ALL.map(|release| {
-        HostSpec::new(release.name())
-            .setup(Setup::Bare)
-            .release(release)
-    });
-    let hosts = lab.boot_all(specs.into());
+    let hosts = lab.boot_all(releases());
     let operator = operator(&lab, &hosts);
     let before: Vec<String> = hosts.iter().map(state_of).collect();
     let running = operator.start(&["run", "slow", "--yes", "--guard-time=30m"]);
@@ -398,9 +563,15 @@ fn a_restart_while_armed_restores_at_once() {
     assert_ne!(state_of(&hosts[1]), before[1]);
     assert!(held(&hosts[1]).contains("/guard/armed"));
     hosts[0].reboot();
-    for host in &hosts[1..] {
-        host.reset();
-    }
+    // It was ended in the middle of restoring itself.
+    hosts[1].sh("cd /var/lib/holdfast/runs/*/guard; mv armed firing");
+    hosts[1].reset();
+    // A restart that keeps the kernel and /run, but no timer.
+    hosts[2].sh("systemctl soft-reboot");
+    let again = "ls /var/lib/holdfast/runs/*/guard/fired && systemctl is-active ssh.service";
+    within(Duration::from_mins(1), "the soft restart", || {
+        hosts[2].exec(&["sh", "-c", again]).status.success()
+    });
     for (host, before) in hosts.iter().zip(&before) {
         nothing_is_held(host);
         assert_eq!(state_of(host), *before, "{}", host.name);
@@ -454,7 +625,7 @@ fn an_open_connection_is_no_proof() {
         sockets.path().display(),
         lab.ssh_config().display()
     );
-    std::fs::write(&config, text).unwrap();
+    fs::write(&config, text).unwrap();
     operator.variable("HOLDFAST_SSH_CONFIG", config.to_str().unwrap());
     let shared = |words: &[&str]| {
         let mut ssh = lab.operator("ssh");
@@ -500,8 +671,7 @@ fn a_failed_step_and_an_interrupt_take_the_whole_section_back() {
 
     let running = operator.start(&["run", "slow", "--yes"]);
     running.wait_for_step(2);
-    let pid = running.pid().to_string();
-    Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    signal(&running, "-INT");
     let told = running.wait();
     told.exits(130)
         .says("the host has taken the guarded changes back and is as before");
@@ -529,12 +699,7 @@ fn what_cannot_be_taken_back_is_refused_unless_a_person_accepts_it() {
 #[test]
 fn a_rehearsal_shows_that_the_host_restores_itself() {
     let lab = Lab::new("guardplay");
-    let specs = Release::ALL.map(|release| {
-        HostSpec::new(release.name())
-            .setup(Setup::Bare)
-            .release(release)
-    });
-    let hosts = lab.boot_all(specs.into());
+    let hosts = lab.boot_all(releases());
     let operator = operator(&lab, &hosts);
     let before: Vec<String> = hosts.iter().map(state_of).collect();
     let told = operator.run(&["run", "cut", "--rehearse-guard", "--guard-time=10s"]);
@@ -621,6 +786,61 @@ fn one_of_disarming_and_firing_wins_and_what_it_says_is_so() {
         let whole = ["disarmed new state=disarmed", "late old state=fired"];
         assert!(whole.contains(&line), "{seen}");
     }
+    nothing_is_held(host);
+
+    // Killed while it takes back: the next run sees that nobody goes on with it, and has it done.
+    host.sh(&format!(
+        r#"{BENCH}
+        bench ''
+        hf_guard_arm 600 >/dev/null
+        echo 1/1 >>"$HF_RUN/guard/changes"
+        mv "$HF_RUN/guard/armed" "$HF_RUN/guard/firing""#
+    ));
+    operator
+        .run(&["run", "fails", "--dry-run"])
+        .exits(0)
+        .says("restores the host now");
+    let told = operator.run(&["run", "fails", "--yes"]);
+    told.exits(3).says("guard: run bench");
+    assert_eq!(host.read("/tmp/bench"), b"old\n");
+    nothing_is_held(host);
+}
+
+/// The program on the host itself, with nothing but the shell that it started to prove anything by.
+#[test]
+fn this_machine_is_guarded_too() {
+    let lab = Lab::new("guardhere");
+    let host = &lab.boot(HostSpec::new("web-1").setup(Setup::Bare));
+    host.sh("mkdir -p /root/lab/runbooks");
+    host.write(
+        "/root/lab/holdfast",
+        fs::read(env!("CARGO_BIN_EXE_holdfast")).unwrap(),
+    );
+    host.write(
+        "/root/lab/inventory.yaml",
+        "hosts:\n  here: { connection: local }\n",
+    );
+    host.write("/root/lab/runbooks/good.yaml", GOOD);
+    host.write("/root/lab/runbooks/fails.yaml", FAILS);
+    host.write("/etc/holdfast-before", "so\n");
+    let before = state_of(host);
+    let run = |name: &str| {
+        let words = format!(
+            "cd /root/lab; chmod 0755 holdfast; HOLDFAST_INVENTORY=inventory.yaml ./holdfast run {name} --yes 2>&1; echo exit $?"
+        );
+        host.sh(&format!("set +e\n{words}"))
+    };
+    let told = run("fails");
+    assert!(
+        told.contains("the guarded changes back and is as before"),
+        "{told}"
+    );
+    assert!(told.ends_with("exit 3\n"), "{told}");
+    assert_eq!(state_of(host), before);
+    let told = run("good");
+    assert!(told.contains("this machine still answers"), "{told}");
+    assert!(told.ends_with("exit 0\n"), "{told}");
+    assert_eq!(host.read("/etc/motd"), b"ours\n");
     nothing_is_held(host);
 }
 

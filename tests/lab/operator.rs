@@ -180,6 +180,32 @@ impl Running<'_> {
         });
     }
 
+    /// Waits until its journal holds so many events of a kind; `false` when it ends before.
+    #[track_caller]
+    pub fn reaches(&mut self, number: usize, counts: impl Fn(&EventKind) -> bool) -> bool {
+        let end = Instant::now() + PATIENCE;
+        let mut seen = 0;
+        loop {
+            // Looked at in this order: what it wrote last is there when it has ended.
+            let ended = self.child.try_wait().expect("a child").is_some();
+            let journal = self.journal().and_then(|path| path.metadata().ok());
+            let length = journal.map_or(0, |journal| journal.len());
+            if length != seen {
+                seen = length;
+                let events = self.record().map(|record| record.events);
+                let events = events.unwrap_or_default();
+                if events.iter().filter(|event| counts(&event.kind)).count() >= number {
+                    return true;
+                }
+            }
+            if ended {
+                return false;
+            }
+            assert!(Instant::now() < end, "`{}` does not go on", self.words);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits until a step has begun on its host.
     #[track_caller]
     pub fn wait_for_step(&self, step: usize) {
@@ -190,11 +216,15 @@ impl Running<'_> {
     }
 
     fn record(&self) -> Option<Recording> {
+        Recording::load(&self.journal()?).ok()
+    }
+
+    fn journal(&self) -> Option<PathBuf> {
         let now = self.operator.runs();
         let mut new = now.difference(&self.before);
         let folder = new.next()?;
         assert!(new.next().is_none(), "`{}` left two journals", self.words);
-        Recording::load(&folder.join("events.jsonl")).ok()
+        Some(folder.join("events.jsonl"))
     }
 
     /// Waits for its end.
@@ -396,11 +426,22 @@ impl Told {
 
 /// Waits until something holds.
 #[track_caller]
-pub fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+pub fn within(limit: Duration, what: &str, holds: impl FnMut() -> bool) {
+    looking_every(Duration::from_millis(20), limit, what, holds);
+}
+
+/// Waits until something holds that is costly to look at.
+#[track_caller]
+pub fn looking_every(
+    pause: Duration,
+    limit: Duration,
+    what: &str,
+    mut holds: impl FnMut() -> bool,
+) {
     let end = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < end, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(pause);
     }
 }
 
@@ -435,8 +476,8 @@ pub struct Footprint(Vec<(&'static str, Snapshot)>);
 impl Footprint {
     #[track_caller]
     pub fn of(host: &LabHost<'_>) -> Self {
-        let look = |place| (place, host.snapshot(place));
-        Self(PLACES.map(look).into())
+        let found = host.snapshots(&PLACES);
+        Self(PLACES.into_iter().zip(found).collect())
     }
 
     /// What differs, a line each: the path and how.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use holdfast::event::Fault;
+use holdfast::event::{EventKind, Fault};
 
 use crate::operator::{Footprint, Operator};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
@@ -20,6 +20,31 @@ steps:
   - name: The inventory says the new port
     when: inputs.port in facts.sshd.ports
     inventory: { port: "{{ inputs.port }}" }
+"#;
+
+/// All at once, as nobody should do it: the guard has to close again what the host was found on.
+const JUMP: &str = r#"
+name: jump
+summary: SSH is on another port
+why: for a test
+risk: high
+also_try_ports: [2222]
+steps:
+  - name: sshd listens on the other port alone
+    guard: { port: "2222" }
+    sshd_config: { drop_in: 00-jump.conf, ports: [2222] }
+"#;
+
+const CALM: &str = r#"
+name: calm
+summary: A file is there
+why: for a test
+risk: high
+also_try_ports: [2222]
+steps:
+  - name: A file is there
+    guard: true
+    file: { path: /etc/holdfast-calm, content: "there\n" }
 "#;
 
 const INVENTORY: &str = "\
@@ -145,4 +170,29 @@ fn a_refused_login_is_never_tried_on_another_port() {
     told.stopped("one", Fault::Authentication);
     let tries = hosts[0].sh("journalctl -q -u ssh -o cat | grep -c 'user nobody' || true");
     assert!(tries.trim().parse::<u32>().unwrap() >= 1, "it was tried");
+}
+
+#[test]
+fn a_port_that_a_guard_closes_again_is_left_for_the_one_that_it_opens() {
+    let lab = Lab::new("closedport");
+    let hosts = lab.boot_all(vec![HostSpec::new("one").setup(Setup::Bare)]);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("jump", JUMP);
+    operator.runbook("calm", CALM);
+    let running = operator.start(&["run", "jump", "--yes", "--guard-time=20s"]);
+    running.wait_for("the other port", |kind| {
+        matches!(kind, EventKind::StepFinished { .. })
+    });
+    running.kill();
+    operator
+        .run(&["run", "calm", "--dry-run"])
+        .exits(0)
+        .says("it answers on port 2222, not on 22")
+        .says("is armed: the host restores itself in");
+    let told = operator.run(&["run", "calm", "--yes"]);
+    told.exits(0)
+        .changed("one", 1)
+        .says("so one restored itself")
+        .says("a new login succeeded, by port 22 of the host")
+        .never_says("it answers on port 2222");
 }

@@ -14,7 +14,8 @@ use holdfast::event::{EventKind, Fault};
 use crate::guard::nothing_is_held;
 use crate::operator::{Footprint, Operator, kernel};
 use crate::support::lab::{
-    Attempts, EDGE_V4, HostSpec, Lab, LabHost, OPERATOR_V4, Outcome, Release, STRANGER2_V4, Target,
+    Attempts, EDGE_V4, HostSpec, Lab, LabHost, OPERATOR_V4, Outcome, Release, STRANGER2_V4, Setup,
+    Target,
 };
 
 /// The move of these tests: nobody has to be seen to in between.
@@ -60,7 +61,7 @@ const FILTER: &str = "{ iptables-save; nft list ruleset 2>/dev/null; }";
 
 /// The firewall's rules in the words of ufw, without who made them.
 #[track_caller]
-fn rules(host: &LabHost<'_>) -> String {
+pub fn rules(host: &LabHost<'_>) -> String {
     host.sh("ufw status | sed -e 's/ *#.*//' | tr -s ' ' | sed -e 's/ $//' | sort")
 }
 
@@ -100,16 +101,25 @@ pub fn is_as_before(host: &LabHost<'_>, before: &str) {
     );
 }
 
+/// The ports that sshd, or systemd in its place, listens on, ascending.
 #[track_caller]
-fn ports(host: &LabHost<'_>) -> String {
+pub fn ports(host: &LabHost<'_>) -> String {
     let listeners = "ss -Hltnp | awk '/\"(sshd|systemd)\"/ { sub(/.*:/, \"\", $4); print $4 }'";
     host.sh(&format!("echo $({listeners} | sort -u)"))
         .trim()
         .to_owned()
 }
 
+/// The ports on which fail2ban bans.
+#[track_caller]
+pub fn banned_ports(host: &LabHost<'_>) -> String {
+    let action = "$(fail2ban-client get sshd actions | tail -n 1)";
+    let ports = host.sh(&format!("fail2ban-client get sshd action {action} port"));
+    ports.trim().to_owned()
+}
+
 /// `ssh` from an address that nothing limits.
-fn ssh(lab: &Lab, host: &LabHost<'_>, port: u16) -> std::process::Command {
+pub fn ssh(lab: &Lab, host: &LabHost<'_>, port: u16) -> std::process::Command {
     let mut command = lab.operator("ssh");
     let alias = format!("HostKeyAlias={}", host.v4());
     let port = port.to_string();
@@ -342,7 +352,15 @@ fn a_port_that_is_dropped_on_the_way_is_taken_back_and_that_is_said() {
     }
     let before: Vec<String> = hosts.iter().map(state).collect();
     lab.middle_box(Some(2222));
-    let told = operator.run(&[&MOVE[..], &["--yes", "--guard-time=25s"]].concat());
+    // Three tries are made, and each takes as long as the operator's ssh is patient.
+    let config = operator.home().join("ssh_config");
+    let text = format!(
+        "Host *\n    ConnectTimeout 4\nInclude {}\n",
+        lab.ssh_config().display()
+    );
+    fs::write(&config, text).unwrap();
+    operator.variable("HOLDFAST_SSH_CONFIG", config.to_str().unwrap());
+    let told = operator.run(&[&MOVE[..], &["--yes"]].concat());
     told.exits(6);
     for (host, before) in hosts.iter().zip(&before) {
         let why = told.stopped(&host.name, Fault::Reverted);
@@ -361,4 +379,79 @@ fn a_port_that_is_dropped_on_the_way_is_taken_back_and_that_is_said() {
     assert_eq!(fired.collect::<Vec<_>>(), [(3, 0, 0); 4]);
     assert_eq!(inventory(), here);
     assert_eq!(fs::read_to_string(lab.known_hosts()).unwrap(), known);
+}
+
+#[test]
+fn whatever_is_half_done_already_is_carried_on_with() {
+    let lab = Lab::new("porthalf");
+    let spec = HostSpec::new("one").setup(Setup::Bare);
+    // Without a firewall and without fail2ban there is less to do.
+    let hosts = lab.boot_all(vec![
+        spec.clone(),
+        HostSpec {
+            name: "two".to_owned(),
+            ..spec
+        }
+        .release(Release::Trixie)
+        .socket(),
+    ]);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    let run = |flags: &[&str]| {
+        let told = operator.run(&[&MOVE[..], &["--yes"], flags].concat());
+        told.exits(0);
+        told
+    };
+    let drop_in = "/etc/ssh/sshd_config.d/00-holdfast-port.conf";
+    let listen_on = |expected: &str, after: &str| {
+        for host in &hosts {
+            assert_eq!(ports(host), expected, "{} {after}", host.name);
+        }
+    };
+    let nothing_is_left = || {
+        let again = run(&["-e", "drop_old=false"]);
+        again.nothing_to_do("one").nothing_to_do("two");
+    };
+
+    run(&["-e", "drop_old=false"]);
+    listen_on("22 2222", "the first half");
+    nothing_is_left();
+
+    // The second half; the firewall that is no more asked for has not to be there for that.
+    run(&[]);
+    listen_on("2222", "the second half");
+    run(&[]).nothing_to_do("one").nothing_to_do("two");
+
+    // Somebody wrote the old port into our file, and sshd has not read it yet.
+    for host in &hosts {
+        host.sh(&format!("sed -i 's/^Port .*/Port 22/' {drop_in}"));
+    }
+    run(&[]);
+    listen_on("2222", "a file that says otherwise");
+
+    // Somebody went back, and the inventory does not know.
+    let back = || {
+        for host in &hosts {
+            host.sh(&format!(
+                "cp {drop_in} /root/kept; rm {drop_in}; systemctl daemon-reload"
+            ));
+        }
+        hosts[0].sh("systemctl reload ssh; sleep 1");
+        hosts[1].sh("systemctl restart ssh.socket");
+        listen_on("22", "the way back");
+    };
+    back();
+    run(&[]).says("it answers on port 22, not on 2222");
+    listen_on("2222", "a way back by hand");
+
+    // The new port in the file, the old one in the daemon: the next start would have moved it.
+    back();
+    operator.inventory("hosts:\n  one:\n  two: { port: 22 }\n");
+    for host in &hosts {
+        host.sh(&format!("cp /root/kept {drop_in}"));
+    }
+    run(&[]);
+    listen_on("2222", "a move that sshd had not read");
+    for host in &hosts {
+        nothing_is_held(host);
+    }
 }

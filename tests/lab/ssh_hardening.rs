@@ -3,10 +3,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::operator::{Footprint, Operator, Told};
-use crate::support::lab::{HostSpec, Lab, LabHost, Setup};
+use crate::support::lab::{HostSpec, Lab, LabHost, Release};
 use holdfast::event::{EventKind, Fault, Proof};
 
 /// Something on the hosts that makes the hardening a lockout, or makes it impossible to tell.
@@ -20,12 +20,18 @@ struct Trap {
     says: &'static str,
 }
 
+/// Makes sshd read its files. A reload would kill the one behind a socket.
+const TAKES_IT: &str = "sshd_takes_it() {
+    if systemctl -q is-active ssh.socket; then systemctl restart ssh.service; else systemctl reload ssh.service; fi
+}
+";
+
 /// Each file is one that sshd has not read yet: the next reload would, and ours is one.
-const TRAPS: [Trap; 8] = [
+const TRAPS: [Trap; 12] = [
     Trap {
         lay: "printf 'PermitEmptyPasswords yes\n' >/etc/ssh/sshd_config.d/50-lab.conf; passwd -d german
-            mv /home/german/.ssh /home/german/no-ssh; systemctl reload ssh",
-        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf; mv /home/german/no-ssh /home/german/.ssh; systemctl reload ssh",
+            mv /home/german/.ssh /home/german/no-ssh; sshd_takes_it",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf; mv /home/german/no-ssh /home/german/.ssh; sshd_takes_it",
         user: "german",
         input: "max_auth_tries=4",
         fault: Fault::Failed,
@@ -33,8 +39,8 @@ const TRAPS: [Trap; 8] = [
     },
     Trap {
         lay: "printf 'StrictModes no\n' >/etc/ssh/sshd_config.d/50-lab.conf; gpasswd -a german ops
-            chmod 0775 /home/ops; systemctl reload ssh",
-        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf; gpasswd -d german ops; chmod 0700 /home/ops; systemctl reload ssh",
+            chmod 0775 /home/ops; sshd_takes_it",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf; gpasswd -d german ops; chmod 0700 /home/ops; sshd_takes_it",
         user: "ops",
         input: "max_auth_tries=4",
         fault: Fault::Failed,
@@ -81,12 +87,48 @@ const TRAPS: [Trap; 8] = [
         fault: Fault::Failed,
         says: "`AuthenticationMethods publickey,password` wants more than a key",
     },
+    // sshd goes by the first line that admits the key.
+    Trap {
+        lay: "printf 'AuthorizedKeysFile /etc/ssh/keys/%%u\n' >/etc/ssh/sshd_config.d/50-lab.conf; mkdir /etc/ssh/keys
+            { printf 'command=\"backup\" '; cat /home/ops/.ssh/authorized_keys; cat /home/ops/.ssh/authorized_keys; } >/etc/ssh/keys/ops",
+        remove: "rm -r /etc/ssh/sshd_config.d/50-lab.conf /etc/ssh/keys",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::Failed,
+        says: "/etc/ssh/keys/ops:1 runs `backup` for this key instead of a shell",
+    },
+    Trap {
+        lay: "printf 'RevokedKeys /etc/ssh/revoked\n' >/etc/ssh/sshd_config.d/50-lab.conf
+            { echo '# lost'; cat /home/ops/.ssh/authorized_keys; } >/etc/ssh/revoked",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf /etc/ssh/revoked",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::Failed,
+        says: "the key at /home/ops/.ssh/authorized_keys:1 is among those that /etc/ssh/revoked takes back (RevokedKeys)",
+    },
+    Trap {
+        lay: "printf 'RevokedKeys /etc/ssh/revoked\n' >/etc/ssh/sshd_config.d/50-lab.conf",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::Failed,
+        says: "sshd cannot read /etc/ssh/revoked (RevokedKeys), and takes no key at all then",
+    },
+    // A certificate: this session was let in by one, for there is no key in any file.
+    Trap {
+        lay: "printf 'AuthorizedKeysFile none\nTrustedUserCAKeys /etc/ssh/ca.pub\n' >/etc/ssh/sshd_config.d/50-lab.conf; sshd_takes_it",
+        remove: "rm /etc/ssh/sshd_config.d/50-lab.conf; sshd_takes_it",
+        user: "ops",
+        input: "max_auth_tries=4",
+        fault: Fault::NeedsHuman,
+        says: "whether /etc/ssh/ca.pub (TrustedUserCAKeys) admits it cannot be told",
+    },
     // The last, and it stays: a person who knows better goes on with it.
     Trap {
         lay: "install -D -m 0644 /home/ops/.ssh/authorized_keys /etc/ssh/keys/ops
             printf '#!/bin/sh\nexec cat \"/etc/ssh/keys/$1\"\n' >/usr/local/bin/keys; chmod 0755 /usr/local/bin/keys
             printf 'AuthorizedKeysFile none\nAuthorizedKeysCommand /usr/local/bin/keys %%u\nAuthorizedKeysCommandUser nobody\n' \
-                >/etc/ssh/sshd_config.d/50-lab.conf; systemctl reload ssh",
+                >/etc/ssh/sshd_config.d/50-lab.conf; sshd_takes_it",
         remove: ":",
         user: "ops",
         input: "max_auth_tries=4",
@@ -94,6 +136,34 @@ const TRAPS: [Trap; 8] = [
         says: "whether /usr/local/bin/keys %u (AuthorizedKeysCommand) supplies it cannot be told",
     },
 ];
+
+/// Each release, and one host whose sshd systemd listens for.
+fn one_of_each() -> Vec<HostSpec> {
+    let socket = HostSpec::new("socket").release(Release::Trixie).socket();
+    let service = Release::ALL.map(|release| HostSpec::new(release.name()).release(release));
+    service.into_iter().chain([socket]).collect()
+}
+
+/// The operator's key gets a certificate beside it, which `ssh` shows first; the authority's public key.
+fn certified(lab: &Lab) -> String {
+    let authority = lab.dir().join("authority");
+    let keygen = |command: &mut Command| {
+        let status = command.stdout(Stdio::null()).status();
+        assert!(status.expect("ssh-keygen").success());
+    };
+    let mut make = Command::new("ssh-keygen");
+    keygen(
+        make.args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(&authority),
+    );
+    let mut sign = Command::new("ssh-keygen");
+    sign.args(["-q", "-s"]).arg(&authority);
+    keygen(
+        sign.args(["-I", "operator", "-n", "root,ops"])
+            .arg(lab.key().with_extension("pub")),
+    );
+    fs::read_to_string(authority.with_extension("pub")).expect("a public key")
+}
 
 /// All hosts, reached as this user.
 fn reached_as(operator: &Operator<'_>, hosts: &[LabHost<'_>], user: &str) {
@@ -137,16 +207,21 @@ fn without_key(lab: &Lab, user: &str, host: &LabHost<'_>) -> String {
 #[test]
 fn nothing_is_touched_where_a_new_login_would_fail_and_the_reason_is_exact() {
     let lab = Lab::new("lockout");
-    let hosts = lab.boot_releases(Setup::Bare);
+    let hosts = lab.boot_all(one_of_each());
     let operator = Operator::new(&lab, "operator", &hosts);
+    let authority = certified(&lab);
+    for host in &hosts {
+        host.write("/etc/ssh/ca.pub", &authority);
+    }
     for (number, trap) in TRAPS.iter().enumerate() {
         reached_as(&operator, &hosts, trap.user);
         for host in &hosts {
-            host.sh(trap.lay);
+            host.sh(&format!("{TAKES_IT}{}", trap.lay));
         }
-        // The releases take turns: to look at everything on a host takes longer than the run.
+        // To look at everything takes longer than the run: the hosts take turns, and once round is enough.
         let looked_at = &hosts[number % hosts.len()];
-        let before = Footprint::of(looked_at);
+        let before = (number < hosts.len()).then(|| Footprint::of(looked_at));
+        let folder = looked_at.snapshot("/etc");
         let told = harden(&operator, &["--yes", "-e", trap.input]);
         let status = if trap.fault == Fault::NeedsHuman {
             9
@@ -154,12 +229,16 @@ fn nothing_is_touched_where_a_new_login_would_fail_and_the_reason_is_exact() {
             3
         };
         told.exits(status);
-        before.is_that_of(looked_at);
+        let differences = folder.differences(&looked_at.snapshot("/etc"));
+        assert!(differences.is_empty(), "{}: {differences:?}", trap.says);
+        if let Some(before) = before {
+            before.is_that_of(looked_at);
+        }
         for host in &hosts {
             let message = told.stopped(&host.name, trap.fault);
             assert!(message.contains(trap.says), "{}: {message}", host.name);
-            host.sh("test ! -e /etc/ssh/sshd_config.d/00-holdfast-hardening.conf");
-            host.sh(trap.remove);
+            host.sh("test ! -e /etc/ssh/sshd_config.d/00-holdfast-hardening.conf && test ! -e /var/lib/holdfast");
+            host.sh(&format!("{TAKES_IT}{}", trap.remove));
         }
     }
 
@@ -178,16 +257,74 @@ fn nothing_is_touched_where_a_new_login_would_fail_and_the_reason_is_exact() {
     }
 }
 
+/// Accounts that sshd, PAM or the shell would not let in, and why.
+const ACCOUNTS: &str = r"
+    key() {
+        install -d -m 700 -o $1 -g $1 /home/$1/.ssh
+        install -m 600 -o $1 -g $1 /home/ops/.ssh/authorized_keys /home/$1/.ssh/
+    }
+    for name in asleep gone late stale keyless alien; do useradd -m -s /bin/sh $name; usermod -p '*' $name; done
+    for name in asleep gone late stale alien; do key $name; done
+    usermod -s /usr/sbin/nologin asleep
+    usermod -s /bin/lost gone
+    chage -E 2000-01-01 late
+    chage -d 0 stale
+    chown ops /home/alien/.ssh
+";
+
+const REFUSED: [(&str, &str); 7] = [
+    (
+        "asleep",
+        "the shell of asleep is /usr/sbin/nologin, which ends at once",
+    ),
+    ("gone", "the shell of gone, /bin/lost, is missing"),
+    ("late", "the account late has expired"),
+    ("stale", "the password of stale is too old"),
+    (
+        "keyless",
+        "a key of keyless is not where sshd looks for keys of keyless: /home/keyless/.ssh/authorized_keys (not there)",
+    ),
+    ("alien", "/home/alien/.ssh belongs to the user id"),
+    ("nobody-here", "there is no account nobody-here"),
+];
+
+#[test]
+fn an_account_that_nobody_can_log_in_to_is_told_with_its_reason() {
+    let lab = Lab::new("accounts");
+    let hosts = lab.boot_all(vec![HostSpec::new("web")]);
+    let host = &hosts[0];
+    host.sh(ACCOUNTS);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook(
+        "who",
+        "name: who\nsummary: Who gets in\nrisk: low\ninputs: { user: { type: text } }\nsteps:\n  - name: This user gets in\n    \
+         login: { user: \"{{ inputs.user }}\" }\n",
+    );
+    for (user, why) in REFUSED {
+        let told = operator.run(&["run", "who", "--yes", "-e", &format!("user={user}")]);
+        let reason = told.stopped("web", Fault::Failed);
+        assert!(reason.contains(why), "{user}: {reason}");
+        // It is true.
+        let login = lab.ssh(user, "web").arg("true").output().expect("ssh runs");
+        assert!(!login.status.success(), "{user} gets in");
+    }
+    let told = operator.run(&["run", "who", "--yes", "-e", "user=ops"]);
+    told.exits(0).nothing_to_do("web");
+}
+
 #[test]
 fn where_we_have_a_key_passwords_go_and_a_second_run_has_nothing_to_do() {
     let lab = Lab::new("hardening");
-    let hosts = lab.boot_releases(Setup::Bare);
-    let [eleven, twelve, thirteen] = &hosts[..] else {
-        panic!("three releases")
+    let hosts = lab.boot_all(one_of_each());
+    let [eleven, twelve, thirteen, socket] = &hosts[..] else {
+        panic!("four hosts")
     };
     look_like_lockouts(eleven, twelve, thirteen);
+    only_root_by_certificate(&lab, socket);
     let operator = Operator::new(&lab, "operator", &hosts);
-    reached_as(&operator, &hosts, "ops");
+    operator.inventory(
+        "hosts: { bullseye: { user: ops }, bookworm: { user: ops }, trixie: { user: ops }, socket: { user: root } }\n",
+    );
     shows_what_it_will_do(&lab, &operator, &hosts);
     let keys = hosts
         .iter()
@@ -197,6 +334,7 @@ fn where_we_have_a_key_passwords_go_and_a_second_run_has_nothing_to_do() {
     let told = harden(&operator, &["--yes"]);
     told.exits(0);
     told.says("passwords stay possible for `Match User needpw`: /etc/ssh/sshd_config line");
+    told.says("passwords stay possible for `Match User needpw`: /etc/ssh/for-needpw line 1 says `PasswordAuthentication yes`");
     for (host, keys) in hosts.iter().zip(&keys) {
         assert_hardened(&told, host);
         assert_guarded(&told, host);
@@ -214,6 +352,7 @@ fn where_we_have_a_key_passwords_go_and_a_second_run_has_nothing_to_do() {
     // The warning was true.
     assert!(without_key(&lab, "needpw", twelve).ends_with("(publickey,password)."));
     assert!(without_key(&lab, "needpw", thirteen).ends_with("(publickey)."));
+    assert!(without_key(&lab, "needpw", socket).ends_with("(publickey,password)."));
 
     let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
     let again = harden(&operator, &["--yes"]);
@@ -253,6 +392,21 @@ fn look_like_lockouts(eleven: &LabHost<'_>, twelve: &LabHost<'_>, thirteen: &Lab
     );
     twelve.sh("printf '\nMatch User needpw\nPasswordAuthentication yes' >>/etc/ssh/sshd_config; systemctl reload ssh");
     thirteen.sh("usermod -p '*' ops; passwd -l ops; chmod 0775 /home/ops /home/ops/.ssh; chmod 0664 /home/ops/.ssh/authorized_keys");
+}
+
+/// Nobody but root has a key there, and root's is a certificate; a Match block of others includes a file.
+#[track_caller]
+fn only_root_by_certificate(lab: &Lab, host: &LabHost<'_>) {
+    let authority = certified(lab);
+    host.write(
+        "/root/.ssh/authorized_keys",
+        format!("cert-authority {authority}"),
+    );
+    host.sh(&format!(
+        "{TAKES_IT}rm -r /home/*/.ssh
+        printf 'PasswordAuthentication yes\n' >/etc/ssh/for-needpw
+        printf 'Match User needpw\n\tInclude for-*\n' >/etc/ssh/sshd_config.d/50-lab.conf; sshd_takes_it"
+    ));
 }
 
 #[track_caller]

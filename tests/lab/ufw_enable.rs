@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::operator::{Footprint, Operator, Told, kernel, within};
 use crate::support::lab::{
-    Attempt, EDGE_V4, EDGE_V6, Lab, LabHost, OPERATOR_V4, OPERATOR_V6, Outcome, STRANGER_V4,
-    STRANGER_V6, STRANGER2_V4, Setup, Target,
+    Attempt, EDGE_V4, EDGE_V6, HostSpec, Lab, LabHost, OPERATOR_V4, OPERATOR_V6, Outcome,
+    STRANGER_V4, STRANGER_V6, STRANGER2_V4, Setup, Target,
 };
 use crate::ufw_kind::{assert_a_reload_changes_nothing, connect, files, undo};
 use holdfast::event::{EventKind, Fault};
@@ -97,7 +97,10 @@ fn ssh_comes_first_and_the_rest_is_kept_out_also_after_a_restart() {
         "-e",
         inputs[1],
     ]);
-    shown.exits(0).says("ufw: inactive → active");
+    shown
+        .exits(0)
+        .says("ufw: inactive → active")
+        .says("no rule lets anybody reach what listens there: tcp 80 (");
     for (host, footprint) in hosts.iter().zip(&footprints) {
         footprint.is_that_of(host);
     }
@@ -416,4 +419,42 @@ fn beside_other_runbooks_and_after_any_damage_it_is_on_again() {
     for host in &hosts {
         reached(host);
     }
+}
+
+#[test]
+fn where_ufw_leaves_ipv6_alone_it_is_shut_and_comes_back_with_the_rules_of_others() {
+    let lab = Lab::new("ufwsix");
+    let hosts = [lab.boot(HostSpec::new("web").setup(Setup::Full))];
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    host.sh("sed -i s/^IPV6=yes/IPV6=no/ /etc/default/ufw
+        ip6tables -N theirs; ip6tables -A theirs -j ACCEPT; ip6tables -A INPUT -s 2001:db8:2::/48 -j theirs");
+    let before = firewalls(&hosts);
+    operator.inventory(&format!(
+        "hosts:\n  web: {{ address: '{}', user: ops }}\n",
+        host.v6()
+    ));
+    enable(&operator, &[OURS]).exits(9).says(
+        "we come in from fd77::1, and with IPV6=no in /etc/default/ufw it keeps all IPv6 out",
+    );
+    assert_untouched(&hosts, &before);
+
+    operator.inventory("hosts:\n  web: { user: ops }\n");
+    let told = enable(&operator, &[OURS]);
+    told.exits(0)
+        .says("IPV6=no in /etc/default/ufw: ufw keeps out all IPv6 but loopback");
+    assert_eq!(told.rules("web").1, ["allow tcp 22 from 10.77.0.0/24"]);
+    assert_reached(
+        &lab,
+        host,
+        &[
+            (OPERATOR_V4, 22, "open"),
+            (OPERATOR_V6, 22, "filtered"),
+            (STRANGER_V6, 80, "filtered"),
+        ],
+    );
+    enable(&operator, &[OURS]).exits(0).says("Nothing to do");
+    undo(host, 0, 7, "hf_ufw_state_undo");
+    undo(host, 0, 3, "hf_ufw_undo");
+    assert_untouched(&hosts, &before);
 }

@@ -235,6 +235,16 @@ steps:
     ufw: { enabled: true, incoming: '{{ inputs.incoming }}', outgoing: allow, routed: deny, logging: '{{ inputs.logging }}' }
 ";
 
+const OFF: &str = "
+name: off
+summary: ufw is off
+risk: low
+steps:
+  - name: ufw is off
+    guard: false
+    ufw: { enabled: false }
+";
+
 /// All of ufw's files, and the settings of the kernel that it makes.
 #[track_caller]
 pub fn files(host: &LabHost<'_>) -> String {
@@ -353,6 +363,25 @@ fn policies_and_logging_are_what_ufw_would_make_of_them_without_a_gap() {
         }
     }
 
+    // Switched off it lets everybody in, and back on nobody: nothing in between is half a firewall.
+    operator.runbook("off", OFF);
+    let before: Vec<(String, String)> = hosts
+        .iter()
+        .map(|host| (kernel(host), files(host)))
+        .collect();
+    operator.run(&["run", "off", "--yes"]).exits(0);
+    operator
+        .run(&["run", "off", "--yes"])
+        .exits(0)
+        .says("Nothing to do");
+    for (host, before) in hosts.iter().zip(&before) {
+        assert_eq!(connect(&lab, STRANGER_V4, host, 80), "open");
+        assert_eq!(host.sh("ufw status"), "Status: inactive\n");
+        undo(host, 0, 1, "hf_ufw_state_undo");
+        assert_eq!((kernel(host), files(host)), *before, "{}", host.name);
+        assert_eq!(connect(&lab, STRANGER_V4, host, 80), "filtered");
+    }
+
     // `nft flush ruleset` took everything away, and ufw still thinks that it is on.
     for host in &hosts {
         host.sh("iptables -F; iptables -X; iptables -P INPUT ACCEPT; ip6tables -F; ip6tables -X; ip6tables -P INPUT ACCEPT");
@@ -377,14 +406,19 @@ fn switching_on_can_be_taken_back_wherever_it_was_killed() {
         for host in &hosts {
             scope.spawn(|| {
                 undo(host, 0, 2, "hf_ufw_state_undo");
-                let before = (kernel(host), files(host));
+                let mut before = (kernel(host), files(host));
                 for tenths in 0..8 {
+                    if tenths == 4 {
+                        // Half stopped, as a stop leaves it that was killed itself: more has to be done.
+                        host.sh("ufw --force enable >/dev/null; sed -i s/^ENABLED=yes/ENABLED=no/ /etc/ufw/ufw.conf
+                            iptables -P INPUT ACCEPT; iptables -F INPUT; ip6tables -F ufw6-before-input");
+                        before = (kernel(host), files(host));
+                    }
                     host.sh(&format!(
                         "HF_RUN=$(ls -dt /var/lib/holdfast/runs/* | head -n 1); HF_STEP=9; HF_SAVE=$HF_RUN/9/{tenths}
                         HF_INPUT=$HF_SAVE/input; export HF_RUN HF_STEP HF_SAVE HF_INPUT; mkdir -p $HF_SAVE
                         setsid sh -c '. $HF_RUN/lib.sh; hf_ufw_switch on' </dev/null >/dev/null 2>&1 9>&- &
-                        sleep 0.{tenths}; for p in $(ps -o pid= -s $!); do kill -9 $p || :; done 2>/dev/null
-                        . $HF_RUN/lib.sh; hf_ufw_state_undo"
+                        sleep 0.{tenths}; . $HF_RUN/lib.sh; hf_kill_session $! || :; hf_ufw_state_undo"
                     ));
                     assert_eq!((kernel(host), files(host)), before, "{} {tenths}", host.name);
                 }

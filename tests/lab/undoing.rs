@@ -22,6 +22,10 @@ pub fn undo_last_run(host: &LabHost<'_>) {
         let text = host.sh(&format!("cat {folder}/undo.json"));
         let undo: Undo = serde_json::from_str(&text).expect("an undo record");
         let Undo::Call(call) = undo else { continue };
+        // Packages stay unless somebody asks for it.
+        if call.function == "hf_undo_package" {
+            continue;
+        }
         let words: Vec<String> = call.args.iter().map(|arg| shell_quoted(arg)).collect();
         let script = format!(
             "LC_ALL=C LANGUAGE=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

@@ -482,6 +482,22 @@ impl LabHost<'_> {
         Snapshot::parse(&self.sh(&format!("cd '{directory}'; {}", Snapshot::SCRIPT)))
     }
 
+    /// The same of several directories, asked for at once.
+    #[track_caller]
+    pub fn snapshots(&self, directories: &[&str]) -> Vec<Snapshot> {
+        const END: &str = "\n-- end of a directory --\n";
+        let look =
+            |directory: &&str| format!("cd '{directory}'; {}; printf '{END}'\n", Snapshot::SCRIPT);
+        let script: String = directories.iter().map(look).collect();
+        let listings = self.sh(&script);
+        let found: Vec<Snapshot> = listings
+            .split_terminator(END)
+            .map(Snapshot::parse)
+            .collect();
+        assert_eq!(found.len(), directories.len(), "{}", self.name);
+        found
+    }
+
     #[track_caller]
     pub fn boot_id(&self) -> String {
         self.sh("cat /proc/sys/kernel/random/boot_id")

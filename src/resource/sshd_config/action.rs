@@ -91,7 +91,7 @@ pub(super) fn change(config: &SshdConfig, sshd: &Sshd, outcome: Outcome<'_>) -> 
 }
 
 fn summary(config: &SshdConfig, sshd: &Sshd, outcome: &Outcome<'_>) -> String {
-    let unit = sshd.unit.as_deref().unwrap_or("sshd");
+    let unit = runs_in(sshd).unwrap_or("sshd");
     let takes = match &sshd.mode {
         Mode::Idle => String::new(),
         Mode::Socket { .. } if !outcome.moves && !sshd.active => String::new(),
@@ -112,12 +112,17 @@ fn summary(config: &SshdConfig, sshd: &Sshd, outcome: &Outcome<'_>) -> String {
     }
 }
 
+/// The unit to tell; one that was started by hand is none of systemd's.
+fn runs_in(sshd: &Sshd) -> Option<&str> {
+    sshd.unit.as_deref().filter(|_| sshd.active)
+}
+
 /// How the change comes into effect.
 fn activation(sshd: &Sshd, moves: bool) -> Vec<Shown> {
     let run = |words: &[&str]| Shown::Run {
         argv: words.iter().map(|word| (*word).to_owned()).collect(),
     };
-    match (&sshd.mode, &sshd.unit) {
+    match (&sshd.mode, runs_in(sshd)) {
         (Mode::Idle, _) => Vec::new(),
         // Each login starts an sshd of its own, which reads the files then.
         (Mode::Socket { .. }, _) if !moves && !sshd.active => Vec::new(),

@@ -12,7 +12,7 @@ use crate::resource::ufw_rules::turnover::Turnover;
 use crate::value::Port;
 
 use super::rule::Set;
-use super::{close, listener, mirror};
+use super::{close, listener, mirror, reach};
 
 /// What a step asks for.
 #[derive(Debug, Clone)]
@@ -172,7 +172,10 @@ fn rules(set: &Set, file: RulesFile) -> Result<Edited, Obstacle> {
         impostors,
         ..turnover(file, added, removed)
     };
-    let notes = strict(&turnover, &wanted);
+    let mut notes = strict(&turnover, &wanted);
+    if !set.absent {
+        notes.extend(reach::notes(set, turnover.result()));
+    }
     Ok(Edited { turnover, notes })
 }
 

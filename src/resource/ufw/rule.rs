@@ -66,17 +66,17 @@ pub(super) struct Set {
 /// One rule of a step: as many rules of ufw as it has sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rule {
-    tag: Comment,
-    action: Action,
-    protocol: Protocol,
-    ports: Ports,
-    sources: Vec<IpNet>,
-    interface: Option<Interface>,
+    pub tag: Comment,
+    pub action: Action,
+    pub protocol: Protocol,
+    pub ports: Ports,
+    pub sources: Vec<IpNet>,
+    pub interface: Option<Interface>,
 }
 
 /// A name that ufw takes for an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Interface(String);
+pub(super) struct Interface(String);
 
 /// What may stand in the list of ports.
 enum PortItem {
@@ -98,7 +98,7 @@ impl std::str::FromStr for PortItem {
 /// Why a text is no such name.
 #[derive(Debug, thiserror::Error)]
 #[error("no name of an interface such as eth0")]
-struct NoInterface;
+pub(super) struct NoInterface;
 
 impl std::str::FromStr for Interface {
     type Err = NoInterface;

@@ -4,16 +4,19 @@ use ipnet::IpNet;
 
 use crate::change::{Diff, Note};
 use crate::resource::ufw_rules::address::Family;
+use crate::resource::ufw_rules::around;
 use crate::resource::ufw_rules::exposure::Admission;
 use crate::resource::ufw_rules::look::Look;
 use crate::resource::ufw_rules::obstacle::{
     Obstacle, lost, obstacle, readable, supported, way_in, writable,
 };
+use crate::resource::ufw_rules::ports::Ports;
 use crate::resource::ufw_rules::report;
 use crate::resource::ufw_rules::rules_file::RulesFile;
 use crate::resource::ufw_rules::simulate::{Packet, simulate};
 use crate::resource::ufw_rules::state::Ipv6;
 use crate::resource::ufw_rules::tuple::{Protocol, Tuple};
+use crate::resource::ufw_rules::wanted::Wanted;
 
 use super::policy::{Policies, Policy, Way};
 use super::settings::Firewall;
@@ -197,11 +200,13 @@ pub(super) fn notes(
     policies: Policies,
 ) -> Vec<Note> {
     let mut notes = access_notes(desired, files, policies);
+    notes.extend(past_ufw(look));
     let count: usize = files.iter().map(|file| file.tuples().count()).sum();
     let rules = report::plural(count, "rule comes", "rules come");
     notes.push(Note::info(format!("{rules} into force")));
     if look.state.ipv6 == Ipv6::SetOff {
-        let text = "IPV6=no in /etc/default/ufw: ufw keeps out all IPv6 but loopback";
+        let text = "IPV6=no in /etc/default/ufw: ufw keeps out all IPv6 but loopback, and replaces the IPv6 rules \
+                    of others";
         notes.push(Note::warning(text));
     }
     if !around.sysctls.is_empty() {
@@ -242,6 +247,25 @@ pub(super) fn notes(
         let text = "nftables.service is enabled; if its file flushes the ruleset, it takes ufw's rules \
                     away when it starts";
         notes.push(Note::warning(text));
+    }
+    notes
+}
+
+/// What never comes by ufw, and what is kept out whatever ufw says.
+pub(super) fn past_ufw(look: &Look) -> Vec<Note> {
+    const SHOWN: usize = 5;
+    let everything = Wanted {
+        tag: String::new(),
+        protocol: Protocol::Any,
+        ports: Ports::Any,
+        sources: Family::BOTH.map(Family::everything).to_vec(),
+    };
+    let mut notes = around::notes(&look.around, &everything);
+    let more = notes.len().saturating_sub(SHOWN);
+    notes.truncate(SHOWN);
+    if more > 0 {
+        let text = format!("{more} more rules that others made decide about packets beside ufw");
+        notes.push(Note::info(text));
     }
     notes
 }

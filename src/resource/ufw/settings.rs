@@ -7,6 +7,7 @@ use crate::resource::ufw_rules::look::{self, Look};
 use crate::resource::{Fields, Resource};
 use crate::yaml::Node;
 
+use super::closing;
 use super::policy::{Level, Policies, Policy, Way};
 use super::surroundings::{self, Loaded, Surroundings};
 use super::switch;
@@ -124,7 +125,7 @@ impl Resource for Firewall {
 
     fn probes(&self) -> Vec<Probe> {
         let mut probes = expects();
-        probes.push(look::around_probe());
+        probes.extend([look::around_probe(), closing::probe()]);
         probes
     }
 
@@ -143,8 +144,9 @@ impl Resource for Firewall {
             .text()
             .starts_with("installed=no");
         let around = Surroundings::parse(seen, pending)?;
+        let listening = closing::parse(seen)?;
         let loaded = Loaded::parse(seen)?;
-        Ok(switch::judge(self, &look, &around, &loaded))
+        Ok(switch::judge(self, &look, &around, &loaded, &listening))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::resource::ufw_rules::rules_file::RulesFile;
 use crate::resource::ufw_rules::tuple::Tuple;
 use crate::resource::ufw_rules::turnover::Turnover;
 
+use super::closing::{self, Listener};
 use super::policy::{self, Level, Policies, Policy, Way};
 use super::safety;
 use super::settings::{Firewall, expects, property};
@@ -31,10 +32,11 @@ pub(super) fn judge(
     look: &Look,
     around: &Surroundings,
     loaded: &Loaded,
+    listening: &[Listener],
 ) -> Diff {
     let on = desired.settings.enabled.unwrap_or(look.state.enabled);
     let diff = match (on, look.state.enabled) {
-        (true, false) => switched_on(desired, look, around, "inactive"),
+        (true, false) => switched_on(desired, look, around, "inactive", listening),
         (false, true) => Ok(switched_off(desired, look, around)),
         (false, false) => Ok(set_for_later(desired, look, around)),
         (true, true) if look.unloaded => switched_on(
@@ -42,6 +44,7 @@ pub(super) fn judge(
             look,
             around,
             "active, but its rules are not loaded",
+            listening,
         ),
         (true, true) => set(desired, look, around, loaded),
     };
@@ -57,6 +60,7 @@ fn switched_on(
     look: &Look,
     around: &Surroundings,
     before: &str,
+    listening: &[Listener],
 ) -> Result<Diff, Obstacle> {
     let incoming = desired.settings.over(around.policies);
     let files = safety::of_switching_on(desired, look, around, incoming)?;
@@ -79,7 +83,8 @@ fn switched_on(
     let change = change
         .giving(gives.collect::<Vec<_>>())
         .expecting(expects());
-    let notes = safety::notes(desired, look, around, &files, incoming);
+    let mut notes = safety::notes(desired, look, around, &files, incoming);
+    notes.extend(closing::note(listening, incoming, &files, look));
     Ok(Diff::of(vec![change]).with_notes(notes))
 }
 
@@ -157,7 +162,7 @@ fn set(
     }
     let due = |side: &Side| side.load || side.after != side.before.render();
     if lines.is_empty() && !sides.iter().any(due) {
-        return Ok(Diff::compliant());
+        return Ok(Diff::compliant().with_notes(safety::past_ufw(look)));
     }
     safety::replaceable(look, around)?;
     safety::of_policies(desired, look, desired.settings.over(around.policies))?;

@@ -137,8 +137,9 @@ impl Reader<'_> {
         };
         let number = |protocol| if protocol == Protocol::Udp { "17" } else { "6" };
         let protocol = rule.value("-p");
+        let all = self.wanted.ports == Ports::Any;
         self.wanted.probes().into_iter().any(|(wanted, port)| {
-            ports.contain(port) && protocol.is_none_or(|given| given == number(wanted))
+            (all || ports.contain(port)) && protocol.is_none_or(|given| given == number(wanted))
         })
     }
 

@@ -142,7 +142,7 @@ impl Look {
             unloaded: state.enabled,
             state,
             kernel: None,
-            around: String::new(),
+            around: seen.get(&around_probe())?.text().into_owned(),
             after: Some(step),
         };
         Ok(look.with(known))
