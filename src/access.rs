@@ -43,7 +43,7 @@ const UNITS: [&str; 9] = [
 /// Whether a login may fail when this file is another.
 pub fn rests_on_file(path: &str) -> bool {
     let is = |one: &&str| path == *one || (one.ends_with('/') && path.starts_with(*one));
-    FILES.iter().any(|one| is(&one)) || path.contains("/.ssh/")
+    FILES.iter().any(is) || path.contains("/.ssh/")
 }
 
 /// Whether a login may fail when this unit is stopped, started or reloaded.
