@@ -22,6 +22,7 @@ pub mod shape;
 pub mod probe;
 pub mod facts;
 pub mod risk;
+pub mod access;
 pub mod change;
 pub mod resource;
 // ── input: files and data, checked before any host is asked ───────────────────────────────────

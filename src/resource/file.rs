@@ -14,6 +14,7 @@
 //! `follow: true`. Attributes that nobody asked for stay: mode, owner, access control list.
 
 use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant, check_one_content};
+use crate::access;
 use crate::change::{Diff, Known, StepNumber};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
@@ -192,6 +193,10 @@ impl Resource for File {
             &self.lacks(seen, known)?,
             known,
         ))
+    }
+
+    fn can_cut(&self) -> bool {
+        access::rests_on_file(self.path.as_str())
     }
 }
 

@@ -58,6 +58,11 @@ pub trait Resource: Debug + Send + Sync {
     fn mark_reload(&self) -> Option<Call> {
         None
     }
+
+    /// Whether it can cut our own access although its kind is mostly harmless.
+    fn can_cut(&self) -> bool {
+        false
+    }
 }
 
 /// What a kind may know about the step around it.

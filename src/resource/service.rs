@@ -10,6 +10,7 @@
 //! it from being forgotten when a run ends between the change and the reload.
 
 use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant};
+use crate::access;
 use crate::change::{Call, Diff, Known};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
@@ -94,6 +95,10 @@ impl Resource for Service {
 
     fn mark_reload(&self) -> Option<Call> {
         Some(Call::new("hf_mark_reload", [self.name.full()]))
+    }
+
+    fn can_cut(&self) -> bool {
+        access::rests_on_unit(&self.name.full())
     }
 }
 

@@ -191,7 +191,7 @@ pub(super) fn items(step: &Step, scope: &Scope) -> Result<Vec<Scope>, Diagnostic
 }
 
 impl Step {
-    /// Whether it is guarded without saying so.
+    /// Whether it is guarded without saying so, whatever it describes on a host.
     fn is_dangerous(&self) -> bool {
         match &self.act {
             Act::Resource { kind, .. } => {
@@ -230,6 +230,7 @@ fn render_step(
             Act::Include(_) => {}
         }
     }
+    let can_cut = resource.as_ref().is_some_and(|resource| resource.can_cut());
     Ok(RenderedStep {
         number,
         id: step.id.as_ref().map(|id| around.prefixed(id.as_str())),
@@ -239,14 +240,14 @@ fn render_step(
         interlude,
         after: prefixed(&step.after),
         reload_on,
-        guard: guard(step, scope)?,
+        guard: guard(step, can_cut, scope)?,
         retry: step.retry,
         timeout: step.timeout,
         tags: [step.tags.as_slice(), &around.tags].concat(),
     })
 }
 
-fn guard(step: &Step, scope: &Scope) -> Result<Option<RenderedGuard>, Diagnostic> {
+fn guard(step: &Step, can_cut: bool, scope: &Scope) -> Result<Option<RenderedGuard>, Diagnostic> {
     match &step.guard {
         Some(Guard::Off) => Ok(None),
         Some(Guard::On { port }) => {
@@ -256,9 +257,57 @@ fn guard(step: &Step, scope: &Scope) -> Result<Option<RenderedGuard>, Diagnostic
                 irreversible: false,
             }))
         }
-        None => Ok(step.is_dangerous().then_some(RenderedGuard {
+        None => Ok((can_cut || step.is_dangerous()).then_some(RenderedGuard {
             port: None,
             irreversible: false,
         })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::diagnostic::Source;
+    use crate::runbook::load;
+    use crate::template::Templates;
+
+    /// Which of the steps are guarded.
+    fn guarded(steps: &str) -> Vec<bool> {
+        let text = format!("name: t\nsummary: x\nrisk: high\nsteps:\n{steps}");
+        let runbook = load("t", &Source::new("t", text), Templates::default()).unwrap();
+        let inventory = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(inventory.path(), "hosts:\n  web: {}\n").unwrap();
+        let inventory = crate::inventory::load(inventory.path()).unwrap();
+        let inputs = Inputs::gather(&runbook.inputs, &BTreeMap::new(), None).unwrap();
+        let world = World {
+            host: &inventory.hosts()[0],
+            inputs: &inputs,
+            facts: None,
+            data: &json!({}),
+        };
+        let rendered = render(&runbook, &world).unwrap();
+        let steps = rendered.steps.iter();
+        steps.map(|step| step.guard.is_some()).collect()
+    }
+
+    #[test]
+    fn what_logins_rest_on_is_guarded_without_saying_so() {
+        let steps = "\
+            - { name: a, file: { path: /etc/motd, content: x } }\n\
+            - { name: b, file: { path: /etc/ssh/sshd_config.d/x.conf, content: x } }\n\
+            - { name: c, guard: false, file: { path: /etc/sudoers, content: x } }\n\
+            - { name: d, service: { name: ssh, running: false } }\n\
+            - { name: e, service: { name: cron, running: false } }\n";
+        assert_eq!(guarded(steps), [false, true, false, true, false]);
+    }
+
+    #[test]
+    fn no_guard_is_promised_for_what_lies_on_this_machine() {
+        let steps = "\
+            - { name: a, risk: high, inventory: { port: 22 } }\n\
+            - { name: b, risk: high, file: { path: /etc/motd, content: x } }\n";
+        assert_eq!(guarded(steps), [false, true]);
     }
 }

@@ -43,7 +43,8 @@ pub(super) const STEP: Shape = Shape {
             "guard",
             Ty::One(&GUARD),
             "The host takes the step back by itself unless a new login proves that we still get in. When not \
-             said: for kinds that can cut access, and for `risk: high`.",
+             said: for kinds that can cut access, for files and services that logins rest on (sshd, PAM, sudo, \
+             accounts, keys, network), and for `risk: high`.",
         ),
         Field::optional("retry", Ty::One(&RETRY), "Try again when its changes fail."),
         Field::optional(

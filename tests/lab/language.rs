@@ -105,3 +105,24 @@ fn without_root_a_condition_is_not_said_to_be_known() {
     told.exits(4)
         .says("its condition does not hold, as far as can be seen without root");
 }
+
+/// Nobody thought of a guard.
+const NO_SSHD: &str = r#"
+name: no-sshd
+summary: a service less
+why: it is a test
+steps:
+  - name: Nothing listens on port 22
+    service: { name: ssh, running: false }
+"#;
+
+#[test]
+fn a_step_that_stops_what_logins_rest_on_is_guarded_without_saying_so() {
+    let lab = Lab::new("languagecut");
+    let hosts = [lab.boot(HostSpec::new("web"))];
+    let operator = Operator::new(&lab, "ann", &hosts);
+    operator.runbook("no-sshd", NO_SSHD);
+    let told = operator.run(&["run", "no-sshd", "--yes", "--guard-time=20s"]);
+    told.exits(6).says("restored itself");
+    assert_eq!(hosts[0].sh("systemctl is-active ssh"), "active\n");
+}
