@@ -73,7 +73,7 @@ fn questions_and_pauses_come_before_what_is_due_and_never_for_nothing() {
 }
 
 /// Always due, and nothing takes it back.
-const EVERY_TIME: &str = r#"
+const EVERY_TIME: &str = r"
 name: every-time
 summary: something that happens every time
 why: it is a test
@@ -82,7 +82,7 @@ steps:
   - name: It happens
     guard: true
     command: { argv: [touch, /etc/holdfast-test], always: true }
-"#;
+";
 
 #[test]
 fn what_a_person_accepted_for_the_plan_counts_when_it_is_planned_again() {
@@ -107,14 +107,14 @@ fn without_root_a_condition_is_not_said_to_be_known() {
 }
 
 /// Nobody thought of a guard.
-const NO_SSHD: &str = r#"
+const NO_SSHD: &str = r"
 name: no-sshd
 summary: a service less
 why: it is a test
 steps:
   - name: Nothing listens on port 22
     service: { name: ssh, running: false }
-"#;
+";
 
 #[test]
 fn a_step_that_stops_what_logins_rest_on_is_guarded_without_saying_so() {
