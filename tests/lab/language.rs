@@ -107,14 +107,14 @@ fn without_root_a_condition_is_not_said_to_be_known() {
 }
 
 /// Nobody thought of a guard.
-const NO_SSHD: &str = r#"
+const NO_SSHD: &str = r"
 name: no-sshd
 summary: a service less
 why: it is a test
 steps:
   - name: Nothing listens on port 22
     service: { name: ssh, running: false }
-"#;
+";
 
 #[test]
 fn a_step_that_stops_what_logins_rest_on_is_guarded_without_saying_so() {
