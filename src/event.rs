@@ -160,6 +160,9 @@ pub enum EventKind {
         again: bool,
         /// Whether it is only a process, which a restart of the host would lose.
         weaker: bool,
+        /// Whether it is this machine, where no login proves anything: the run itself must come to its end.
+        #[serde(default)]
+        here: bool,
     },
     /// A brand-new login succeeded.
     GuardProven {

@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// Accept published data that changed more than its guard allows, after a look at the difference
     #[arg(long, env = "HOLDFAST_ACCEPT_CHANGE", conflicts_with = "unattended")]
     accept_change: bool,
-    /// Only steps with one of these tags
+    /// Only steps with one of these tags, and only checks of includes with one
     #[arg(
         short,
         long,

@@ -16,6 +16,7 @@ use super::step::Done;
 use super::worker::Worker;
 use crate::change::{StepNumber, Timing};
 use crate::event::{EventKind, Fault};
+use crate::inventory::Connection;
 use crate::plan::StepPlan;
 use crate::probe::Probe;
 use crate::runbook::{RenderedGuard, RenderedStep};
@@ -180,6 +181,7 @@ impl Worker<'_> {
             seconds: time.as_secs(),
             again,
             weaker,
+            here: self.host.connection == Connection::Local,
         };
         if self.job.events.tell_and_wait(told).await {
             return Ok(());

@@ -166,6 +166,11 @@ impl From<Stop> for HostResult {
 }
 
 impl Job {
+    /// Whether `--tags` asks for what has these tags.
+    fn wants(&self, tags: &[Name]) -> bool {
+        self.tags.is_empty() || tags.iter().any(|tag| self.tags.contains(tag))
+    }
+
     /// How each host ended so far. A host without a result has a task that broke down.
     pub fn results(&self) -> BTreeMap<String, HostResult> {
         self.results

@@ -14,7 +14,6 @@ use crate::plan::{Expectation, HostPlan, Outcome, StepPlan};
 use crate::probe::{Answers, Probe};
 use crate::runbook::{self, Rendered, RenderedStep, World};
 use crate::transport::{ReadHost, TransportError};
-use crate::value::Name;
 
 pub(super) async fn survey(
     job: Arc<Job>,
@@ -77,7 +76,7 @@ pub(super) async fn look(
     steps: &[RenderedStep],
 ) -> Result<HostPlan, TransportError> {
     let answers = desk::ask(job, host, link, &probes(steps)).await?;
-    let mut steps = plan(steps, &answers, &job.tags);
+    let mut steps = plan(job, steps, &answers);
     if !link.is_root() {
         doubt_conditions(&mut steps);
     }
@@ -109,12 +108,11 @@ fn probes(steps: &[RenderedStep]) -> Vec<Probe> {
     unique.into_iter().collect()
 }
 
-fn plan(steps: &[RenderedStep], answers: &Answers, tags: &[Name]) -> Vec<StepPlan> {
+fn plan(job: &Job, steps: &[RenderedStep], answers: &Answers) -> Vec<StepPlan> {
     let mut known = Known::nothing();
     let mut planned = Vec::new();
     for step in steps {
-        let wanted = tags.is_empty() || step.tags.iter().any(|tag| tags.contains(tag));
-        let step_plan = if wanted {
+        let step_plan = if job.wants(&step.tags) {
             plan_step(step, answers, &known)
         } else {
             skipped(step, "not asked for by --tags")

@@ -14,8 +14,18 @@ pub(super) fn notice(kind: &EventKind, run: &str, style: &Style) -> Option<Notic
             seconds,
             again,
             weaker,
+            here,
             ..
-        } => armed(host, *seconds, (*again, *weaker), style),
+        } => armed(
+            host,
+            *seconds,
+            Guard {
+                again: *again,
+                weaker: *weaker,
+                here: *here,
+            },
+            style,
+        ),
         EventKind::GuardProven { port, .. } => proven(host, *port, style),
         EventKind::GuardDisarmed { left, .. } => disarmed(host, left.as_deref(), style),
         EventKind::GuardRefuted { why, .. } => Some(refuted(host, why, style)),
@@ -29,8 +39,21 @@ pub(super) fn notice(kind: &EventKind, run: &str, style: &Style) -> Option<Notic
     }
 }
 
+/// What kind of guard it is.
+#[derive(Clone, Copy)]
+struct Guard {
+    again: bool,
+    weaker: bool,
+    here: bool,
+}
+
 /// The host takes back by itself what comes now, unless a new login succeeds.
-fn armed(host: &str, time: u64, (again, weaker): (bool, bool), style: &Style) -> Option<Notice> {
+fn armed(host: &str, time: u64, guard: Guard, style: &Style) -> Option<Notice> {
+    let Guard {
+        again,
+        weaker,
+        here,
+    } = guard;
     if again && !style.verbose() || style.quiet {
         return None;
     }
@@ -39,8 +62,13 @@ fn armed(host: &str, time: u64, (again, weaker): (bool, bool), style: &Style) ->
     } else {
         "guard armed"
     };
+    let unless = if here {
+        "this run goes on; whether a login from elsewhere works is not proved here"
+    } else {
+        "a new login succeeds"
+    };
     let text = format!(
-        ": {host} restores itself in {} unless a new login succeeds",
+        ": {host} restores itself in {} unless {unless}",
         seconds(time)
     );
     let mut lines = vec![

@@ -11,6 +11,7 @@
 
 use super::file::File;
 use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant, check_one_content};
+use crate::access;
 use crate::change::{Call, Change, Diff, Known, Note, Shown, Undo, Verdict};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
@@ -207,6 +208,10 @@ impl Resource for SystemdUnit {
         Ok(diff
             .map_changes(|change| self.put(change))
             .with_notes(notes))
+    }
+
+    fn can_cut(&self) -> bool {
+        access::rests_on_unit(&self.name)
     }
 }
 

@@ -5,7 +5,7 @@ use super::trial;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resource::check_constant;
 use crate::template::{Scope, Text};
-use crate::value::{Duration, Port};
+use crate::value::{Duration, Name, Port};
 use crate::yaml::Node;
 
 mod rendered;
@@ -81,8 +81,12 @@ impl Check {
         })
     }
 
-    /// Fills in one host's values; `None` when `when` does not hold.
-    pub(super) fn render(&self, scope: &Scope) -> Result<Option<RenderedCheck>, Diagnostic> {
+    /// Fills in one host's values, and the tags of the includes around it; `None` when `when` does not hold.
+    pub(super) fn render(
+        &self,
+        scope: &Scope,
+        tags: &[Name],
+    ) -> Result<Option<RenderedCheck>, Diagnostic> {
         if let Some(when) = &self.when
             && !scope.condition(when)?
         {
@@ -105,6 +109,7 @@ impl Check {
         };
         Ok(Some(RenderedCheck {
             name: scope.text(&self.name)?,
+            tags: tags.to_vec(),
             retry: self.retry,
             probe,
         }))

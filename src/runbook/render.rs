@@ -156,7 +156,7 @@ impl Page {
             }
         }
         for check in &runbook.verify {
-            match check.render(&scope) {
+            match check.render(&scope, &around.tags) {
                 Ok(check) => self.checks.extend(check),
                 Err(diagnostic) => self.said.push(diagnostic),
             }

@@ -18,6 +18,7 @@ fn armed(again: bool, weaker: bool) -> EventKind {
         seconds: 120,
         again,
         weaker,
+        here: false,
     }
 }
 

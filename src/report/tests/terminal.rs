@@ -174,6 +174,7 @@ fn an_armed_guard_counts_down() {
         seconds: 120,
         again: false,
         weaker: false,
+        here: false,
     });
     kinds.push(begun("web-1", 2, "Only Cloudflare reaches the web ports"));
     let (_report, screen) = on_screen(kinds);

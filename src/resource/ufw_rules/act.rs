@@ -96,13 +96,24 @@ fn summary(parts: &[Part], tag: &str) -> String {
 
 fn shown(parts: &[Part]) -> Shown {
     let texts = |of: fn(&Turnover) -> &Vec<Tuple>| {
-        let rules = parts.iter().flat_map(|part| of(&part.turnover));
-        rules.map(Tuple::describe).collect()
+        let rules = parts
+            .iter()
+            .flat_map(|part| of(&part.turnover).iter().map(move |rule| (part, rule)));
+        rules.map(|(part, rule)| described(part, rule)).collect()
     };
     Shown::Lines {
         what: "firewall rules".to_owned(),
         removed: texts(|turnover| &turnover.removed),
         added: texts(|turnover| &turnover.added),
+    }
+}
+
+/// With the family where no address tells it.
+fn described(part: &Part, rule: &Tuple) -> String {
+    let text = rule.describe();
+    match part.turnover.before.family() {
+        Family::V6 if !rule.names_an_address() => format!("{text} (IPv6)"),
+        Family::V4 | Family::V6 => text,
     }
 }
 

@@ -251,6 +251,12 @@ impl Log {
 }
 
 impl Tuple {
+    /// Whether it says from where or to where.
+    pub fn names_an_address(&self) -> bool {
+        let m = &self.matching;
+        m.src != Address::Anywhere || m.dst != Address::Anywhere
+    }
+
     /// The rule for people, on one line: `allow tcp 443 from 10.0.0.0/8`.
     pub fn describe(&self) -> String {
         let m = &self.matching;

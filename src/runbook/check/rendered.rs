@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::runbook::Retry;
 use crate::runbook::trial::Ban;
 use crate::template::{Scope, Text};
-use crate::value::{Duration, Port};
+use crate::value::{Duration, Name, Port};
 use crate::yaml::Node;
 
 /// A check ready to be made on one host.
@@ -15,6 +15,8 @@ use crate::yaml::Node;
 pub struct RenderedCheck {
     /// What is so when it passes.
     pub name: String,
+    /// The tags of the includes around it.
+    pub tags: Vec<Name>,
     /// How often it is asked again.
     pub retry: Retry,
     /// How it is made.
