@@ -167,27 +167,14 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Source;
-    use crate::template::Templates;
-    use crate::yaml;
+    use crate::resource::testing::mistakes;
 
     fn said(text: &str) -> Vec<String> {
-        let node = yaml::parse(&Source::new("t.yaml", text)).unwrap();
-        let mut out = Diagnostics::new();
-        SHAPE.check(&node, &mut out);
-        check(&node, &mut out);
-        let values = serde_json::json!({ "ports": [2222, 22], "none": [] });
-        let scope = Scope::new(&values, Templates::default());
-        let frame = StepFrame {
-            runbook: "t",
-            reload_on: &[],
-        };
-        if out.is_empty()
-            && let Err(said) = render(&node, &scope, &frame)
-        {
-            out.append(said);
-        }
-        out.iter().map(|d| d.message.clone()).collect()
+        mistakes(
+            &KIND,
+            text,
+            &serde_json::json!({ "ports": [2222, 22], "none": [] }),
+        )
     }
 
     #[test]

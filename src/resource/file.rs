@@ -297,7 +297,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
 mod tests {
     use super::*;
     use crate::diagnostic::Source;
-    use crate::resource::LARGEST;
+    use crate::resource::fields::LARGEST;
     use crate::template::Templates;
     use crate::yaml;
     use proptest::prelude::*;

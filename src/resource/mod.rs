@@ -7,20 +7,21 @@
 //! its row in [`KINDS`], put its shell functions in `src/host/<kind>.read.sh` and `.write.sh`, and
 //! its cases in `tests/resources/<kind>/`.
 
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::str::FromStr;
 
 use crate::change::{Call, Diff, Known};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::diagnostic::Diagnostics;
 use crate::probe::{Answers, ParseError, Probe};
 use crate::shape::Shape;
-use crate::template::{Scope, Text};
+use crate::template::Scope;
 use crate::yaml::Node;
 
 pub mod apt_conf;
 pub mod authorized_keys;
 pub mod command;
 pub mod fail2ban_jail;
+mod fields;
 pub mod file;
 pub mod inventory;
 pub mod known_hosts;
@@ -28,15 +29,20 @@ pub mod login;
 pub mod package;
 pub mod service;
 pub mod sshd_config;
-pub mod sysctl;
 pub mod sudoers;
+pub mod sysctl;
 pub mod systemd_unit;
-pub mod ufw_rules;
+#[cfg(test)]
+mod testing;
 pub mod ufw;
+pub mod ufw_rules;
 pub mod user;
 pub mod wait_for;
 
 pub use command::command_output;
+pub(crate) use fields::{
+    Fields, check_constant, check_content_or_absence, check_one_content, says_nothing,
+};
 
 /// One desired thing on one host, fully rendered.
 pub trait Resource: Debug + Send + Sync {
@@ -128,143 +134,6 @@ impl Kind {
     /// Whether its changes are made on a host, where a guard can take them back.
     pub fn is_on_host(&self) -> bool {
         !ON_THIS_MACHINE.contains(&self.key)
-    }
-}
-
-/// Reads what stands below a kind's key for one host, and keeps every mistake on the way.
-pub(crate) struct Fields<'a> {
-    shape: &'static Shape,
-    node: &'a Node,
-    scope: &'a Scope,
-    said: Diagnostics,
-}
-
-impl<'a> Fields<'a> {
-    /// The fields of `node`, filled in with the values of `scope`.
-    pub(crate) fn new(shape: &'static Shape, node: &'a Node, scope: &'a Scope) -> Self {
-        Self {
-            shape,
-            node,
-            scope,
-            said: Diagnostics::new(),
-        }
-    }
-
-    /// A text; `None` when the key is not there or cannot be rendered.
-    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
-        let text = self.shape.text(self.node, key)?;
-        let rendered = self.scope.text(&text);
-        self.keep(rendered)
-    }
-
-    /// A checked value.
-    pub(crate) fn value<T>(&mut self, key: &str) -> Option<T>
-    where
-        T: FromStr,
-        T::Err: Display,
-    {
-        let text = self.shape.text(self.node, key)?;
-        let parsed = self.scope.parse(&text);
-        self.keep(parsed)
-    }
-
-    /// `true` or `false`; a key that is not there means false.
-    pub(crate) fn flag(&mut self, key: &str) -> bool {
-        self.value(key).unwrap_or(false)
-    }
-
-    /// The items of a list, rendered; `None` when the key is not there.
-    pub(crate) fn items(&mut self, key: &str) -> Option<Vec<Text>> {
-        let texts = self.shape.texts(self.node, key)?;
-        let rendered = self.scope.list(&texts);
-        self.keep(rendered)
-    }
-
-    /// The text of `content`, or what the file of `template` makes. `key` gets the blame for its size.
-    pub(crate) fn content(&mut self, key: &str) -> Option<String> {
-        let text = match (self.shape.text(self.node, "template"), self.text("content")) {
-            (Some(template), _) => {
-                let name = self.text("template")?;
-                let rendered = self.scope.file(name.trim(), &template);
-                self.keep(rendered)?
-            }
-            (None, content) => content?,
-        };
-        if text.len() > LARGEST {
-            let error = Diagnostic::error(format!(
-                "the content has {} bytes, more than 1 MiB",
-                text.len()
-            ));
-            self.wrong(key, error.hint("bring such a file by a package"));
-        }
-        Some(text)
-    }
-
-    /// What a result holds; a mistake is kept.
-    pub(crate) fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
-        result.map_err(|diagnostic| self.said.push(diagnostic)).ok()
-    }
-
-    /// Where the value of a key stands, or the whole mapping.
-    pub(crate) fn place(&self, key: &str) -> &Place {
-        &self.shape.get(self.node, key).unwrap_or(self.node).place
-    }
-
-    /// Keeps a mistake about a key.
-    pub(crate) fn wrong(&mut self, key: &str, diagnostic: Diagnostic) {
-        let diagnostic = diagnostic.at(self.place(key));
-        self.said.push(diagnostic);
-    }
-
-    /// The resource, when nothing was wrong and nothing is missing.
-    pub(crate) fn finish(
-        self,
-        made: Option<impl Resource + 'static>,
-    ) -> Result<Box<dyn Resource>, Diagnostics> {
-        let place = &self.node.place;
-        match made {
-            Some(resource) => self.said.into_result(Box::new(resource)),
-            None if self.said.has_errors() => Err(self.said),
-            None => Err(
-                Diagnostic::error(format!("{} is not complete", self.shape.name))
-                    .at(place)
-                    .into(),
-            ),
-        }
-    }
-}
-
-/// The largest content that a step carries, and the largest that a host tells.
-pub(crate) const LARGEST: usize = 1024 * 1024;
-
-/// Says when both `content` and `template` are there.
-pub(crate) fn check_one_content(shape: &'static Shape, node: &Node, out: &mut Diagnostics) {
-    if let (Some(_), Some(template)) = (shape.get(node, "content"), shape.get(node, "template")) {
-        let error = Diagnostic::error("`content` and `template` exclude each other");
-        out.push(error.at(&template.place));
-    }
-}
-
-/// Says when a value that needs no rendering is none of its type.
-pub(crate) fn check_constant<T>(
-    shape: &'static Shape,
-    node: &Node,
-    key: &str,
-    out: &mut Diagnostics,
-) where
-    T: FromStr,
-    T::Err: Display,
-{
-    for text in shape
-        .texts(node, key)
-        .unwrap_or_default()
-        .iter()
-        .filter(|text| text.is_constant())
-    {
-        if let Err(error) = text.text.trim().parse::<T>() {
-            let message = format!("`{}` is not valid: {error}", text.text.trim());
-            out.push(Diagnostic::error(message).at(&text.place));
-        }
     }
 }
 

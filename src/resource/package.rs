@@ -169,14 +169,12 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
 mod tests {
     use super::*;
     use crate::diagnostic::Source;
+    use crate::resource::testing::mistakes_at_load;
     use crate::template::Templates;
     use crate::yaml;
 
     fn said(text: &str) -> Vec<String> {
-        let node = yaml::parse(&Source::new("t.yaml", text)).unwrap();
-        let mut out = Diagnostics::new();
-        check(&node, &mut out);
-        out.iter().map(|d| d.message.clone()).collect()
+        mistakes_at_load(&KIND, text)
     }
 
     #[test]

@@ -9,7 +9,9 @@
 //! already, nothing is touched: somebody must mend them first, for a mistake of theirs would look like ours.
 
 use super::file::File;
-use super::{Fields, Kind, Lines, Resource, StepFrame, check_one_content, user};
+use super::{
+    Fields, Kind, Lines, Resource, StepFrame, check_content_or_absence, says_nothing, user,
+};
 use crate::change::{Call, Change, Diff, Known, Note, Verdict};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
@@ -166,6 +168,10 @@ fn wrong_name(name: &str) -> Option<Diagnostic> {
     })
 }
 
+/// What a step is about, for mistakes, and what else may be meant.
+const WHAT: &str = "rules";
+const MORE: &str = "";
+
 fn check(node: &Node, out: &mut Diagnostics) {
     let name = SHAPE.text(node, "name").filter(Text::is_constant);
     if let Some(name) = name
@@ -173,23 +179,7 @@ fn check(node: &Node, out: &mut Diagnostics) {
     {
         out.push(wrong.at(&name.place));
     }
-    check_one_content(&SHAPE, node, out);
-    let has = |key: &str| SHAPE.get(node, key).is_some();
-    let says = has("content") || has("template");
-    let absent = SHAPE.text(node, "absent").map(|text| text.text);
-    match absent.as_deref() {
-        Some("true") if says => {
-            let error = Diagnostic::error("rules that must be absent have no content");
-            out.push(error.at(&node.place));
-        }
-        None | Some("false") if !says => out.push(says_nothing().at(&node.place)),
-        _ => {}
-    }
-}
-
-fn says_nothing() -> Diagnostic {
-    Diagnostic::error("the step says nothing about the rules")
-        .hint("add `content`, `template` or `absent: true`")
+    check_content_or_absence(&SHAPE, node, WHAT, MORE, out);
 }
 
 fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resource>, Diagnostics> {
@@ -202,7 +192,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
     }
     let says = ["content", "template"].map(|key| SHAPE.get(node, key).is_some());
     if !absent && says == [false, false] {
-        fields.wrong("name", says_nothing());
+        fields.wrong("name", says_nothing(WHAT, MORE));
     }
     let path = name.and_then(|name| format!("{FOLDER}/{name}").parse::<AbsolutePath>().ok());
     // A last line without a line break is a rule all the same, but not in every version of sudo.
@@ -226,23 +216,10 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Source;
-    use crate::template::Templates;
-    use crate::yaml;
+    use crate::resource::testing::mistakes;
 
     fn said(text: &str) -> Vec<String> {
-        let node = yaml::parse(&Source::new("t.yaml", text)).unwrap();
-        let mut out = Diagnostics::new();
-        check(&node, &mut out);
-        let scope = Scope::new(&serde_json::json!({"name": "a.b"}), Templates::default());
-        let frame = StepFrame {
-            runbook: "t",
-            reload_on: &[],
-        };
-        if let Err(said) = render(&node, &scope, &frame) {
-            out.append(said);
-        }
-        out.iter().map(|d| d.message.clone()).collect()
+        mistakes(&KIND, text, &serde_json::json!({"name": "a.b"}))
     }
 
     #[test]

@@ -209,14 +209,10 @@ fn accepted(fields: &mut Fields<'_>) -> Vec<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Source;
-    use crate::yaml;
+    use crate::resource::testing::mistakes_at_load;
 
     fn said(text: &str) -> Vec<String> {
-        let node = yaml::parse(&Source::new("t.yaml", text)).unwrap();
-        let mut out = Diagnostics::new();
-        check(&node, &mut out);
-        out.iter().map(|d| d.message.clone()).collect()
+        mistakes_at_load(&KIND, text)
     }
 
     #[test]

@@ -10,7 +10,10 @@
 //! file gets its name. Whether the unit runs and starts at boot is for the kind `service`.
 
 use super::file::File;
-use super::{Fields, Kind, Lines, Resource, StepFrame, check_constant, check_one_content};
+use super::{
+    Fields, Kind, Lines, Resource, StepFrame, check_constant, check_content_or_absence,
+    says_nothing,
+};
 use crate::access;
 use crate::change::{Call, Change, Diff, Known, Note, Shown, Undo, Verdict};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -238,31 +241,19 @@ fn wrong_drop_in(name: &str) -> Option<Diagnostic> {
     })
 }
 
+/// What a step is about, for mistakes, and what else may be meant.
+const WHAT: &str = "lines of the unit file";
+const MORE: &str = "; running and enabled are for `service`";
+
 fn check(node: &Node, out: &mut Diagnostics) {
     check_constant::<UnitName>(&SHAPE, node, "name", out);
-    check_one_content(&SHAPE, node, out);
     let drop_in = SHAPE.text(node, "drop_in").filter(Text::is_constant);
     if let Some(name) = drop_in
         && let Some(wrong) = wrong_drop_in(name.text.trim())
     {
         out.push(wrong.at(&name.place));
     }
-    let has = |key: &str| SHAPE.get(node, key).is_some();
-    let says = has("content") || has("template");
-    let absent = SHAPE.text(node, "absent").map(|text| text.text);
-    match absent.as_deref() {
-        Some("true") if says => {
-            let error = Diagnostic::error("a file that must be absent has no content");
-            out.push(error.at(&node.place));
-        }
-        None | Some("false") if !says => out.push(says_nothing().at(&node.place)),
-        _ => {}
-    }
-}
-
-fn says_nothing() -> Diagnostic {
-    Diagnostic::error("the step says nothing about the unit file")
-        .hint("add `content`, `template` or `absent: true`; running and enabled are for `service`")
+    check_content_or_absence(&SHAPE, node, WHAT, MORE, out);
 }
 
 fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resource>, Diagnostics> {
@@ -279,7 +270,7 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
             .iter()
             .all(|key| SHAPE.get(node, key).is_none())
     {
-        fields.wrong("name", says_nothing());
+        fields.wrong("name", says_nothing(WHAT, MORE));
     }
     let (settings, mistakes) = text::settings(content.as_deref().unwrap_or(""));
     let is_drop_in = drop_in.is_some();
@@ -311,23 +302,28 @@ fn render(node: &Node, scope: &Scope, _: &StepFrame<'_>) -> Result<Box<dyn Resou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Source;
-    use crate::template::Templates;
-    use crate::yaml;
+    use crate::resource::testing::mistakes;
 
     fn said(text: &str) -> Vec<String> {
-        let node = yaml::parse(&Source::new("t.yaml", text)).unwrap();
-        let mut out = Diagnostics::new();
-        check(&node, &mut out);
-        let scope = Scope::new(&serde_json::json!({}), Templates::default());
+        mistakes(&KIND, text, &serde_json::json!({}))
+    }
+
+    #[test]
+    fn what_lets_us_in_can_cut_us_off() {
+        let scope = Scope::new(
+            &serde_json::json!({}),
+            crate::template::Templates::default(),
+        );
         let frame = StepFrame {
             runbook: "t",
             reload_on: &[],
         };
-        if let Err(said) = render(&node, &scope, &frame) {
-            out.append(said);
+        for (name, cuts) in [("ssh", true), ("ssh.socket", true), ("app", false)] {
+            let text = format!("{{name: {name}, content: x}}");
+            let node = crate::yaml::parse(&crate::diagnostic::Source::new("t", &text)).unwrap();
+            let unit = render(&node, &scope, &frame).unwrap();
+            assert_eq!(unit.can_cut(), cuts, "{name}");
         }
-        out.iter().map(|d| d.message.clone()).collect()
     }
 
     #[test]

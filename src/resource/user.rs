@@ -222,23 +222,10 @@ pub(super) fn login(scope: &Scope) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Source;
-    use crate::template::Templates;
-    use crate::yaml;
+    use crate::resource::testing::mistakes;
 
     fn said(text: &str) -> Vec<String> {
-        let node = yaml::parse(&Source::new("t.yaml", text)).unwrap();
-        let mut out = Diagnostics::new();
-        check(&node, &mut out);
-        let scope = Scope::new(&serde_json::json!({}), Templates::default());
-        let frame = StepFrame {
-            runbook: "t",
-            reload_on: &[],
-        };
-        if let Err(said) = render(&node, &scope, &frame) {
-            out.append(said);
-        }
-        out.iter().map(|d| d.message.clone()).collect()
+        mistakes(&KIND, text, &serde_json::json!({}))
     }
 
     #[test]

@@ -248,25 +248,14 @@ fn is_ssh(port: Port, scope: &Scope) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Source;
-    use crate::template::Templates;
-    use crate::yaml;
+    use crate::resource::testing::mistakes;
 
     fn said(text: &str) -> Vec<String> {
-        let node = yaml::parse(&Source::new("t.yaml", text)).unwrap();
-        let mut out = Diagnostics::new();
-        SHAPE.check(&node, &mut out);
-        check(&node, &mut out);
-        let facts = serde_json::json!({"facts": {"sshd": {"ports": [2222]}}});
-        let scope = Scope::new(&facts, Templates::default());
-        let frame = StepFrame {
-            runbook: "t",
-            reload_on: &[],
-        };
-        if let Err(said) = render(&node, &scope, &frame) {
-            out.append(said);
-        }
-        out.iter().map(|d| d.message.clone()).collect()
+        mistakes(
+            &KIND,
+            text,
+            &serde_json::json!({"facts": {"sshd": {"ports": [2222]}}}),
+        )
     }
 
     #[test]

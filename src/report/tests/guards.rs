@@ -46,6 +46,17 @@ fn a_guard_says_when_the_host_restores_itself() {
         "web-1 │ guard armed: web-1 restores itself in 2 min 0 s unless a new login succeeds\n";
     assert_eq!(told(armed(false, false)), first);
     assert!(told(armed(false, true)).contains("a restart of the host would lose it"));
+    let EventKind::GuardArmed { host, .. } = armed(false, false) else {
+        panic!("the sample is something else");
+    };
+    let here = EventKind::GuardArmed {
+        host,
+        seconds: 120,
+        again: false,
+        weaker: false,
+        here: true,
+    };
+    assert!(told(here).contains("a login from elsewhere"));
     // More time is no news.
     assert_eq!(told(armed(true, false)), "");
 }
