@@ -1,4 +1,4 @@
-//! The kinds of things a step can describe, one kind per file.
+//! The kinds of things a step can describe, one kind per file; what they have in common is in `fields.rs`.
 //!
 //! A kind is its YAML shape plus pure functions: what to ask the host, and what to change given the
 //! answers. There is no `apply` here: actions and their undo are data inside the changes.
