@@ -40,9 +40,10 @@ pub(super) async fn look(desk: &Desk<'_>, port: Port) -> Result<String, String> 
     if effective == Some(port) {
         return Ok(lines);
     }
-    let hunk = match text {
-        Ok(text) => with_port(&text, host, port),
-        Err(_) => Err("it is no file here but what a program prints".to_owned()),
+    let hunk = match (text, &desk.listed.again) {
+        (_, Some(again)) => Err(format!("the host is defined again at {again}")),
+        (Ok(text), None) => with_port(&text, host, port),
+        (Err(_), None) => Err("it is no file here but what a program prints".to_owned()),
     };
     match hunk {
         Ok(hunk) => {

@@ -107,6 +107,8 @@ pub(super) struct Layer {
 pub(super) struct HostEntry {
     pub(super) name: HostName,
     pub(super) place: Place,
+    /// Where the same stands once more.
+    pub(super) again: Option<Place>,
     pub(super) address: Option<Address>,
     pub(super) groups: Vec<(Name, Place)>,
     pub(super) tags: BTreeSet<Name>,
@@ -199,6 +201,7 @@ fn read_host(name: &Node, node: &Node, out: &mut Diagnostics) -> Option<HostEntr
         .get(node, "address")
         .and_then(|address| value(address, out));
     Some(HostEntry {
+        again: None,
         address,
         groups: values(HOST.get(node, "groups"), out),
         tags: tags(node, out),

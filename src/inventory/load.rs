@@ -326,6 +326,12 @@ hosts:
         ]);
         assert_eq!(inventory.hosts().len(), 2);
         assert_eq!(host(&inventory, "a").vars["x"], json!(1));
+        let again = host(&inventory, "a")
+            .again
+            .as_ref()
+            .map(ToString::to_string);
+        assert_eq!(again.as_deref(), Some("2.yaml:1:10"));
+        assert_eq!(host(&inventory, "b").again, None);
         let said = mistakes(&[
             "hosts: { a: { port: 22 } }\nall: { vars: { x: 1 } }\ngroups: { g: { user: x } }",
             "hosts: { a: { port: 23 } }\nall: { vars: { x: 2 } }\ngroups: { g: { user: y } }",

@@ -98,7 +98,11 @@ fn join_settings(into: &mut Settings, from: Settings, whose: &str, out: &mut Dia
 /// A host may be mentioned again: with the same content, or with none.
 fn join_host(earlier: &mut HostEntry, again: HostEntry, out: &mut Diagnostics) {
     let empty = |host: &HostEntry| content(host) == (None, Vec::new(), BTreeSet::new(), Vec::new());
-    if empty(&again) || content(earlier) == content(&again) {
+    if empty(&again) {
+        return;
+    }
+    if content(earlier) == content(&again) {
+        earlier.again = Some(again.place);
         return;
     }
     if empty(earlier) {

@@ -85,6 +85,8 @@ pub struct Host {
     pub key_name: Option<String>,
     /// Where it is defined.
     pub place: Place,
+    /// Where the same definition stands once more: what is edited here must be edited there too.
+    pub again: Option<Place>,
 }
 
 /// All hosts, in the order of the files.

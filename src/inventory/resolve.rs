@@ -71,6 +71,7 @@ impl<'a> Resolve<'a> {
             inputs: Inputs::new(),
             key_name: None,
             place: entry.place.clone(),
+            again: entry.again.clone(),
         };
         for (key, (setting, place)) in settings {
             put(&mut host, key, setting, place);
