@@ -25,7 +25,7 @@ pub(super) fn dry_result(plan: &HostPlan) -> HostResult {
                 step.number, step.subject, obstacle.why
             ),
             hint: Some(
-                "log in as root, allow sudo without a password, or run it with sudo here"
+                "log in as root, or allow sudo without a password; for this machine itself, run it with sudo"
                     .to_owned(),
             ),
             changes: 0,

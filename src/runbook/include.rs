@@ -276,6 +276,8 @@ mod tests {
             2,
             "once per include whose `when` holds"
         );
+        let tags = |check: usize| rendered.checks[check].tags.len();
+        assert_eq!((tags(0), tags(1)), (1, 0), "those of the include");
         let shown = format!("{:?} {:?}", rendered.steps[0], rendered.steps[2]);
         assert!(shown.contains("given") && shown.contains("own"), "{shown}");
         assert!(format!("{:?}", rendered.steps[1]).contains("\"inner\""));

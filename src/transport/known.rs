@@ -2,7 +2,10 @@
 //! the keys that the operator trusts (`ssh-keygen -F`, which reads hashed files too).
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::SshOptions;
 use crate::inventory::Host;
@@ -66,8 +69,9 @@ pub async fn client_config(host: &Host, options: &SshOptions) -> Option<ClientCo
     if let Some(user) = &host.user {
         command.arg("-l").arg(user.as_str());
     }
-    let output = command.arg("--").arg(host.address.as_str()).output().await;
-    parse(&String::from_utf8_lossy(&output.ok()?.stdout))
+    command.arg("--").arg(host.address.as_str());
+    let output = in_time(&mut command).await.ok()?;
+    parse(&String::from_utf8_lossy(&output.stdout))
 }
 
 /// The name under which a key of the host is trusted, by the files, for the port it has; `None` when no
@@ -126,8 +130,8 @@ fn at_home(word: &str) -> PathBuf {
 /// The lines of a file of trusted keys that are about a name. A file that is not there has none.
 pub async fn known_lines(name: &str, file: &Path) -> Vec<String> {
     let mut command = program("ssh-keygen");
-    let output = command.arg("-F").arg(name).arg("-f").arg(file).output();
-    let Ok(output) = output.await else {
+    command.arg("-F").arg(name).arg("-f").arg(file);
+    let Ok(output) = in_time(&mut command).await else {
         return Vec::new();
     };
     let text = String::from_utf8_lossy(&output.stdout);
@@ -143,18 +147,22 @@ pub async fn hashed(lines: &str) -> std::io::Result<String> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("known_hosts");
     std::fs::write(&file, lines)?;
-    let done = program("ssh-keygen")
-        .arg("-H")
-        .arg("-f")
-        .arg(&file)
-        .output()
-        .await?;
+    let mut command = program("ssh-keygen");
+    let done = in_time(command.arg("-H").arg("-f").arg(&file)).await?;
     if done.status.success() {
         std::fs::read_to_string(&file)
     } else {
         let words = super::fault::last_line(&String::from_utf8_lossy(&done.stderr));
         Err(std::io::Error::other(words))
     }
+}
+
+/// How long a program of OpenSSH may take that connects to nothing: a configuration can start others
+/// (`Match exec`), and a file can lie on a disk that hangs.
+const LONGEST: Duration = Duration::from_secs(20);
+
+async fn in_time(command: &mut tokio::process::Command) -> std::io::Result<Output> {
+    timeout(LONGEST, command.output()).await?
 }
 
 #[expect(
