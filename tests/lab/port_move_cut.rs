@@ -289,12 +289,13 @@ fn wherever_the_controller_dies_a_port_admits_and_the_next_run_completes() {
 fn loses_power_after(moved: &Move<'_, '_>, step: &str, left: &str) {
     let words = moved.words(Duration::from_mins(30));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let running = moved.operator.start(&words);
-    running.wait_for(
-        step,
+    let mut running = moved.operator.start(&words);
+    let done = running.reaches(
+        1,
         |kind| matches!(kind, EventKind::StepFinished { name, .. } if name.starts_with(step)),
     );
     running.kill();
+    assert!(done, "there was no step `{step}`");
     moved.host.reset();
     let moment = format!("after the power went at `{step}`");
     nothing_is_held(moved.host);
