@@ -1,10 +1,11 @@
 //! A host that answers on another port than the inventory says, and the operator's own files put right.
 
 use std::fs;
+use std::time::Duration;
 
 use holdfast::event::{EventKind, Fault};
 
-use crate::operator::{Footprint, Operator};
+use crate::operator::{Footprint, Operator, within};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
 
 const RUNBOOK: &str = r#"
@@ -165,11 +166,16 @@ fn a_refused_login_is_never_tried_on_another_port() {
     operator.runbook("settle", RUNBOOK);
     operator.inventory("hosts:\n  one: { user: nobody }\n");
     hosts[0].sh("printf 'Port 22\\nPort 2222\\n' >/etc/ssh/sshd_config.d/00-test.conf; systemctl reload ssh");
+    within(Duration::from_secs(30), "both ports", || {
+        hosts[0].sh("ss -Hltn 'sport = :2222' | wc -l") != "0\n"
+    });
     let told = operator.run(&["run", "settle", "-e", "port=2222", "--yes"]);
     told.exits(4).never_says("port 2222");
     told.stopped("one", Fault::Authentication);
-    let tries = hosts[0].sh("journalctl -q -u ssh -o cat | grep -c 'user nobody' || true");
-    assert!(tries.trim().parse::<u32>().unwrap() >= 1, "it was tried");
+    within(Duration::from_secs(30), "a try in sshd's log", || {
+        let tries = hosts[0].sh("journalctl -q -u ssh -o cat | grep -c 'user nobody' || true");
+        tries.trim().parse::<u32>().unwrap() >= 1
+    });
 }
 
 #[test]
