@@ -1,6 +1,7 @@
 //! A run over many hosts: connect, survey, apply, verify. Tells events, prints nothing.
 
 mod apply;
+mod compare;
 mod connect;
 mod desk;
 mod due;

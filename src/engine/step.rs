@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::due::{due, due_again, keeps_promise, timing_of};
 use super::worker::Worker;
-use super::{Stop, apply, desk, recover, survey};
+use super::{Stop, apply, compare, desk, recover};
 use crate::change::{Change, Known, Timing, Verdict};
 use crate::event::{EventKind, Fault, StepResult};
 use crate::plan::{Outcome, StepPlan};
@@ -86,7 +86,7 @@ impl Worker<'_> {
             .map(|resource| resource.probes())
             .unwrap_or_default();
         let answers = desk::ask(self.job, self.host, self.link.reader(), &probes).await?;
-        let now = survey::plan_now(step, &answers, &self.known);
+        let now = compare::plan_now(step, &answers, &self.known);
         if let Some(obstacle) = now.obstacle() {
             let fault = if obstacle.human {
                 Fault::NeedsHuman
@@ -227,7 +227,7 @@ impl Worker<'_> {
         due: &[&Change],
         answers: &Answers,
     ) -> Result<Done, Stop> {
-        let after = survey::plan_step(step, answers, &Known::nothing());
+        let after = compare::plan_step(step, answers, &Known::nothing());
         let left: Vec<&Change> = due_again(&after, due);
         let could_tell = !matches!(after.outcome, Outcome::CouldNotTell { .. });
         if !left.is_empty() || !could_tell {

@@ -19,6 +19,7 @@ mod json;
 mod line;
 mod live;
 mod notices;
+mod step_notices;
 mod plain;
 mod plan_view;
 mod quiet;

@@ -9,6 +9,7 @@ use super::guard_lines;
 use super::line::Line;
 use super::notices;
 use super::plan_view;
+use super::step_notices;
 use super::streams::{Notice, Stream};
 use super::style::Style;
 use super::summary::summary;
@@ -116,18 +117,18 @@ impl Story {
             EventKind::HostPlanned { plan } => self.host_planned(plan),
             EventKind::StepReplanned { host, step } => Some(self.step_replanned(host, step)),
             EventKind::StepStarted { host, number, name } => {
-                notices::step_started(host, *number, name, style)
+                step_notices::step_started(host, *number, name, style)
             }
             EventKind::StepProgress { host, number, text } => {
                 let news = self.is_news(host, text);
-                notices::step_progress(host, *number, text, &self.style).filter(|_| news)
+                step_notices::step_progress(host, *number, text, &self.style).filter(|_| news)
             }
             EventKind::StepFinished {
                 host,
                 number,
                 name,
                 result,
-            } => notices::step_finished(host, (*number, name), result, self.is_calm(), style),
+            } => step_notices::step_finished(host, (*number, name), result, self.is_calm(), style),
             EventKind::GuardArmed { .. }
             | EventKind::GuardProven { .. }
             | EventKind::GuardDisarmed { .. }
@@ -143,7 +144,7 @@ impl Story {
                 question,
                 yes,
                 by,
-            } => notices::answered(host, *number, (question, *yes, by), style),
+            } => step_notices::answered(host, *number, (question, *yes, by), style),
             EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
             EventKind::HostFinished { host, result } => self.host_finished(host, result),
             EventKind::PlannedAgain { .. } | EventKind::RunFinished { .. } => None,
@@ -163,7 +164,7 @@ impl Story {
         if like.is_none() {
             self.replanned.push((looks, host.to_owned()));
         }
-        notices::step_replanned(host, step, like.as_deref(), &self.style)
+        step_notices::step_replanned(host, step, like.as_deref(), &self.style)
     }
 
     /// Whether this progress is to be told, and is not what was told before.

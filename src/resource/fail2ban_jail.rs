@@ -30,6 +30,7 @@ mod text;
 mod change;
 mod notes;
 mod predicted;
+mod due;
 mod judge;
 
 use look::Look;

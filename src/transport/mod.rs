@@ -8,6 +8,7 @@ mod fault;
 mod frame;
 mod guard;
 mod guard_state;
+mod hello;
 mod host;
 mod known;
 mod local;
@@ -15,15 +16,17 @@ mod script;
 mod ssh;
 mod offer;
 mod wire;
+mod write_host;
 
 pub use fault::TransportError;
 pub use guard::{Disarmed, NewLogin, REVERTED, server_port};
 pub use guard_state::{GuardPhase, GuardState};
-pub use host::{MOVED, Performed, ReadHost, WriteHost};
+pub use host::ReadHost;
 pub use known::{ClientConfig, client_config, hashed, key_name, known_lines, trusted_name};
 pub use offer::{Offer, password_offer};
 pub use script::{READ_SET, RunCard, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};
+pub use write_host::{MOVED, Performed, WriteHost};
 
 use std::net::IpAddr;
 

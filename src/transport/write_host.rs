@@ -1,0 +1,128 @@
+//! A host whose lock we hold: it also performs.
+
+use std::time::Duration;
+
+use super::host::{ASK_LIMIT, answers};
+use super::script::{self, RunCard, StepScript};
+use super::wire::{Progress, Wire};
+use super::{ReadHost, TransportError};
+use crate::probe::{Answers, Probe};
+
+/// A host whose lock we hold: it also performs steps.
+#[derive(Debug)]
+pub struct WriteHost {
+    host: ReadHost,
+    run: String,
+}
+
+/// How a step went on the host.
+#[derive(Debug, Clone)]
+pub struct Performed {
+    /// 0 done, 75 moved since the plan, 124 out of time, else failed.
+    pub status: i32,
+    /// The end of what it printed.
+    pub output: String,
+    /// The answers after it.
+    pub answers: Answers,
+}
+
+/// Exit status of a step that found the host no longer as planned (`EX_TEMPFAIL` of sysexits.h).
+pub const MOVED: i32 = 75;
+
+impl ReadHost {
+    /// Takes the host's lock and opens the run's folder there.
+    ///
+    /// # Errors
+    /// `Locked` with the holder's words; nothing was changed then. The host comes back with it.
+    pub async fn lock(mut self, card: &RunCard) -> Result<WriteHost, (Box<Self>, TransportError)> {
+        let raw = match self
+            .wire
+            .request(ASK_LIMIT, 1, &|_| {}, |nonce| script::open_run(nonce, card))
+            .await
+        {
+            Ok(raw) => raw,
+            Err(error) => return Err((Box::new(self), error)),
+        };
+        let first = raw.into_iter().find(|(index, _, _)| *index == 0);
+        let (status, text) = first.map_or((-1, String::new()), |(_, status, body)| {
+            (status, String::from_utf8_lossy(&body).into_owned())
+        });
+        match status {
+            0 => Ok(WriteHost {
+                host: self,
+                run: card.run.clone(),
+            }),
+            73 if text.is_empty() => Err((
+                Box::new(self),
+                TransportError::Locked {
+                    holder: "another run that is just starting".to_owned(),
+                },
+            )),
+            73 => Err((Box::new(self), TransportError::Locked { holder: text })),
+            _ => Err((
+                Box::new(self),
+                TransportError::Unusable {
+                    message: format!("the run's folder cannot be made: {text}"),
+                },
+            )),
+        }
+    }
+}
+
+impl WriteHost {
+    /// Performs a step to its end and asks `probes` afterwards, in one request.
+    ///
+    /// # Errors
+    /// `Lost`: the outcome is unknown, and the host's journal tells it.
+    pub async fn perform(
+        &mut self,
+        step: &StepScript<'_>,
+        probes: &[Probe],
+        progress: Progress<'_>,
+    ) -> Result<Performed, TransportError> {
+        let limit = Duration::from_secs(step.seconds) + ASK_LIMIT;
+        let run = &self.run;
+        let wire = &mut self.host.wire;
+        let raw = wire
+            .request(limit, 1 + probes.len(), progress, |nonce| {
+                script::perform(nonce, run, step, probes.iter())
+            })
+            .await?;
+        let (status, output) = raw
+            .iter()
+            .find(|(index, _, _)| *index == 0)
+            .map_or((-1, String::new()), |(_, status, body)| {
+                (*status, String::from_utf8_lossy(body).into_owned())
+            });
+        Ok(Performed {
+            status,
+            output,
+            answers: answers(raw, 1, probes),
+        })
+    }
+
+    /// Tells the host that we are still there, so that it keeps the lock for us over a long pause.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn alive(&mut self) -> Result<(), TransportError> {
+        let wire = &mut self.host.wire;
+        wire.request(ASK_LIMIT, 0, &|_| {}, script::alive)
+            .await
+            .map(|_| ())
+    }
+
+    pub(super) fn wire(&mut self) -> &mut Wire {
+        &mut self.host.wire
+    }
+
+    /// The same host for questions; the lock stays until it is closed.
+    pub fn reader(&mut self) -> &mut ReadHost {
+        &mut self.host
+    }
+
+    /// Ends the connection, which frees the lock.
+    pub async fn close(self) {
+        self.host.close().await;
+    }
+}
