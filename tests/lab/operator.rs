@@ -284,7 +284,14 @@ impl Told {
     #[track_caller]
     pub fn exits(&self, status: i32) -> &Self {
         let (words, all) = (&self.words, self.all());
-        assert_eq!(self.status, status, "exit code of `{words}`\n{all}");
+        // The end comes first, too: whoever shortens a long report keeps its beginning.
+        let lines: Vec<&str> = all.lines().collect();
+        let end = lines[lines.len().saturating_sub(25)..].join("\n");
+        let got = self.status;
+        assert_eq!(
+            got, status,
+            "exit code {got} of `{words}`, which ends:\n{end}\n\nand in full:\n{all}"
+        );
         let whole = self.integrity == Some(Integrity::Complete);
         assert!(whole, "journal of `{words}`: {:?}\n{all}", self.integrity);
         self
