@@ -9,9 +9,13 @@ use crate::facts::Facts;
 use crate::plan::{HostPlan, StepPlan};
 
 mod channel;
+mod guided;
+mod invocation;
 mod outcome;
 
 pub use channel::{Events, Receipt, Told};
+pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, StepQuestion};
+pub use invocation::Invocation;
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 
 /// One event. Numbers are gap-free from 1 within a run.
@@ -63,6 +67,11 @@ pub enum EventKind {
         operator: String,
         /// The hosts that were selected.
         hosts: Vec<String>,
+    },
+    /// What it was asked to do; right after the first event.
+    Invoked {
+        /// The words of the command line.
+        invocation: Box<Invocation>,
     },
     /// External data is there.
     DataReady {
@@ -214,6 +223,19 @@ pub enum EventKind {
         /// Who answered: `user@machine`, or `--answer` when it was given before the run.
         by: String,
     },
+    /// A person decided about a step in a guided run, or had something done.
+    Guided {
+        /// The host.
+        host: String,
+        /// The step.
+        number: StepNumber,
+        /// Its id, when it has one.
+        id: Option<String>,
+        /// Its name.
+        name: String,
+        /// What.
+        deed: Box<Deed>,
+    },
     /// A check of the runbook's `verify` part was made.
     Checked {
         /// The host.
@@ -260,10 +282,12 @@ impl EventKind {
             | EventKind::GuardAwaited { host, .. }
             | EventKind::GuardFired { host, .. }
             | EventKind::Answered { host, .. }
+            | EventKind::Guided { host, .. }
             | EventKind::Checked { host, .. }
             | EventKind::HostFinished { host, .. } => Some(host),
             EventKind::HostPlanned { plan } => Some(&plan.host),
             EventKind::RunStarted { .. }
+            | EventKind::Invoked { .. }
             | EventKind::DataReady { .. }
             | EventKind::DataRefused { .. }
             | EventKind::Interrupting

@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
+use super::guided::Ears;
 use super::perform::perform;
 use super::results::exit_of;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
 use super::{Exit, args, ask, signals, sinks};
-use crate::engine::{Answerer, Job, Question};
+use crate::engine::{Answerer, Gate, Job};
 use crate::event::{EventKind, Events};
 use crate::probe::Digest;
 use crate::risk::Risk;
@@ -48,7 +48,7 @@ fn begin(
         Exit::Failed
     })?;
     let links = setup::links(connections)?;
-    let mut report = sinks::report(output, intent.unattended);
+    let (mut report, style) = sinks::report(output, intent.unattended);
     if let Some(journal) = &journal {
         report = report.with_more(format!("the whole record is {}", journal.dir().display()));
     }
@@ -56,13 +56,14 @@ fn begin(
     let (stop, stopped) = watch::channel(false);
     let telling = Telling {
         report,
+        style,
         journal,
         events: receiver,
         stop: stopped.clone(),
     };
     let teller =
         Teller::start(telling).map_err(|error| complain(&format!("cannot start: {error}")))?;
-    let (asked, questions) = unbounded_channel();
+    let (ears, (asked, knock)) = Ears::new(intent.serial);
     let wires = Wires {
         events,
         stop: stopped,
@@ -71,10 +72,15 @@ fn begin(
             // Nobody is asked anything when nobody may be there.
             asked: (!intent.unattended && ask::can_ask()).then_some(asked),
         },
+        gate: Gate {
+            asks: intent.asks,
+            asked: Some(knock),
+            passes: intent.passes.clone(),
+        },
     };
     let job = setup::job(loaded, &intent, &links.ssh, &run, connections.forks, wires);
     let runtime = setup::runtime()?;
-    let exit = runtime.block_on(drive(Arc::new(job), intent, (teller, questions), stop));
+    let exit = runtime.block_on(drive(Arc::new(job), intent, (teller, ears), stop));
     // A thread that still waits for a refused server must not keep us.
     runtime.shutdown_background();
     Ok(exit)
@@ -84,19 +90,24 @@ fn begin(
 async fn drive(
     job: Arc<Job>,
     intent: Intent,
-    (teller, mut questions): (Teller, UnboundedReceiver<Question>),
+    (teller, mut ears): (Teller, Ears),
     stop: watch::Sender<bool>,
 ) -> Exit {
     let begun = Instant::now();
     let control = job.ssh.control.clone();
     let signals = tokio::spawn(signals::listen(stop, job.events.clone(), control));
     job.events.tell(started(&job, &intent));
+    if let Some(invocation) = &intent.invocation {
+        let mut invocation = Box::new(invocation.clone());
+        invocation.hosts = job.hosts.iter().map(|host| host.name.to_string()).collect();
+        job.events.tell(EventKind::Invoked { invocation });
+    }
     let refused = if intent.rehearse {
         let connected = job.connect().await;
         job.rehearse(connected).await;
         None
     } else {
-        perform(&job, &intent, (&teller, &mut questions)).await
+        perform(&job, &intent, (&teller, &mut ears)).await
     };
     let exit = exit_of(&job, intent.due, refused);
     let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -3,21 +3,25 @@
 
 mod args;
 mod ask;
+mod asking;
 mod concrete;
 mod drive;
 mod exit;
 mod feed;
+mod guided;
 mod lint;
 mod list;
 mod paths;
 mod perform;
 mod render;
 mod results;
+mod resume;
 mod run;
 mod session;
 mod setup;
 mod signals;
 mod sinks;
+mod start_at;
 mod trace;
 
 use clap::{Parser, Subcommand};

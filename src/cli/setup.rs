@@ -1,17 +1,18 @@
 //! What a run is made of before its first connection: its id, its journal, its connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::feed::LoadIntent;
 use super::session::{Loaded, complain};
 use super::{Exit, args, paths};
-use crate::engine::{Answerer, GuardTerms, Job};
-use crate::event::{Events, Mode};
+use crate::engine::{Answerer, Asks, Gate, GuardTerms, Job};
+use crate::event::{Events, Invocation, Mode};
 use crate::journal::{Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
 use crate::value::Name;
@@ -37,9 +38,39 @@ pub(super) struct Intent {
     pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
+    /// Before which steps a person is asked.
+    pub(super) asks: Asks,
+    /// Steps that are passed over without asking, by host.
+    pub(super) passes: BTreeMap<String, BTreeSet<String>>,
+    /// Hosts of one batch; none means all.
+    pub(super) serial: Option<usize>,
+    /// The step to begin with.
+    pub(super) start_at: Option<String>,
+    /// What the run was asked to do, for one that goes on from it.
+    pub(super) invocation: Option<Invocation>,
 }
 
 impl Intent {
+    /// Nothing but this mode: no person, no limits.
+    pub(super) fn of(mode: Mode) -> Self {
+        Self {
+            mode,
+            unattended: false,
+            ask: false,
+            due: Exit::Done,
+            accept_change: false,
+            tags: Vec::new(),
+            guard: GuardTerms::default(),
+            rehearse: false,
+            answers: BTreeMap::new(),
+            asks: Asks::Never,
+            passes: BTreeMap::new(),
+            serial: None,
+            start_at: None,
+            invocation: None,
+        }
+    }
+
     /// What loading its data must know.
     pub(super) fn loading(&self) -> LoadIntent {
         LoadIntent {
@@ -88,6 +119,7 @@ pub(super) struct Wires {
     pub(super) events: Events,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) answerer: Answerer,
+    pub(super) gate: Gate,
 }
 
 /// Puts the parts of a run together.
@@ -116,6 +148,9 @@ pub(super) fn job(
         mode: intent.mode,
         tags: intent.tags.clone(),
         forks: forks.into(),
+        places: Arc::new(Semaphore::new(usize::from(forks).max(1))),
+        gate: wires.gate,
+        start_at: intent.start_at.clone(),
         guard: intent.guard,
         ssh: ssh.clone(),
         card,

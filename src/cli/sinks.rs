@@ -10,33 +10,30 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::args::{ColorChoice, Format, Output};
-use super::ask;
+use super::ask::Heard;
+use super::asking::{Asking, Panel};
 use crate::event::{Event, EventKind, Told};
 use crate::journal::Journal;
 use crate::report::{Json, Plain, Quiet, Report, Streams, Style, Terminal};
 
-/// A question for the operator, asked when everything before it was shown.
-struct Question {
-    text: String,
-    answer: oneshot::Sender<bool>,
-}
-
 /// What the report is to show, in order.
 enum Item {
     Event(Box<Event>),
-    Question(Question),
+    Question(Asking),
 }
 
 /// The threads that tell, and the way to ask through them.
 pub(super) struct Teller {
     journal: JoinHandle<Option<String>>,
     report: JoinHandle<()>,
-    questions: UnboundedSender<Question>,
+    questions: UnboundedSender<Asking>,
 }
 
 /// How the telling is set up.
 pub(super) struct Telling {
     pub(super) report: Report,
+    /// How questions look.
+    pub(super) style: Style,
     /// `None` when a dry run could not make one.
     pub(super) journal: Option<Journal>,
     pub(super) events: UnboundedReceiver<Told>,
@@ -49,6 +46,7 @@ impl Teller {
     pub(super) fn start(telling: Telling) -> std::io::Result<Self> {
         let Telling {
             report,
+            style,
             journal,
             events,
             stop,
@@ -59,7 +57,7 @@ impl Teller {
             "journal",
             record_all(Recorder::new(journal, items), events, asked),
         )?;
-        let report = spawn("report", show_all(report, shown, stop))?;
+        let report = spawn("report", show_all(report, style, shown, stop))?;
         Ok(Self {
             journal,
             report,
@@ -70,10 +68,30 @@ impl Teller {
     /// Asks the operator after everything told so far was shown.
     pub(super) async fn confirm(&self, text: String) -> bool {
         let (answer, answered) = oneshot::channel();
-        if self.questions.send(Question { text, answer }).is_err() {
-            return false;
-        }
+        // Without anybody to ask the answer never comes.
+        let _ = self.questions.send(Asking::Confirm { text, answer });
         answered.await.unwrap_or(false)
+    }
+
+    /// Shows a panel after everything told so far, and reads a line.
+    pub(super) async fn ask(&self, panel: Panel, prompt: String) -> Heard {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.questions.send(Asking::Line {
+            panel,
+            prompt,
+            answer,
+        });
+        answered.await.unwrap_or(Heard::Gone)
+    }
+
+    /// Leaves the terminal to something else; what there is to say about it.
+    pub(super) async fn away(
+        &self,
+        work: Box<dyn FnOnce() -> Option<String> + Send>,
+    ) -> Option<String> {
+        let (back, came) = oneshot::channel();
+        let _ = self.questions.send(Asking::Away { work, back });
+        came.await.ok().flatten()
     }
 
     /// Waits until the last event was told; why the journal is not whole, if it is not.
@@ -149,7 +167,7 @@ impl Recorder {
 async fn record_all(
     mut recorder: Recorder,
     mut events: UnboundedReceiver<Told>,
-    mut questions: UnboundedReceiver<Question>,
+    mut questions: UnboundedReceiver<Asking>,
 ) -> Option<String> {
     loop {
         tokio::select! {
@@ -173,6 +191,7 @@ async fn record_all(
 
 async fn show_all(
     mut report: Report,
+    style: Style,
     mut items: UnboundedReceiver<Item>,
     stop: watch::Receiver<bool>,
 ) {
@@ -187,14 +206,7 @@ async fn show_all(
                     // A closed terminal or pipe leaves nobody to tell.
                     let _ = report.tell(&event);
                 }
-                Some(Item::Question(Question { text, answer })) => {
-                    // What could not be shown cannot be agreed to.
-                    let shown = report.pause().is_ok();
-                    let yes = shown && ask::confirm(&text, &stop);
-                    report.resume();
-                    // Whoever asked may be gone after a stop.
-                    let _ = answer.send(yes);
-                }
+                Some(Item::Question(asking)) => asking.put(&mut report, &style, &stop),
                 None => break,
             },
             () = window_change(&mut resized) => {
@@ -217,7 +229,7 @@ async fn window_change(signal: &mut Option<tokio::signal::unix::Signal>) {
 }
 
 /// Chooses the form of the report.
-pub(super) fn report(output: &Output, unattended: bool) -> Report {
+pub(super) fn report(output: &Output, unattended: bool) -> (Report, Style) {
     let streams = || Streams {
         data: Box::new(std::io::stdout()),
         status: Box::new(std::io::stderr()),
@@ -229,7 +241,7 @@ pub(super) fn report(output: &Output, unattended: bool) -> Report {
         && std::env::var_os("CI").is_none()
         && !dumb();
     let style = style(output, live);
-    match (output.format, unattended) {
+    let report = match (output.format, unattended) {
         (Some(Format::Json), _) => Report::Json(Json::new(streams())),
         (_, true) => Report::Quiet(Quiet::new(style, streams())),
         (Some(Format::Human) | None, false) if live => {
@@ -245,7 +257,8 @@ pub(super) fn report(output: &Output, unattended: bool) -> Report {
         (Some(Format::Human | Format::Plain) | None, false) => {
             Report::Plain(Plain::new(style, streams()))
         }
-    }
+    };
+    (report, style)
 }
 
 fn dumb() -> bool {
@@ -310,6 +323,7 @@ mod tests {
         let (events, receiver) = Events::channel();
         let telling = Telling {
             report: Report::Json(Json::new(streams)),
+            style: Style::plain(),
             journal,
             events: receiver,
             stop: watch::channel(false).1,

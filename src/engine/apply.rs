@@ -1,23 +1,24 @@
-//! A plan is performed on one host: lock, step by step, what waits for the end, checks in effect.
+//! A plan is performed on one host: lock, the way through the plan (`walk.rs`), checks in effect.
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use super::edit::Ground;
+use super::gate::Seat;
 use super::outside::Outside;
-use super::step::Done;
+use super::past::key_of;
+use super::walk::perform_all;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, interlude, recover, verify};
-use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
-use crate::plan::{HostPlan, Outcome, StepPlan};
-use crate::runbook::Rendered;
+use crate::plan::{HostPlan, StepPlan};
 
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let Surveyed {
         host,
         link,
         logins,
+        facts,
+        inputs,
         rendered,
         data,
         plan,
@@ -45,6 +46,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         link.close().await;
         return None;
     }
+    let seat = if job.gate.is_manned() {
+        Some(Seat::take(&job, host.name.as_str()).await)
+    } else {
+        None
+    };
     let link = match link.lock(&job.card).await {
         Ok(link) => link,
         Err((link, error)) => {
@@ -53,8 +59,15 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             return None;
         }
     };
-    let mut worker = Worker::new(&job, &host, (link, logins), (&rendered.steps, &plan.steps));
-    let result = match perform_all(&mut worker, &plan).await {
+    let ground = Ground {
+        inputs,
+        facts,
+        data,
+    };
+    let page = (Arc::new(rendered), Arc::new(plan));
+    let mut worker = Worker::new(&job, &host, (link, logins), page);
+    (worker.ground, worker.seat) = (Some(ground), seat);
+    let result = match perform_all(&mut worker).await {
         Err(stop) => {
             let stop = worker.taken_back(stop).await;
             Stop {
@@ -63,7 +76,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             }
             .into()
         }
-        Ok(()) => prove(&mut worker, &rendered, &data).await,
+        Ok(()) => prove(&mut worker).await,
     };
     worker.link.close().await;
     job.finish(&host, result);
@@ -82,61 +95,11 @@ fn obstacle(plan: &HostPlan) -> Option<Stop> {
     Some(Stop::new(fault, message).hint(obstacle.hint.map(str::to_owned)))
 }
 
-async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Stop> {
-    for step in &plan.steps {
-        if let Outcome::Interlude(interlude) = &step.outcome {
-            // A person may take longer than any guard waits.
-            worker.end_section().await?;
-            worker.interlude(step, interlude).await?;
-            continue;
-        }
-        if !step.is_pending() {
-            continue;
-        }
-        if worker.job.stopped() {
-            return Err(Stop::new(
-                Fault::Interrupted,
-                format!("stopped before {}", step.number),
-            ));
-        }
-        match worker.perform(step, Timing::InOrder).await? {
-            Done::Changed(_) | Done::Nothing => {}
-        }
-    }
-    end_section(worker).await?;
-    for step in plan.steps.iter().filter(|step| waits_for_end(step)) {
-        // Made in its guarded section already, and nothing was changed since.
-        if worker.reloaded.get(&step.number) == Some(&worker.changes) {
-            continue;
-        }
-        worker.perform(step, Timing::AtEnd).await?;
-    }
-    end_section(worker).await
-}
-
-/// Ends a section after which nothing is changed, as far as anybody can tell.
-async fn end_section(worker: &mut Worker<'_>) -> Result<(), Stop> {
-    let is_proof = worker.section.is_some();
-    worker.end_section().await?;
-    if is_proof {
-        worker.proven = Some(worker.changes);
-    }
-    Ok(())
-}
-
-fn waits_for_end(step: &StepPlan) -> bool {
-    let Some(verdict) = step.verdict() else {
-        return false;
-    };
-    let reloads = |change: &Change| change.timing == Timing::AtEnd;
-    // Of a step that could not be known, it is only known at the end.
-    matches!(verdict, Verdict::UnknownUntil { .. }) || verdict.changes().iter().any(reloads)
-}
-
 /// Proves in effect what was done. A connection that breaks before that is made anew once: it may be
 /// our own change that cut it, and then that must be known.
-async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> HostResult {
+async fn prove(worker: &mut Worker<'_>) -> HostResult {
     let (job, host, changes) = (worker.job, worker.host, worker.changes);
+    let (rendered, ground) = (worker.rendered.clone(), worker.ground.clone());
     let refuted = |message: String| {
         let stop = Stop::new(Fault::Verification, message);
         HostResult::from(Stop { changes, ..stop })
@@ -151,7 +114,11 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
         }
     }
     let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
-    let mut proofs = vec![verify::planned_again(job, host, link, data).await];
+    let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
+    let mut proofs = Vec::new();
+    if let Some(ground) = &ground {
+        proofs.push(verify::planned_again(job, host, link, ground, &except).await);
+    }
     let way = Outside {
         host: &worker.way.host,
         proven: worker.proven == Some(changes),
@@ -163,6 +130,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
     }
     match verify::failed(&proofs) {
         Some(message) => refuted(message),
+        None if changes == 0 && worker.past.skips() => HostResult::Declined,
         None if changes == 0 => HostResult::NothingToDo,
         None => HostResult::Changed { changes },
     }

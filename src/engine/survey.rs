@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::compare::{NOT_WANTED, plan_step, skipped};
-use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
+use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk, start};
 use crate::change::Known;
 use crate::event::{EventKind, Fault};
 use crate::inventory::Host;
@@ -43,9 +43,12 @@ pub(super) async fn survey(
     let rendered = runbook::render(&job.runbook, &world);
     let planned = match rendered.map(|rendered| on_terms(rendered, job.guard)) {
         Err(diagnostics) => Err(Stop::new(Fault::Failed, diagnostics.to_string())),
-        Ok(rendered) => match look(&job, &host, &mut link, &rendered.steps).await {
-            Err(error) => Err(error.into()),
-            Ok(plan) => Ok((plan, rendered)),
+        Ok(rendered) => match start::first(&job, &rendered.steps) {
+            Err(stop) => Err(stop),
+            Ok(_) => match look(&job, &host, &mut link, &rendered.steps).await {
+                Err(error) => Err(error.into()),
+                Ok(plan) => Ok((plan, rendered)),
+            },
         },
     };
     match planned {
@@ -56,6 +59,8 @@ pub(super) async fn survey(
                 host,
                 link,
                 logins,
+                inputs: inputs.clone(),
+                facts,
                 rendered,
                 data,
                 plan,
@@ -109,8 +114,12 @@ fn probes(steps: &[RenderedStep]) -> Vec<Probe> {
 fn plan(job: &Job, steps: &[RenderedStep], answers: &Answers) -> Vec<StepPlan> {
     let mut known = Known::nothing();
     let mut planned = Vec::new();
-    for step in steps {
-        let step_plan = if job.wants(&step.tags) {
+    // Where the step is not there, the survey has said so.
+    let first = start::first(job, steps).unwrap_or(0);
+    for (index, step) in steps.iter().enumerate() {
+        let step_plan = if index < first {
+            skipped(step, start::BEFORE)
+        } else if job.wants(&step.tags) {
             plan_step(step, answers, &known)
         } else {
             skipped(step, "not asked for by --tags")

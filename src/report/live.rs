@@ -104,6 +104,8 @@ impl Live {
             | EventKind::DataRefused { .. }
             | EventKind::Interrupting
             | EventKind::Answered { .. }
+            | EventKind::Guided { .. }
+            | EventKind::Invoked { .. }
             | EventKind::RunFinished { .. }
             | EventKind::Unknown => return,
         };

@@ -13,6 +13,7 @@ mod checks;
 mod clean;
 mod diff;
 mod groups;
+mod guided;
 mod guard_lines;
 mod headline;
 mod json;
@@ -37,6 +38,7 @@ mod samples;
 mod tests;
 
 pub use clean::harmless;
+pub use guided::{looks_alike, paragraphs, step_details, step_question};
 pub use json::Json;
 pub use plain::Plain;
 pub use quiet::Quiet;

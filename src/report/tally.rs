@@ -142,6 +142,8 @@ impl Tally {
             | EventKind::GuardRefuted { .. }
             | EventKind::GuardAwaited { .. }
             | EventKind::Answered { .. }
+            | EventKind::Guided { .. }
+            | EventKind::Invoked { .. }
             | EventKind::Unknown => {}
         }
     }
