@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::last_look::LastLook;
 use super::outside::Outside;
 use super::step::Done;
 use super::worker::Worker;
@@ -11,6 +12,7 @@ use super::{Job, Stop, Surveyed, interlude, recover, verify};
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::probe::Probe;
 use crate::runbook::Rendered;
 
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
@@ -20,6 +22,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         logins,
         rendered,
         data,
+        concrete,
         plan,
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
@@ -45,7 +48,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         link.close().await;
         return None;
     }
-    let link = match link.lock(&job.card).await {
+    let link = match link.lock(&job.card, &concrete).await {
         Ok(link) => link,
         Err((link, error)) => {
             job.finish(&host, Stop::from(error).into());
@@ -141,6 +144,7 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
         let stop = Stop::new(Fault::Verification, message);
         HostResult::from(Stop { changes, ..stop })
     };
+    let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
     let mut fresh = None;
     if worker.link.alive().await.is_err() {
         match recover::come_back(job, std::slice::from_ref(&worker.way)).await {
@@ -150,8 +154,12 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
             }
         }
     }
+    let last = match &mut fresh {
+        Some(link) => LastLook::Fresh(link),
+        None => LastLook::Holder(&mut worker.link, &touched),
+    };
+    let mut proofs = vec![verify::planned_again(job, host, last, data).await];
     let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
-    let mut proofs = vec![verify::planned_again(job, host, link, data).await];
     let way = Outside {
         host: &worker.way.host,
         proven: worker.proven == Some(changes),

@@ -9,6 +9,7 @@ mod elsewhere;
 mod earlier;
 mod guard;
 mod interlude;
+mod last_look;
 mod new_login;
 mod outside;
 mod proof;
@@ -103,6 +104,8 @@ pub struct Surveyed {
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,
+    /// The steps as they are for this host, as YAML; empty when nothing is due.
+    concrete: String,
     /// The plan.
     pub plan: HostPlan,
 }

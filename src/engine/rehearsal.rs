@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::new_login::Logins;
 use super::worker::Worker;
 use super::{Connected, Job, Stop, take_back};
-use crate::change::{Call, Change, Shown, Undo};
+use crate::change::{Call, Change, Shown, StepNumber, Undo};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::inventory::Host;
 use crate::probe::Probe;
@@ -24,7 +24,7 @@ async fn rehearse(job: Arc<Job>, connected: Connected) -> Option<()> {
     let Connected {
         host, link, logins, ..
     } = connected;
-    let result = match link.lock(&job.card).await {
+    let result = match link.lock(&job.card, "").await {
         Ok(link) => match hold(&job, &host, (link, logins)).await {
             Ok(()) => HostResult::Verified,
             Err(stop) => stop.into(),
@@ -86,12 +86,16 @@ async fn change(worker: &mut Worker<'_>) -> Result<(), Stop> {
     let act = Call::new::<String>("hf_guard_rehearse", []);
     let change = Change::new("rehearse the guard", vec![shown], act, undo);
     let script = StepScript {
+        number: StepNumber(0),
+        name: "The guard is rehearsed",
+        subject: "",
         folder: "rehearsal",
         expects: &[],
         before: &[],
         changes: &[&change],
         seconds: worker.job.guard.step_limit().as_secs(),
         guarded: true,
+        ports: None,
     };
     let performed = worker.link.perform(&script, &[], &|_| {}).await?;
     if performed.status == 0 {

@@ -30,14 +30,21 @@ pub struct Performed {
 pub const MOVED: i32 = 75;
 
 impl ReadHost {
-    /// Takes the host's lock and opens the run's folder there.
+    /// Takes the host's lock and opens the run's folder there. `steps` are the run's steps for this host as YAML, kept
+    /// there; empty when the run has none, or when they are there already.
     ///
     /// # Errors
     /// `Locked` with the holder's words; nothing was changed then. The host comes back with it.
-    pub async fn lock(mut self, card: &RunCard) -> Result<WriteHost, (Box<Self>, TransportError)> {
+    pub async fn lock(
+        mut self,
+        card: &RunCard,
+        steps: &str,
+    ) -> Result<WriteHost, (Box<Self>, TransportError)> {
         let raw = match self
             .wire
-            .request(ASK_LIMIT, 1, &|_| {}, |nonce| script::open_run(nonce, card))
+            .request(ASK_LIMIT, 1, &|_| {}, |nonce| {
+                script::open_run(nonce, card, steps)
+            })
             .await
         {
             Ok(raw) => raw,
@@ -99,6 +106,19 @@ impl WriteHost {
             output,
             answers: answers(raw, 1, probes),
         })
+    }
+
+    /// Asks, and the host keeps the answers as the state that the run left.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn ask_and_keep(&mut self, probes: &[Probe]) -> Result<Answers, TransportError> {
+        let request = |nonce: &str| script::ask_and_keep(nonce, probes.iter());
+        let wire = &mut self.host.wire;
+        let raw = wire
+            .request(ASK_LIMIT, probes.len(), &|_| {}, request)
+            .await?;
+        Ok(answers(raw, 0, probes))
     }
 
     /// Tells the host that we are still there, so that it keeps the lock for us over a long pause.

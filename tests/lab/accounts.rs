@@ -52,20 +52,7 @@ pub fn undo_all(host: &LabHost<'_>) {
     let list = "cd /var/lib/holdfast/runs; run=$(ls | sort | tail -n 1); ls -d \"$PWD/$run\"/*/[0-9]* | sort -rV";
     let mut script = String::new();
     for save in host.sh(list).lines() {
-        let record = host.read(&format!("{save}/undo.json"));
-        let undo: Undo = serde_json::from_slice(&record).expect("an undo record");
-        let Undo::Call(Call { function, args, .. }) = undo else {
-            panic!("{save}: {undo:?}")
-        };
-        let run = save.rsplitn(3, '/').nth(2).expect("a run");
-        let words: String = args.iter().fold(String::new(), |mut words, arg| {
-            let _ = write!(words, " {}", shell_quoted(arg));
-            words
-        });
-        let _ = writeln!(
-            script,
-            "(HF_RUN={run} HF_SAVE={save}; export HF_RUN HF_SAVE; . \"$HF_RUN/lib.sh\"; {function}{words}) || exit 1"
-        );
+        let _ = writeln!(script, "sh {save}/undo.sh || exit 1");
     }
     assert!(!script.is_empty(), "nothing to take back");
     host.sh(&script);
