@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::operator::{Footprint, Operator, within};
 use crate::support::lab::{Lab, LabHost, OPERATOR_V4, STRANGER2_V4, Setup};
-use holdfast::change::Undo;
 use holdfast::event::Fault;
 
 const OUR_FILE: &str = "/etc/fail2ban/jail.d/90-holdfast-sshd.local";
