@@ -17,6 +17,7 @@ mod rehearsal;
 mod step;
 mod survey;
 mod take_back;
+mod unfinished;
 mod verify;
 mod worker;
 
@@ -31,7 +32,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use self::new_login::Logins;
-use crate::event::{EventKind, Events, Fault, HostResult, Mode};
+use crate::event::{EventKind, Events, Fault, HostResult, Mode, Unfinished};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::HostPlan;
@@ -80,6 +81,8 @@ pub struct Connected {
     facts: Facts,
     /// The connections that were made to it.
     logins: Logins,
+    /// Runs that were cut off there.
+    unfinished: Vec<Unfinished>,
 }
 
 impl Connected {

@@ -46,7 +46,7 @@ async fn hold(job: &Job, host: &Host, link: (WriteHost, Logins)) -> Result<(), S
     };
     if let Err(stop) = begun {
         let stop = worker.taken_back(stop).await;
-        worker.link.close().await;
+        worker.end(&stop.clone().into()).await;
         return Err(stop);
     }
     let Worker {

@@ -126,6 +126,9 @@ pub(super) fn push_words(text: &mut String, words: &[String]) {
     text.push('\n');
 }
 
+/// The format of a run's folder on a host. From 2 on, a journal says that its run came to its end.
+const CARD_FORMAT: u32 = 2;
+
 /// Who runs what: written on the host when a run opens.
 #[derive(Debug, Clone)]
 pub struct RunCard {
@@ -150,7 +153,7 @@ impl RunCard {
 
     fn card(&self) -> String {
         format!(
-            "run={}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
+            "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
             self.run,
             self.runbook,
             self.operator,
@@ -160,8 +163,9 @@ impl RunCard {
     }
 }
 
-/// A request that loads the write set, takes the lock and opens the run's folder.
-pub(super) fn open_run(nonce: &str, card: &RunCard) -> String {
+/// A request that loads the write set, takes the lock and opens the run's folder. `due`: the steps that are to
+/// be performed, a line each; empty when they are there already.
+pub(super) fn open_run(nonce: &str, card: &RunCard, due: &str) -> String {
     let mut text = format!("HF_NONCE={nonce}\n");
     text.push_str(&WRITE_SET);
     let words = [card.run.clone(), card.holder(), card.card()];
@@ -170,6 +174,9 @@ pub(super) fn open_run(nonce: &str, card: &RunCard) -> String {
     // The functions for the steps, which run as scripts of their own.
     let library = format!("{ENVIRONMENT}{}{}", *READ_SET, *WRITE_SET);
     push_file(&mut text, nonce, "\"$HF_RUN/lib.sh\"", &library);
+    if !due.is_empty() {
+        push_file(&mut text, nonce, "\"$HF_RUN/due\"", due);
+    }
     text.push_str("hf_end\n");
     text
 }
@@ -191,6 +198,14 @@ pub(super) fn push_text(text: &mut String, mark: &str, command: &str, content: &
 /// A request that tells the host that its controller is still there.
 pub(super) fn alive(nonce: &str) -> String {
     format!("HF_NONCE={nonce}\nhf_alive\nhf_end\n")
+}
+
+/// A request that calls a write function in the shell that holds the lock.
+pub(super) fn call(nonce: &str, call: &Call) -> String {
+    let mut text = format!("HF_NONCE={nonce}\nhf_answer 0 hf_aloud {}", call.function);
+    push_words(&mut text, &call.args);
+    text.push_str("hf_end\n");
+    text
 }
 
 /// A step to perform on a host.
