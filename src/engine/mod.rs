@@ -18,6 +18,7 @@ mod rehearsal;
 mod step;
 mod survey;
 mod take_back;
+mod unfinished;
 mod verify;
 mod worker;
 
@@ -32,7 +33,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use self::new_login::Logins;
-use crate::event::{EventKind, Events, Fault, HostResult, Mode};
+use crate::event::{EventKind, Events, Fault, HostResult, Mode, Unfinished};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::HostPlan;
@@ -81,6 +82,8 @@ pub struct Connected {
     facts: Facts,
     /// The connections that were made to it.
     logins: Logins,
+    /// Runs that were cut off there.
+    unfinished: Vec<Unfinished>,
 }
 
 impl Connected {

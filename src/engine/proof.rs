@@ -152,7 +152,7 @@ impl Worker<'_> {
             login.close().await;
             return Ok(());
         }
-        match login.into_host().lock(&self.job.card, "").await {
+        match login.into_host().lock(&self.job.card).await {
             Ok(link) => {
                 let old = std::mem::replace(&mut self.link, link);
                 drop(old);

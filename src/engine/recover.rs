@@ -31,7 +31,7 @@ pub(super) async fn outcome(
     let mut link = come_back(job, ways).await?;
     let status = end_of_step(job, &mut link, folder, limit).await?;
     let mut link = link
-        .lock(&job.card, "")
+        .lock(&job.card)
         .await
         .map_err(|(_, error)| error.to_string())?;
     let said = Probe::new("hf_run_output", [job.card.run.as_str(), folder]);

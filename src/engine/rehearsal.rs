@@ -24,7 +24,7 @@ async fn rehearse(job: Arc<Job>, connected: Connected) -> Option<()> {
     let Connected {
         host, link, logins, ..
     } = connected;
-    let result = match link.lock(&job.card, "").await {
+    let result = match link.lock(&job.card).await {
         Ok(link) => match hold(&job, &host, (link, logins)).await {
             Ok(()) => HostResult::Verified,
             Err(stop) => stop.into(),
@@ -46,7 +46,7 @@ async fn hold(job: &Job, host: &Host, link: (WriteHost, Logins)) -> Result<(), S
     };
     if let Err(stop) = begun {
         let stop = worker.taken_back(stop).await;
-        worker.link.close().await;
+        worker.end(&stop.clone().into()).await;
         return Err(stop);
     }
     let Worker {

@@ -26,6 +26,7 @@ pub(super) async fn survey(
         mut link,
         facts,
         logins,
+        ..
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
         job.finish(

@@ -105,7 +105,7 @@ async fn again(
     mut link: LastLook<'_>,
     data: &Value,
 ) -> Result<HostPlan, String> {
-    let answers = link.reader().ask(&facts::probes()).await;
+    let answers = link.link.reader().ask(&facts::probes()).await;
     let answers = answers.map_err(|error| error.to_string())?;
     let now = jiff::Timestamp::now().as_second();
     let facts = facts::parse(&answers, now).map_err(|error| error.to_string())?;

@@ -190,6 +190,8 @@ hf_guard_undo_one() {
 		HF_LIB=$hf_guard/lib.sh timeout -k 10 120 sh "$HF_RUN/$1/undo.sh" </dev/null >>"$hf_guard_output" 2>&1 8>&-
 		hf_guard_rc=$?
 		hf_log "guard undo $1 rc $hf_guard_rc"
+		# For whoever asks later what is still to be taken back of that run.
+		if [ "$hf_guard_rc" = 0 ]; then : >"$HF_RUN/$1/taken" && rm -f "$HF_RUN/$1/taking"; fi 2>/dev/null
 		case $hf_guard_rc in 0 | 77) return "$hf_guard_rc" ;; esac
 		[ "$hf_guard_try" = 2 ] || sleep 1
 	done

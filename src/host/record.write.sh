@@ -36,11 +36,6 @@ hf_kept() {
 	{ mv "$HF_KEEP" "$hf_kept_at" && sync "$hf_kept_at"/* "$hf_kept_at" "${hf_kept_at%/*}"; } 2>/dev/null
 }
 
-# hf_steps: the steps as they are for this host, on stdin.
-hf_steps() {
-	[ ! -d "$HF_RUN" ] || (umask 077 && cat >"$HF_RUN/steps.yaml.new" && mv -f "$HF_RUN/steps.yaml.new" "$HF_RUN/steps.yaml")
-}
-
 # hf_take_back RUN STEP/CHANGE: what that change found is back. Undo scripts may be run at any moment and as often as
 # one likes. `taking` says that one was begun, `taken` that it came to its end.
 hf_take_back() {

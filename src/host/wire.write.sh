@@ -50,7 +50,13 @@ hf_make_run() {
 	chmod 0700 /var/lib/holdfast /var/lib/holdfast/runs "$HF_RUN" || return 1
 	printf '%s\n' "$1" >"$HF_RUN/run" || return 1
 	: >"$HF_RUN/alive"
-	: >>"$HF_RUN/journal" && sync "$HF_RUN" "$HF_RUN/run" "$HF_RUN/journal"
+	hf_log "opened boot $(cat /proc/sys/kernel/random/boot_id)" && sync "$HF_RUN" "$HF_RUN/run"
+}
+
+# hf_close_run OUTCOME: the controller has brought the run to its end here. A run without this line that began
+# a step was cut off (see unfinished.read.sh).
+hf_close_run() {
+	hf_log "closed $1" || hf_fail "the host's journal $HF_RUN/journal cannot be written"
 }
 
 # hf_lib_done: the run's functions are whole, and on the disk as long as what they undo.
@@ -161,10 +167,13 @@ hf_log() {
 # hf_begin STEP: the step starts; if that cannot be written, it does not.
 hf_begin() {
 	HF_STEP=$1
-	hf_log "step $HF_STEP started" || {
-		echo "the host's journal $HF_RUN/journal cannot be written"
-		exit 70
-	}
+	hf_log "step $HF_STEP started" || hf_unwritten
+}
+
+# Without a record nothing more is done.
+hf_unwritten() {
+	echo "the host's journal $HF_RUN/journal cannot be written"
+	exit 70
 }
 
 # hf_expect DIGEST FUNCTION ARGS...: compare, the first half of compare-and-swap.
@@ -214,7 +223,7 @@ hf_unrecorded() {
 
 # hf_act FUNCTION ARGS...: the change itself.
 hf_act() {
-	hf_log "step $HF_STEP change $HF_CHANGE started"
+	hf_log "step $HF_STEP change $HF_CHANGE started" || hf_unwritten
 	"$@" </dev/null
 	hf_rc=$?
 	hf_log "step $HF_STEP change $HF_CHANGE rc $hf_rc"
@@ -225,5 +234,5 @@ hf_act() {
 
 # hf_done: all changes of the step are made.
 hf_done() {
-	hf_log "step $HF_STEP done"
+	hf_log "step $HF_STEP done" || hf_unwritten
 }

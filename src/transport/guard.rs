@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::guard_state::GuardState;
-use super::script::push_words;
+use super::script::{self, push_words};
 use super::{ReadHost, SshOptions, TransportError, WriteHost};
 use crate::change::Call;
 use crate::inventory::Host;
@@ -33,14 +33,6 @@ fn call(nonce: &str, run: &str, call: &Call) -> String {
         "HF_NONCE={nonce}\nHF_RUN=/var/lib/holdfast/runs/{run}\n. \"$HF_RUN/guard/lib.sh\"\nhf_answer 0 hf_aloud {}",
         call.function
     );
-    push_words(&mut text, &call.args);
-    text.push_str("hf_end\n");
-    text
-}
-
-/// A request that calls a write function in the shell that holds the lock.
-fn locked_call(nonce: &str, call: &Call) -> String {
-    let mut text = format!("HF_NONCE={nonce}\nhf_answer 0 hf_aloud {}", call.function);
     push_words(&mut text, &call.args);
     text.push_str("hf_end\n");
     text
@@ -134,7 +126,7 @@ impl WriteHost {
     async fn write_call(&mut self, limit: Duration, call: &Call) -> Result<Said, TransportError> {
         let raw = self
             .wire()
-            .request(limit, 1, &|_| {}, |nonce| locked_call(nonce, call))
+            .request(limit, 1, &|_| {}, |nonce| script::call(nonce, call))
             .await?;
         Ok(said(raw))
     }
@@ -217,12 +209,24 @@ impl ReadHost {
         self.guard_call(run, "hf_guard_mark_told").await.map(|_| ())
     }
 
+    /// Writes down that a run came to its end, over another connection than the one that held its lock.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn close_run_of(&mut self, run: &str, outcome: &str) -> Result<(), TransportError> {
+        let close = Call::new("hf_close_run", [outcome]);
+        self.call_of(run, &close).await.map(|_| ())
+    }
+
     async fn guard_call(&mut self, run: &str, function: &str) -> Result<String, TransportError> {
-        let function = Call::new::<String>(function, []);
+        self.call_of(run, &Call::new::<String>(function, [])).await
+    }
+
+    async fn call_of(&mut self, run: &str, function: &Call) -> Result<String, TransportError> {
         let raw = self
             .wire()
             .request(FIRE_LIMIT, 1, &|_| {}, |nonce| {
-                call(nonce, &shell_quoted(run), &function)
+                call(nonce, &shell_quoted(run), function)
             })
             .await?;
         Ok(said(raw).1)

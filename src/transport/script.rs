@@ -154,6 +154,9 @@ pub(super) fn push_words(text: &mut String, words: &[String]) {
     text.push('\n');
 }
 
+/// The format of a run's folder on a host. From 2 on, a journal says that its run came to its end.
+const CARD_FORMAT: u32 = 2;
+
 /// Who runs what: written on the host when a run opens.
 #[derive(Debug, Clone)]
 pub struct RunCard {
@@ -178,7 +181,7 @@ impl RunCard {
 
     fn card(&self) -> String {
         format!(
-            "run={}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
+            "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
             self.run,
             self.runbook,
             self.operator,
@@ -188,9 +191,18 @@ impl RunCard {
     }
 }
 
-/// A request that loads the write set, takes the lock and opens the run's folder. `steps` is the run's `steps.yaml`,
-/// whole lines; empty: it has none, or it is there already.
-pub(super) fn open_run(nonce: &str, card: &RunCard, steps: &str) -> String {
+/// What a run leaves in its folder on a host before it begins there; both are whole lines, empty when they are there
+/// already.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunPapers<'a> {
+    /// The steps that are to be performed, a line each.
+    pub due: &'a str,
+    /// All steps as they are for this host, as YAML.
+    pub steps: &'a str,
+}
+
+/// A request that loads the write set, takes the lock and opens the run's folder.
+pub(super) fn open_run(nonce: &str, card: &RunCard, papers: RunPapers<'_>) -> String {
     let mut text = format!("HF_NONCE={nonce}\n");
     text.push_str(&WRITE_SET);
     let words = [card.run.clone(), card.holder(), card.card()];
@@ -201,8 +213,11 @@ pub(super) fn open_run(nonce: &str, card: &RunCard, steps: &str) -> String {
     let library = format!("{ENVIRONMENT}{}{}", *READ_SET, *WRITE_SET);
     push_file(&mut text, nonce, "\"$HF_RUN/lib.sh.new\"", &library);
     text.push_str("hf_lib_done\n");
-    if !steps.is_empty() {
-        push_text(&mut text, &mark("HF", nonce), "hf_steps", steps);
+    for (name, paper) in [("due", papers.due), ("steps.yaml", papers.steps)] {
+        if !paper.is_empty() {
+            let place = format!("\"$HF_RUN/{name}\"");
+            push_file(&mut text, nonce, &place, paper);
+        }
     }
     text.push_str("hf_end\n");
     text
@@ -225,6 +240,14 @@ fn push_text(text: &mut String, mark: &str, command: &str, content: &str) {
 /// A request that tells the host that its controller is still there.
 pub(super) fn alive(nonce: &str) -> String {
     format!("HF_NONCE={nonce}\nhf_alive\nhf_end\n")
+}
+
+/// A request that calls a write function in the shell that holds the lock.
+pub(super) fn call(nonce: &str, call: &Call) -> String {
+    let mut text = format!("HF_NONCE={nonce}\nhf_answer 0 hf_aloud {}", call.function);
+    push_words(&mut text, &call.args);
+    text.push_str("hf_end\n");
+    text
 }
 
 /// A step to perform on a host.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::host::{ASK_LIMIT, answers};
-use super::script::{self, RunCard, StepScript};
+use super::script::{self, RunCard, RunPapers, StepScript};
 use super::wire::{Progress, Wire};
 use super::{ReadHost, TransportError};
+use crate::change::Call;
 use crate::probe::{Answers, Probe};
 
 /// A host whose lock we hold: it also performs steps.
@@ -26,24 +27,34 @@ pub struct Performed {
     pub answers: Answers,
 }
 
+/// Time for the last line of the journal: over a cut link nothing comes at all.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+
 /// Exit status of a step that found the host no longer as planned (`EX_TEMPFAIL` of sysexits.h).
 pub const MOVED: i32 = 75;
 
 impl ReadHost {
-    /// Takes the host's lock and opens the run's folder there. `steps` are the run's steps for this host as YAML, kept
-    /// there; empty when the run has none, or when they are there already.
+    /// Takes the host's lock for a run that has it already, or that has no steps.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub async fn lock(self, card: &RunCard) -> Result<WriteHost, (Box<Self>, TransportError)> {
+        self.begin(card, RunPapers::default()).await
+    }
+
+    /// Takes the host's lock and opens the run's folder there.
     ///
     /// # Errors
     /// `Locked` with the holder's words; nothing was changed then. The host comes back with it.
-    pub async fn lock(
+    pub async fn begin(
         mut self,
         card: &RunCard,
-        steps: &str,
+        papers: RunPapers<'_>,
     ) -> Result<WriteHost, (Box<Self>, TransportError)> {
         let raw = match self
             .wire
             .request(ASK_LIMIT, 1, &|_| {}, |nonce| {
-                script::open_run(nonce, card, steps)
+                script::open_run(nonce, card, papers)
             })
             .await
         {
@@ -139,6 +150,17 @@ impl WriteHost {
     /// The same host for questions; the lock stays until it is closed.
     pub fn reader(&mut self) -> &mut ReadHost {
         &mut self.host
+    }
+
+    /// Writes down that the run came to its end here: `done`, `failed`, `stopped` or `reverted`. When that cannot
+    /// be written, the next run finds this one unfinished, which is true.
+    pub async fn close_run(&mut self, outcome: &str) {
+        let words = Call::new("hf_close_run", [outcome]);
+        let request = |nonce: &str| script::call(nonce, &words);
+        let wire = &mut self.host.wire;
+        if let Err(error) = wire.request(CLOSE_LIMIT, 1, &|_| {}, request).await {
+            tracing::debug!(%error, "the end of the run is not on record there");
+        }
     }
 
     /// Ends the connection, which frees the lock.
