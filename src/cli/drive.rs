@@ -13,7 +13,8 @@ use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
 use super::{Exit, args, ask, feed, signals, sinks};
 use crate::engine::{Answerer, Job, Question, Surveyed};
-use crate::event::{EventKind, Events, Fault, Mode};
+use crate::event::{EventKind, Events, Fault, Mode, Previous};
+use crate::journal;
 use crate::plan::HostPlan;
 use crate::probe::Digest;
 use crate::risk::Risk;
@@ -90,7 +91,7 @@ async fn drive(
     let begun = Instant::now();
     let control = job.ssh.control.clone();
     let signals = tokio::spawn(signals::listen(stop, job.events.clone(), control));
-    job.events.tell(started(&job, &intent));
+    job.events.tell(started(&job, &intent, teller.previous()));
     let refused = if intent.rehearse {
         let connected = job.connect().await;
         job.rehearse(connected).await;
@@ -194,9 +195,9 @@ async fn unless_stopped<T>(
     }
 }
 
-fn started(job: &Job, intent: &Intent) -> EventKind {
+fn started(job: &Job, intent: &Intent, previous: Option<Previous>) -> EventKind {
     EventKind::RunStarted {
-        format: 1,
+        format: journal::FORMAT,
         run: job.card.run.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         runbook: job.runbook.name.to_string(),
@@ -209,7 +210,9 @@ fn started(job: &Job, intent: &Intent) -> EventKind {
         mode: intent.mode,
         unattended: intent.unattended,
         operator: job.card.operator.clone(),
+        from: setup::login_from(),
         hosts: job.hosts.iter().map(|host| host.name.to_string()).collect(),
+        previous,
     }
 }
 

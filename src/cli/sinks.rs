@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::args::{ColorChoice, Format, Output};
 use super::ask;
-use crate::event::{Event, EventKind, Told};
+use crate::event::{Event, EventKind, Previous, Told};
 use crate::journal::Journal;
 use crate::report::{Json, Plain, Quiet, Report, Streams, Style, Terminal};
 
@@ -29,6 +29,7 @@ enum Item {
 
 /// The threads that tell, and the way to ask through them.
 pub(super) struct Teller {
+    previous: Option<Previous>,
     journal: JoinHandle<Option<String>>,
     report: JoinHandle<()>,
     questions: UnboundedSender<Question>,
@@ -53,6 +54,9 @@ impl Teller {
             events,
             stop,
         } = telling;
+        let previous = journal
+            .as_ref()
+            .and_then(|journal| journal.previous().cloned());
         let (questions, asked) = unbounded_channel();
         let (items, shown) = unbounded_channel();
         let journal = spawn(
@@ -61,10 +65,16 @@ impl Teller {
         )?;
         let report = spawn("report", show_all(report, shown, stop))?;
         Ok(Self {
+            previous,
             journal,
             report,
             questions,
         })
+    }
+
+    /// What the journal says of the run before on this machine.
+    pub(super) fn previous(&self) -> Option<Previous> {
+        self.previous.clone()
     }
 
     /// Asks the operator after everything told so far was shown.
