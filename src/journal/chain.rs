@@ -141,7 +141,7 @@ fn parse(line: &[u8]) -> Option<(Event, String)> {
 }
 
 /// JSON with `\u` escapes for what serde leaves raw. Such characters stand only inside strings.
-fn escaped(json: &str) -> String {
+pub fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_hidden(c) {

@@ -5,6 +5,7 @@
 
 mod brief;
 mod chain;
+mod ending;
 mod hidden;
 mod reader;
 mod run_id;
@@ -14,7 +15,8 @@ mod untouched;
 mod writer;
 
 pub use brief::{Brief, Ended, Head, Started};
-pub use chain::Chain;
+pub use chain::{Chain, escaped};
+pub use ending::{Ending, NoEnding};
 pub use reader::{Integrity, Recording, runs};
 pub use run_id::RunId;
 pub use untouched::{Finding, Ledger, Proven};

@@ -19,7 +19,9 @@ use crate::event::Previous;
 /// All runs on a machine: what each says of the one before it, and how each was found.
 #[derive(Debug)]
 pub struct Ledger {
-    heads: BTreeMap<RunId, Result<Option<Previous>, JournalError>>,
+    heads: BTreeMap<RunId, Result<Head, JournalError>>,
+    /// The run that began first of those that are there.
+    first: Option<RunId>,
     /// The run that began last, when the machine knows.
     last: Option<RunId>,
     state: PathBuf,
@@ -89,10 +91,15 @@ impl Ledger {
     pub fn read(state: &Path) -> Result<Self, JournalError> {
         let head = |run: RunId| {
             let head = Head::read(state, &run);
-            (run, head.map(|head| head.started.previous))
+            (run, head)
         };
+        let heads: BTreeMap<_, _> = reader::runs(state)?.into_iter().map(head).collect();
+        // Ids of one second do not say which began first.
+        let begun = heads.values().filter_map(|head| head.as_ref().ok());
+        let first = begun.min_by_key(|head| (head.started.at, &head.run));
         Ok(Self {
-            heads: reader::runs(state)?.into_iter().map(head).collect(),
+            first: first.map(|head| head.run.clone()),
+            heads,
             last: turn::last_begun(&state.join("runs")),
             state: state.to_owned(),
         })
@@ -107,7 +114,7 @@ impl Ledger {
         for (run, head) in self.heads.iter().filter(|(run, _)| asked(run.as_str())) {
             let witnesses = witnesses.get(run.as_str()).map_or(&[][..], Vec::as_slice);
             let said = match head {
-                Ok(previous) => self.of(run, previous.as_ref(), witnesses),
+                Ok(head) => self.of(run, head, witnesses),
                 Err(error) => vec![unreadable(error)],
             };
             findings.extend(said.into_iter().map(|proven| Finding {
@@ -131,15 +138,13 @@ impl Ledger {
 
     fn links(&self) -> impl Iterator<Item = (&RunId, &Previous)> {
         let heads = self.heads.iter();
-        heads.filter_map(|(run, head)| Some((run, head.as_ref().ok()?.as_ref()?)))
+        heads.filter_map(|(run, head)| {
+            let started = &head.as_ref().ok()?.started;
+            Some((run, started.previous.as_ref()?))
+        })
     }
 
-    fn of(
-        &self,
-        run: &RunId,
-        previous: Option<&Previous>,
-        witnesses: &[(&RunId, &Previous)],
-    ) -> Vec<Proven> {
+    fn of(&self, run: &RunId, head: &Head, witnesses: &[(&RunId, &Previous)]) -> Vec<Proven> {
         let path = self.state.join("runs").join(run.as_str()).join(EVENTS);
         let alive = brief::is_alive(&path);
         let bytes = match fs::read(&path) {
@@ -163,7 +168,7 @@ impl Ledger {
                 _ => Proven::Endless,
             });
         }
-        if previous.is_none() && self.heads.keys().next() != Some(run) {
+        if head.started.previous.is_none() && self.first.as_ref() != Some(run) {
             said.push(Proven::Unlinked);
         }
         said
@@ -180,9 +185,8 @@ impl Ledger {
         if let Some(last) = self.last.as_ref().filter(|last| !self.has(last.as_str())) {
             gone.entry(last.as_str()).or_insert(None);
         }
-        let oldest = self.heads.keys().next();
         let finding = |(run, named_by): (&str, Option<&RunId>)| match named_by {
-            Some(by) if Some(by) == oldest => Finding {
+            Some(by) if Some(by) == self.first.as_ref() => Finding {
                 run: by.to_string(),
                 proven: Proven::Oldest {
                     gone: run.to_owned(),
