@@ -12,11 +12,15 @@ mod channel;
 mod guided;
 mod invocation;
 mod outcome;
+mod previous;
+mod unfinished;
 
 pub use channel::{Events, Receipt, Told};
 pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, StepQuestion};
 pub use invocation::Invocation;
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
+pub use previous::Previous;
+pub use unfinished::{Decision, StepState, Unfinished, UnfinishedStep};
 
 /// One event. Numbers are gap-free from 1 within a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,8 +69,14 @@ pub enum EventKind {
         unattended: bool,
         /// Who started it: `user@machine`.
         operator: String,
+        /// The address that the operator's own login came from, when they were logged in over SSH.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
         /// The hosts that were selected.
         hosts: Vec<String>,
+        /// The run before on this machine; none for the first, and for runs of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<Previous>,
     },
     /// What it was asked to do; right after the first event.
     Invoked {
@@ -110,6 +120,22 @@ pub enum EventKind {
         facts: Box<Facts>,
         /// What the operator should know.
         notes: Vec<Note>,
+    },
+    /// An earlier run was cut off on a host.
+    UnfinishedFound {
+        /// The host.
+        host: String,
+        /// What it left on record.
+        found: Box<Unfinished>,
+    },
+    /// It was decided what becomes of a run that was cut off, and that is on record there.
+    UnfinishedSettled {
+        /// The host.
+        host: String,
+        /// The run that was cut off.
+        run: String,
+        /// What was decided.
+        decision: Decision,
     },
     /// A host's plan is made.
     HostPlanned {
@@ -270,6 +296,8 @@ impl EventKind {
         match self {
             EventKind::HostConnecting { host }
             | EventKind::HostReached { host, .. }
+            | EventKind::UnfinishedFound { host, .. }
+            | EventKind::UnfinishedSettled { host, .. }
             | EventKind::StepReplanned { host, .. }
             | EventKind::PlannedAgain { host, .. }
             | EventKind::StepStarted { host, .. }

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use super::edit::Ground;
 use super::gate::Seat;
+use super::last_look::LastLook;
 use super::outside::Outside;
 use super::past::key_of;
 use super::walk::perform_all;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, interlude, recover, verify};
+use super::{Job, Stop, Surveyed, interlude, unfinished, verify};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, StepPlan};
+use crate::probe::Probe;
+use crate::transport::RunPapers;
 
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let Surveyed {
@@ -21,6 +24,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         inputs,
         rendered,
         data,
+        concrete,
         plan,
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
@@ -51,7 +55,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     } else {
         None
     };
-    let link = match link.lock(&job.card).await {
+    let papers = RunPapers {
+        due: &unfinished::due_lines(&plan),
+        steps: &concrete,
+    };
+    let link = match link.begin(&job.card, papers).await {
         Ok(link) => link,
         Err((link, error)) => {
             job.finish(&host, Stop::from(error).into());
@@ -78,7 +86,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         }
         Ok(()) => prove(&mut worker).await,
     };
-    worker.link.close().await;
+    worker.end(&result).await;
     job.finish(&host, result);
     None
 }
@@ -104,30 +112,28 @@ async fn prove(worker: &mut Worker<'_>) -> HostResult {
         let stop = Stop::new(Fault::Verification, message);
         HostResult::from(Stop { changes, ..stop })
     };
-    let mut fresh = None;
-    if worker.link.alive().await.is_err() {
-        match recover::come_back(job, std::slice::from_ref(&worker.way)).await {
-            Ok(link) => fresh = Some(link),
-            Err(why) => {
-                return refuted(format!("all was done, but nothing could be proved: {why}"));
-            }
-        }
+    if worker.link.alive().await.is_err()
+        && let Err(why) = worker.come_back().await
+    {
+        return refuted(format!("all was done, but nothing could be proved: {why}"));
     }
-    let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
+    let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
     let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
+    let last = LastLook {
+        link: &mut worker.link,
+        touched: &touched,
+    };
     let mut proofs = Vec::new();
     if let Some(ground) = &ground {
-        proofs.push(verify::planned_again(job, host, link, ground, &except).await);
+        proofs.push(verify::planned_again(job, host, last, (ground, &except)).await);
     }
+    let link = worker.link.reader();
     let way = Outside {
         host: &worker.way.host,
         proven: worker.proven == Some(changes),
         logins: &mut worker.logins,
     };
     proofs.extend(verify::checks(job, way, link, &rendered.checks).await);
-    if let Some(link) = fresh {
-        link.close().await;
-    }
     match verify::failed(&proofs) {
         Some(message) => refuted(message),
         None if changes == 0 && worker.past.skips() => HostResult::Declined,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::edit::Ground;
+use super::last_look::LastLook;
 use super::outside::{self, Outside};
 use super::{Job, Stop, Surveyed, pause, survey};
 use crate::change::{Call, Shown, Verdict};
@@ -71,9 +72,8 @@ pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()>
 pub(super) async fn planned_again(
     job: &Job,
     host: &Host,
-    link: &mut ReadHost,
-    ground: &Ground,
-    except: &(dyn Fn(&StepPlan) -> bool + Sync),
+    link: LastLook<'_>,
+    (ground, except): (&Ground, &(dyn Fn(&StepPlan) -> bool + Sync)),
 ) -> Proven {
     let name = "Planned again, and nothing is left to do".to_owned();
     let proof = match again(job, host, link, ground).await {
@@ -101,10 +101,10 @@ pub(super) async fn planned_again(
 async fn again(
     job: &Job,
     host: &Host,
-    link: &mut ReadHost,
+    mut link: LastLook<'_>,
     ground: &Ground,
 ) -> Result<HostPlan, String> {
-    let answers = link.ask(&facts::probes()).await;
+    let answers = link.link.reader().ask(&facts::probes()).await;
     let answers = answers.map_err(|error| error.to_string())?;
     let now = jiff::Timestamp::now().as_second();
     let facts = facts::parse(&answers, now).map_err(|error| error.to_string())?;
@@ -116,8 +116,9 @@ async fn again(
     };
     let rendered = runbook::render(&job.runbook, &world).map_err(|said| said.to_string())?;
     let rendered = survey::on_terms(rendered, job.guard);
-    let plan = survey::look(job, host, link, &rendered.steps).await;
-    plan.map_err(|error| error.to_string())
+    let answers = link.ask(job, host, &survey::probes(&rendered.steps)).await;
+    let answers = answers.map_err(|error| error.to_string())?;
+    Ok(survey::planned(job, host, &rendered.steps, &answers, true))
 }
 
 fn nothing_left(plan: &HostPlan, except: &(dyn Fn(&StepPlan) -> bool + Sync)) -> Proof {

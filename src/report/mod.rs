@@ -16,6 +16,7 @@ mod groups;
 mod guided;
 mod guard_lines;
 mod headline;
+mod history;
 mod json;
 mod line;
 mod live;
@@ -29,6 +30,7 @@ mod streams;
 mod style;
 mod summary;
 mod tally;
+mod unfinished;
 mod warnings;
 mod terminal;
 mod words;
@@ -39,6 +41,7 @@ mod tests;
 
 pub use clean::harmless;
 pub use guided::{looks_alike, paragraphs, step_details, step_question};
+pub use history::{History, Listed};
 pub use json::Json;
 pub use plain::Plain;
 pub use quiet::Quiet;
@@ -115,6 +118,18 @@ impl Report {
         match self {
             Report::Plain(plain) => plain.show_plans(),
             Report::Terminal(terminal) => terminal.pause(),
+            Report::Json(_) | Report::Quiet(_) => Ok(()),
+        }
+    }
+
+    /// Tells the end of a run whose last event is not on record.
+    ///
+    /// # Errors
+    /// When a stream cannot be written to.
+    pub fn end_early(&mut self) -> io::Result<()> {
+        match self {
+            Report::Plain(plain) => plain.end(),
+            Report::Terminal(terminal) => terminal.end(),
             Report::Json(_) | Report::Quiet(_) => Ok(()),
         }
     }

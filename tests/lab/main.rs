@@ -24,6 +24,7 @@ mod files;
 mod fleet;
 mod guard;
 mod guard_kinds;
+mod guided;
 mod hostile;
 mod language;
 mod moved;
