@@ -1,6 +1,7 @@
 //! What a run has done and left on a host, in order: what "back" and "undo" go by.
 
 use super::gate::step_key;
+use super::new_login::Way;
 use crate::change::{Change, Known, Shown, StepNumber, Timing, Verdict};
 use crate::plan::{Expectation, StepPlan};
 
@@ -39,6 +40,10 @@ pub(super) struct Act {
     pub(super) expects: Vec<Expectation>,
     /// How many things had been changed before them.
     pub(super) before: usize,
+    /// How the host was reached before.
+    pub(super) way: Way,
+    /// Whether a guard was there for them.
+    pub(super) guarded: bool,
 }
 
 /// What a step is called by when numbers may change.
@@ -122,11 +127,12 @@ impl Past {
         &self.0[from..=end]
     }
 
-    /// Forgets the last entry that something was decided in, and what came after it.
-    pub(super) fn forget_last(&mut self) {
-        let chosen = |entry: &Entry| !matches!(entry, Entry::Left { skipped: false, .. });
-        if let Some(end) = self.0.iter().rposition(chosen) {
-            self.0.truncate(end);
+    /// Forgets the last turn of a step, and what came after it.
+    pub(super) fn forget_turn(&mut self, key: &str, timing: Timing) {
+        let other = |entry: &Entry| entry.turn() != (key, timing);
+        if let Some(end) = self.0.iter().rposition(|entry| !other(entry)) {
+            let from = self.0[..end].iter().rposition(other);
+            self.0.truncate(from.map_or(0, |from| from + 1));
         }
     }
 

@@ -190,7 +190,7 @@ impl Worker<'_> {
         Done::Nothing
     }
 
-    fn judge(&self, plan: &StepPlan, performed: Performed) -> Result<Answers, Stop> {
+    pub(super) fn judge(&self, plan: &StepPlan, performed: Performed) -> Result<Answers, Stop> {
         let Performed {
             status,
             output,
@@ -256,6 +256,8 @@ impl Worker<'_> {
             folder,
             expects: plan.expects.clone(),
             before: self.changes,
+            way: self.before.clone(),
+            guarded: self.is_guarded(step, timing),
             changes,
         };
         let changes = act.count();
@@ -273,11 +275,16 @@ impl Worker<'_> {
 
     /// The step's folder on the host: every try has its own, with its own undo data.
     fn folder(&mut self, plan: &StepPlan, due: &[&Change]) -> String {
-        let part = match timing_of(due) {
+        self.folder_named(&plan.number.0.to_string(), timing_of(due))
+    }
+
+    /// A folder that this run has not used yet.
+    pub(super) fn folder_named(&mut self, name: &str, timing: Timing) -> String {
+        let part = match timing {
             Timing::AtEnd => "-end",
             Timing::InOrder => "",
         };
-        let first = format!("{}{part}", plan.number.0);
+        let first = format!("{name}{part}");
         let tries = self.tries.entry(first.clone()).or_default();
         *tries += 1;
         match tries {

@@ -82,6 +82,7 @@ impl Worker<'_> {
         let plan = self.plan.clone();
         let step = &plan.steps[turn.index];
         self.now = Some((key_of(step), turn.timing));
+        self.before = self.way.clone();
         if self.past.is_over(step, turn.timing) {
             return Ok(Next::Forward);
         }

@@ -35,6 +35,8 @@ pub(super) struct Worker<'a> {
     pub(super) seat: Option<Seat>,
     /// The step whose turn it is.
     pub(super) now: Option<(String, Timing)>,
+    /// How the host was reached when that turn began.
+    pub(super) before: Way,
     /// What was done and left so far.
     pub(super) past: Past,
     /// How often a step's folder was used, by its name.
@@ -78,6 +80,10 @@ impl<'a> Worker<'a> {
             ground: None,
             seat: None,
             now: None,
+            before: Way {
+                host: host.clone(),
+                ssh: job.ssh.clone(),
+            },
             past: Past::default(),
             tries: BTreeMap::new(),
             fired: false,

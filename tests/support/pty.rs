@@ -8,6 +8,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
@@ -71,7 +72,7 @@ impl Pty {
         let child = wrapped.spawn().expect("the program starts");
         drop(wrapped);
         let seen = Arc::new(Mutex::new(Seen {
-            screen: vt100::Parser::new(rows, columns, 0),
+            screen: vt100::Parser::new(some(rows), some(columns), 0),
             raw: Vec::new(),
         }));
         let mut reader = File::from(controller.try_clone().expect("a descriptor"));
@@ -168,7 +169,8 @@ impl Pty {
         let controller = self.controller.as_ref().expect("a terminal");
         tcsetwinsize(controller, size(rows, columns)).expect("a size");
         let mut seen = self.seen.lock().expect("nobody panics with it");
-        seen.screen.screen_mut().set_size(rows, columns);
+        let screen = seen.screen.screen_mut();
+        screen.set_size(some(rows), some(columns));
     }
 
     /// The terminal goes away, as when a window is closed or a connection breaks.
@@ -213,6 +215,10 @@ impl Drop for Pty {
             let _ = self.child.wait();
         }
     }
+}
+
+fn some(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("rows and columns")
 }
 
 fn size(rows: u16, columns: u16) -> Winsize {
