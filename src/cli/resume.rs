@@ -58,12 +58,19 @@ pub(super) fn find(wanted: &str, runbook: Option<&str>) -> Result<Resumed, Exit>
 fn last(runbook: Option<&str>) -> Result<Resumed, Exit> {
     let state = paths::state();
     let all = runs(&state).map_err(|error| complain(&error))?;
+    // A run that was gone on from counts no more: what came of it is in the one that did.
+    let mut gone_on: BTreeSet<String> = BTreeSet::new();
     for id in all.iter().rev() {
         // A journal that cannot be read is no run to go on from; `history` shows it.
         let Ok(recording) = Recording::read(&state, id) else {
             continue;
         };
-        let found = read(id, &recording.events).filter(|resumed| {
+        let before = recording.events.iter().find_map(|event| match &event.kind {
+            EventKind::Invoked { invocation } => invocation.resumes.clone(),
+            _ => None,
+        });
+        gone_on.extend(before);
+        let found = read(id, &recording.events).filter(|_| !gone_on.contains(id.as_str())).filter(|resumed| {
             let is_asked = runbook.is_none_or(|runbook| runbook == resumed.invocation.runbook);
             is_asked && !resumed.invocation.hosts.is_empty()
         });
@@ -99,8 +106,12 @@ fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
             EventKind::Guided { host, id, name, deed, .. } => {
                 resumed.take(host, step_key(id.as_deref(), name), deed);
             }
-            EventKind::HostFinished { host, result } if is_well(result) => {
-                well.insert(host.clone());
+            EventKind::HostFinished { host, result } => {
+                // All that was left was left out by a person.
+                let declined = *result == HostResult::Declined && resumed.passes.contains_key(host);
+                if declined || is_well(result) {
+                    well.insert(host.clone());
+                }
             }
             _ => {}
         }

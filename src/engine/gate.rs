@@ -178,7 +178,11 @@ impl Worker<'_> {
     /// When the operator asked to stop, nobody is there any more, or the host no longer answers.
     pub(super) async fn ask_person(&mut self, question: StepQuestion) -> Result<Decision, Stop> {
         let number = question.step.number;
-        let stopped = || Stop::new(Fault::Interrupted, format!("stopped before {number}"));
+        let run = self.job.card.run.clone();
+        let stopped = move || {
+            let hint = format!("go on with --resume {run}");
+            Stop::new(Fault::Interrupted, format!("stopped before {number}")).hint(Some(hint))
+        };
         let (answer, mut answered) = oneshot::channel();
         let asked = Asked {
             host: self.host.name.to_string(),

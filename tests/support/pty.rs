@@ -47,7 +47,7 @@ impl Pty {
     /// Starts a command (its program, arguments, folder and explicit variables) on a terminal of this size.
     #[track_caller]
     pub fn start(command: &Command, (rows, columns): (u16, u16)) -> Self {
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
         grantpt(&controller).expect("a terminal");
         unlockpt(&controller).expect("a terminal");
         tcsetwinsize(&controller, size(rows, columns)).expect("a size");
