@@ -12,6 +12,7 @@ mod lint;
 mod list;
 mod moment;
 mod paths;
+mod perform;
 mod render;
 mod results;
 mod run;

@@ -9,6 +9,7 @@ mod elsewhere;
 mod earlier;
 mod guard;
 mod interlude;
+mod last_look;
 mod new_login;
 mod outside;
 mod proof;
@@ -17,6 +18,7 @@ mod rehearsal;
 mod step;
 mod survey;
 mod take_back;
+mod unfinished;
 mod verify;
 mod worker;
 
@@ -31,7 +33,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use self::new_login::Logins;
-use crate::event::{EventKind, Events, Fault, HostResult, Mode};
+use crate::event::{EventKind, Events, Fault, HostResult, Mode, Unfinished};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::HostPlan;
@@ -80,6 +82,8 @@ pub struct Connected {
     facts: Facts,
     /// The connections that were made to it.
     logins: Logins,
+    /// Runs that were cut off there.
+    unfinished: Vec<Unfinished>,
 }
 
 impl Connected {
@@ -103,6 +107,8 @@ pub struct Surveyed {
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,
+    /// The steps as they are for this host, as YAML; empty when nothing is due.
+    concrete: String,
     /// The plan.
     pub plan: HostPlan,
 }

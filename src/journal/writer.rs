@@ -143,6 +143,7 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
             | HostResult::Declined => false,
         },
         EventKind::Answered { .. }
+        | EventKind::UnfinishedSettled { .. }
         | EventKind::GuardArmed { .. }
         | EventKind::GuardDisarmed { .. }
         | EventKind::GuardFired { .. }
@@ -153,6 +154,7 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
         | EventKind::Interrupting
         | EventKind::HostConnecting { .. }
         | EventKind::HostReached { .. }
+        | EventKind::UnfinishedFound { .. }
         | EventKind::HostPlanned { .. }
         | EventKind::StepReplanned { .. }
         | EventKind::PlannedAgain { .. }

@@ -102,6 +102,8 @@ impl Live {
             EventKind::HostFinished { result, .. } => finished(result),
             EventKind::DataReady { .. }
             | EventKind::DataRefused { .. }
+            | EventKind::UnfinishedFound { .. }
+            | EventKind::UnfinishedSettled { .. }
             | EventKind::Interrupting
             | EventKind::Answered { .. }
             | EventKind::RunFinished { .. }
