@@ -11,7 +11,7 @@ use super::results::{declined, dry_result, exit_of, question};
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
-use super::{Exit, args, ask, feed, signals, sinks};
+use super::{Exit, args, ask, feed, signals, sinks, unfinished};
 use crate::engine::{Answerer, Job, Question, Surveyed};
 use crate::event::{EventKind, Events, Fault, Mode};
 use crate::plan::HostPlan;
@@ -132,6 +132,7 @@ async fn perform(
     let (data, connected) = tokio::join!(loading, job.connect());
     match usable(data) {
         Ok(feed) => {
+            let connected = unfinished::decide(job, intent, teller, connected).await;
             let surveyed = job.survey(connected, feed.value.clone()).await;
             let agreed = carry_out(job, intent, (teller, questions), surveyed).await;
             // A list that a person said no to is not what the next one is measured by.

@@ -18,6 +18,7 @@ mod setup;
 mod signals;
 mod sinks;
 mod trace;
+mod unfinished;
 
 use clap::{Parser, Subcommand};
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::outside::Outside;
 use super::step::Done;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, interlude, unfinished, verify};
+use super::{Job, Stop, Surveyed, interlude, settle, unfinished, verify};
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
@@ -16,10 +16,11 @@ use crate::runbook::Rendered;
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let Surveyed {
         host,
-        link,
+        mut link,
         logins,
         rendered,
         data,
+        resumes,
         plan,
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
@@ -28,6 +29,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         return None;
     }
     if !plan.is_pending() {
+        settle::resumed_idly(&job, &host, &mut link, &resumes).await;
         job.finish(&host, HostResult::NothingToDo);
         link.close().await;
         return None;
@@ -65,6 +67,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         }
         Ok(()) => prove(&mut worker, &rendered, &data).await,
     };
+    worker.resumed(&resumes, &result).await;
     worker.end(&result).await;
     job.finish(&host, result);
     None

@@ -26,6 +26,7 @@ pub(super) async fn survey(
         mut link,
         facts,
         logins,
+        resumes,
         ..
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
@@ -59,6 +60,7 @@ pub(super) async fn survey(
                 logins,
                 rendered,
                 data,
+                resumes,
                 plan,
             })
         }

@@ -20,7 +20,8 @@ hf_open_run() {
 		# Our own earlier shell, whose connection was lost without its knowing.
 		hf_end_dead_shell "$1" && flock -w 5 9
 	fi
-	if ! flock -n 9; then
+	# Who only looks at the lock has it for a moment.
+	if ! flock -n 9 && ! { sleep 0.2 && flock -n 9; }; then
 		exec 9>&-
 		hf_say 0 73 "$(sed -n 1p /run/holdfast.holder 2>/dev/null)"
 		return 0

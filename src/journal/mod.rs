@@ -10,7 +10,7 @@ mod run_id;
 mod writer;
 
 pub use chain::Chain;
-pub use reader::{Integrity, Recording, runs};
+pub use reader::{Integrity, Recording, is_over, runs};
 pub use run_id::RunId;
 pub use writer::Journal;
 

@@ -93,6 +93,8 @@ fn make(dir: &Path, path: &Path) -> io::Result<File> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
+    // Whoever finds it free knows that this process is gone. Where files cannot be locked, nobody knows.
+    let _ = file.try_lock();
     // The names are on disk before the first deed is.
     File::open(dir)?.sync_all()?;
     File::open(runs)?.sync_all()?;
