@@ -1,20 +1,20 @@
-//! A run from the first connection to the exit code: load, survey, show, ask, apply, prove.
+//! A run from its first event to the exit code: its journal, its report, its signals. What it is for is in
+//! `perform`.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
-use tokio::task::JoinError;
 
-use super::results::{declined, dry_result, exit_of, question};
+use super::perform::perform;
+use super::results::exit_of;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
-use super::{Exit, args, ask, feed, signals, sinks, unfinished};
-use crate::engine::{Answerer, Job, Question, Surveyed};
-use crate::event::{EventKind, Events, Fault, Mode};
-use crate::plan::HostPlan;
+use super::{Exit, args, ask, signals, sinks};
+use crate::engine::{Answerer, Job, Question};
+use crate::event::{EventKind, Events};
 use crate::probe::Digest;
 use crate::risk::Risk;
 use crate::runbook::Runbook;
@@ -118,83 +118,6 @@ async fn drive(
     }
 }
 
-/// Survey, question, steps and proof; the exit code that refused data asks for.
-async fn perform(
-    job: &Arc<Job>,
-    intent: &Intent,
-    (teller, questions): (&Teller, &mut UnboundedReceiver<Question>),
-) -> Option<Exit> {
-    let loading = {
-        let (job, intent) = (job.clone(), intent.loading());
-        tokio::task::spawn_blocking(move || feed::load(&job, &intent))
-    };
-    let loading = unless_stopped(job.stop.clone(), loading);
-    let (data, connected) = tokio::join!(loading, job.connect());
-    match usable(data) {
-        Ok(feed) => {
-            let connected = unfinished::decide(job, intent, teller, connected).await;
-            let surveyed = job.survey(connected, feed.value.clone()).await;
-            let agreed = carry_out(job, intent, (teller, questions), surveyed).await;
-            // A list that a person said no to is not what the next one is measured by.
-            if agreed && let Err(error) = feed.keep() {
-                complain(&format!("warning: {error}"));
-            }
-            None
-        }
-        Err(Without { fault, why, exit }) => {
-            job.abandon(connected, fault, &why).await;
-            Some(exit)
-        }
-    }
-}
-
-/// Why there is no data: what it means for the hosts and for the run.
-struct Without {
-    fault: Fault,
-    why: String,
-    exit: Exit,
-}
-
-/// The data, if its loading was neither stopped nor refused.
-fn usable(
-    data: Option<Result<Result<feed::Feed, Fault>, JoinError>>,
-) -> Result<feed::Feed, Without> {
-    let (fault, why, exit) = match data {
-        Some(Ok(Ok(feed))) => return Ok(feed),
-        None => (
-            Fault::Interrupted,
-            "stopped before anything was done".to_owned(),
-            Exit::Interrupted,
-        ),
-        Some(Ok(Err(fault))) => {
-            let exit = match fault {
-                Fault::NeedsHuman => Exit::NeedsHuman,
-                _ => Exit::Usage,
-            };
-            let why = "the data was refused, so nothing was done here";
-            (fault, why.to_owned(), exit)
-        }
-        Some(Err(error)) => (
-            Fault::Failed,
-            format!("loading the data broke: {error}"),
-            Exit::Failed,
-        ),
-    };
-    Err(Without { fault, why, exit })
-}
-
-/// What `work` comes to, unless the operator stops first: then it is left behind.
-async fn unless_stopped<T>(
-    mut stop: watch::Receiver<bool>,
-    work: impl Future<Output = T>,
-) -> Option<T> {
-    tokio::select! {
-        biased;
-        done = work => Some(done),
-        Ok(_) = stop.wait_for(|stop| *stop) => None,
-    }
-}
-
 fn started(job: &Job, intent: &Intent) -> EventKind {
     EventKind::RunStarted {
         format: 1,
@@ -222,90 +145,4 @@ fn digest(runbook: &Runbook) -> String {
         .map(|runbook| runbook.source.text())
         .collect();
     Digest::of(texts.concat().as_bytes()).to_string()
-}
-
-/// Does what the run is for; whether the plan was carried out, which a dry run's never is.
-async fn carry_out(
-    job: &Arc<Job>,
-    intent: &Intent,
-    (teller, questions): (&Teller, &mut UnboundedReceiver<Question>),
-    surveyed: Vec<Surveyed>,
-) -> bool {
-    match intent.mode {
-        Mode::DryRun => {
-            job.leave(surveyed, dry_result).await;
-            false
-        }
-        Mode::Verify => {
-            job.verify(surveyed).await;
-            false
-        }
-        Mode::Apply => {
-            let plans: Vec<&HostPlan> = surveyed
-                .iter()
-                .map(|host| &host.plan)
-                .filter(|plan| plan.obstacle().is_none() && plan.is_pending())
-                .collect();
-            let question = (intent.ask && !plans.is_empty()).then(|| question(&plans));
-            let agreed = match question {
-                Some(question) => teller.confirm(question).await,
-                None => true,
-            };
-            if agreed {
-                answering(teller, questions, job.apply(surveyed)).await;
-            } else {
-                let interrupted = *job.stop.borrow();
-                job.leave(surveyed, |plan| declined(plan, interrupted))
-                    .await;
-            }
-            agreed
-        }
-    }
-}
-
-/// Does `work`, and asks the operator what it asks on the way, one question at a time.
-async fn answering(
-    teller: &Teller,
-    questions: &mut UnboundedReceiver<Question>,
-    work: impl Future<Output = ()>,
-) {
-    let mut work = std::pin::pin!(work);
-    loop {
-        tokio::select! {
-            () = &mut work => return,
-            Some(Question { text, answer }) = questions.recv() => {
-                let asked = teller.confirm(text);
-                tokio::select! {
-                    () = &mut work => return,
-                    yes = asked => {
-                        // Whoever asked may have been stopped meanwhile.
-                        let _ = answer.send(yes);
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_stop_ends_the_wait_for_data() {
-        let (stop, stopped) = watch::channel(false);
-        assert_eq!(unless_stopped(stopped.clone(), async { 1 }).await, Some(1));
-        stop.send_replace(true);
-        let never = std::future::pending::<()>();
-        assert_eq!(unless_stopped(stopped, never).await, None);
-    }
-
-    #[test]
-    fn stopped_loading_is_an_interruption() {
-        let without = usable(None).err().unwrap();
-        assert_eq!(
-            (without.fault, without.exit),
-            (Fault::Interrupted, Exit::Interrupted)
-        );
-    }
 }

@@ -10,6 +10,7 @@ mod feed;
 mod lint;
 mod list;
 mod paths;
+mod perform;
 mod render;
 mod results;
 mod run;

@@ -494,7 +494,7 @@ const TRAPS: [Trap; 13] = [
 ];
 
 /// `squat PERL`: a process called `squatter` that does this and stays.
-const SQUAT: &str = r#"squat() {
+pub const SQUAT: &str = r#"squat() {
     printf 'use Socket qw(:all); $0 = "squatter"; %s; open(F, ">/run/lab-there"); close(F); sleep 600' "$1" >/run/lab-squat.pl
     rm -f /run/lab-there
     systemd-run --quiet --collect --unit=lab-squat perl /run/lab-squat.pl
