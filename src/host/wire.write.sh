@@ -37,6 +37,8 @@ hf_open_run() {
 	hf_status=$?
 	if [ "$hf_status" -eq 0 ]; then
 		trap '[ -e "$HF_RUN/busy" ] || : >/run/holdfast.holder' EXIT
+		# Without these a shell that is ended while it answers would not come to that.
+		trap 'exit 141' PIPE HUP TERM
 		# Closed with exec: beside a function dash keeps a copy of the descriptor, and so the lock.
 		(
 			exec </dev/null >/dev/null 2>&1 9>&-

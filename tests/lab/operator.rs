@@ -164,6 +164,13 @@ impl Running<'_> {
         self.child.id()
     }
 
+    /// Its run's id, once there is one.
+    pub fn id(&self) -> Option<String> {
+        let folder = self.journal()?;
+        let name = folder.parent()?.file_name()?;
+        Some(name.to_str()?.to_owned())
+    }
+
     /// Ends it without a chance to say or tidy anything.
     #[track_caller]
     pub fn kill(mut self) {
