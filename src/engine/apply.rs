@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::last_look::LastLook;
 use super::outside::Outside;
 use super::step::Done;
 use super::worker::Worker;
@@ -11,7 +12,9 @@ use super::{Job, Stop, Surveyed, interlude, settle, unfinished, verify};
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::probe::Probe;
 use crate::runbook::Rendered;
+use crate::transport::RunPapers;
 
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let Surveyed {
@@ -21,6 +24,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         rendered,
         data,
         resumes,
+        concrete,
         plan,
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
@@ -47,7 +51,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         link.close().await;
         return None;
     }
-    let link = match link.begin(&job.card, &unfinished::due_lines(&plan)).await {
+    let papers = RunPapers {
+        due: &unfinished::due_lines(&plan),
+        steps: &concrete,
+    };
+    let link = match link.begin(&job.card, papers).await {
         Ok(link) => link,
         Err((link, error)) => {
             job.finish(&host, Stop::from(error).into());
@@ -149,8 +157,13 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
     {
         return refuted(format!("all was done, but nothing could be proved: {why}"));
     }
+    let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
+    let last = LastLook {
+        link: &mut worker.link,
+        touched: &touched,
+    };
+    let mut proofs = vec![verify::planned_again(job, host, last, data).await];
     let link = worker.link.reader();
-    let mut proofs = vec![verify::planned_again(job, host, link, data).await];
     let way = Outside {
         host: &worker.way.host,
         proven: worker.proven == Some(changes),

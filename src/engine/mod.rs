@@ -9,6 +9,7 @@ mod elsewhere;
 mod earlier;
 mod guard;
 mod interlude;
+mod last_look;
 mod new_login;
 mod occupied;
 mod outside;
@@ -114,6 +115,8 @@ pub struct Surveyed {
     data: Arc<Value>,
     /// Runs that were cut off there and that this one goes on from.
     resumes: Vec<String>,
+    /// The steps as they are for this host, as YAML; empty when nothing is due.
+    concrete: String,
     /// The plan.
     pub plan: HostPlan,
 }

@@ -1,6 +1,6 @@
 //! What works through a plan on one host: its link, what it has done so far, and how it tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use crate::change::{Call, Known, StepNumber};
 use crate::event::{EventKind, Fault, HostResult, StepResult};
 use crate::inventory::Host;
 use crate::plan::StepPlan;
+use crate::probe::Probe;
 use crate::runbook::RenderedStep;
 use crate::transport::WriteHost;
 
@@ -25,6 +26,8 @@ pub(super) struct Worker<'a> {
     pub(super) plans: &'a [StepPlan],
     /// Steps whose reload was made before its time, and how many things had been changed by then.
     pub(super) reloaded: BTreeMap<StepNumber, usize>,
+    /// What the changes that were made looked at: how it is in the end is kept on the host.
+    pub(super) touched: BTreeSet<Probe>,
     /// Which steps did change something.
     pub(super) known: Known,
     /// How many things were changed so far.
@@ -56,6 +59,7 @@ impl<'a> Worker<'a> {
             steps,
             plans,
             reloaded: BTreeMap::new(),
+            touched: BTreeSet::new(),
             known: Known::nothing(),
             changes: 0,
             way: Way {

@@ -62,6 +62,11 @@ hf_close_run() {
 	hf_log "closed $1" || hf_fail "the host's journal $HF_RUN/journal cannot be written"
 }
 
+# hf_lib_done: the run's functions are whole, and on the disk as long as what they undo.
+hf_lib_done() {
+	[ ! -e "$HF_RUN/lib.sh.new" ] || { mv -f "$HF_RUN/lib.sh.new" "$HF_RUN/lib.sh" && sync "$HF_RUN/lib.sh" "$HF_RUN"; }
+}
+
 # hf_end_dead_shell RUN: ends the shell that holds the lock when it is of this very run. A step that
 # still runs keeps the lock by itself.
 hf_end_dead_shell() {
@@ -189,24 +194,33 @@ hf_expect() {
 	exit 75
 }
 
-# hf_change NUMBER: makes the folder for what the undo needs; its record comes on stdin.
+# hf_change NUMBER RECORD ACT UNDO: makes the folder of a change, with what it is and the scripts that make it
+# again and take it back. Nothing of it counts before hf_recorded.
 hf_change() {
 	HF_CHANGE=$1
 	HF_SAVE=$HF_RUN/$HF_STEP/$1
-	HF_INPUT=$HF_SAVE/input
+	HF_INPUT=$HF_SAVE/act.input
 	export HF_SAVE HF_INPUT
-	(umask 077 && mkdir -p "$HF_SAVE" && cat >"$HF_SAVE/undo.json" && sync "$HF_SAVE/undo.json" "$HF_SAVE") || {
-		hf_log "step $HF_STEP failed"
-		echo "cannot keep the undo record in $HF_SAVE"
-		exit 70
-	}
+	(
+		umask 077
+		mkdir -p "$HF_SAVE" && printf '%s\n' "$2" >"$HF_SAVE/change.json" &&
+			printf '%s' "$3" >"$HF_SAVE/act.sh" && printf '%s' "$4" >"$HF_SAVE/undo.sh"
+	) || hf_unrecorded
 }
 
-# hf_input: bytes for $HF_INPUT, base64 on stdin.
+# hf_input act|undo: bytes for $HF_INPUT of that script, base64 on stdin.
 hf_input() {
-	(umask 077 && base64 -d >"$HF_INPUT") && return 0
+	(umask 077 && base64 -d >"$HF_SAVE/$1.input") || hf_unrecorded
+}
+
+# hf_recorded: the change's record is on the disk before the change is made.
+hf_recorded() {
+	sync "$HF_SAVE"/* "$HF_SAVE" || hf_unrecorded
+}
+
+hf_unrecorded() {
 	hf_log "step $HF_STEP failed"
-	echo "cannot write $HF_INPUT"
+	echo "cannot keep the record of the change in $HF_SAVE"
 	exit 70
 }
 
@@ -215,7 +229,6 @@ hf_act() {
 	hf_log "step $HF_STEP change $HF_CHANGE started" || hf_unwritten
 	"$@" </dev/null
 	hf_rc=$?
-	rm -f "$HF_INPUT"
 	hf_log "step $HF_STEP change $HF_CHANGE rc $hf_rc"
 	[ "$hf_rc" -eq 0 ] && return 0
 	hf_log "step $HF_STEP failed"

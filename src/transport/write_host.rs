@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::host::{ASK_LIMIT, answers};
-use super::script::{self, RunCard, StepScript};
+use super::script::{self, RunCard, RunPapers, StepScript};
 use super::wire::{Progress, Wire};
 use super::{ReadHost, TransportError};
 use crate::change::Call;
@@ -39,23 +39,22 @@ impl ReadHost {
     /// # Errors
     /// As [`Self::begin`].
     pub async fn lock(self, card: &RunCard) -> Result<WriteHost, (Box<Self>, TransportError)> {
-        self.begin(card, "").await
+        self.begin(card, RunPapers::default()).await
     }
 
-    /// Takes the host's lock and opens the run's folder there. `due`: the steps that are to be performed, a line
-    /// each, for whoever finds the run cut off.
+    /// Takes the host's lock and opens the run's folder there.
     ///
     /// # Errors
     /// `Locked` with the holder's words; nothing was changed then. The host comes back with it.
     pub async fn begin(
         mut self,
         card: &RunCard,
-        due: &str,
+        papers: RunPapers<'_>,
     ) -> Result<WriteHost, (Box<Self>, TransportError)> {
         let raw = match self
             .wire
             .request(ASK_LIMIT, 1, &|_| {}, |nonce| {
-                script::open_run(nonce, card, due)
+                script::open_run(nonce, card, papers)
             })
             .await
         {
@@ -118,6 +117,19 @@ impl WriteHost {
             output,
             answers: answers(raw, 1, probes),
         })
+    }
+
+    /// Asks, and the host keeps the answers as the state that the run left.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn ask_and_keep(&mut self, probes: &[Probe]) -> Result<Answers, TransportError> {
+        let request = |nonce: &str| script::ask_and_keep(nonce, probes.iter());
+        let wire = &mut self.host.wire;
+        let raw = wire
+            .request(ASK_LIMIT, probes.len(), &|_| {}, request)
+            .await?;
+        Ok(answers(raw, 0, probes))
     }
 
     /// Tells the host that we are still there, so that it keeps the lock for us over a long pause.

@@ -268,12 +268,11 @@ fn a_link_that_is_cut_for_a_while_or_for_good_is_told_in_time_and_the_host_knows
     let begun = Instant::now();
     let [short, long] = runs;
     let lost = long.id();
-    let (short, (long, took)) = thread::scope(|scope| {
-        let long = scope.spawn(|| (long.wait(), begun.elapsed()));
-        thread::sleep(Duration::from_secs(90));
-        cut(&hosts[0], false);
-        (short.wait(), long.join().expect("it ends"))
-    });
+    thread::sleep(Duration::from_secs(90));
+    cut(&hosts[0], false);
+    let short = short.wait();
+    let long = long.wait();
+    let took = begun.elapsed();
     // Back in time: the host was asked what became of it, and the run went on.
     short.exits(0).changed("while", 3);
     assert_eq!(hosts[0].read("/root/ran"), b"ran\n", "done twice");
@@ -305,4 +304,280 @@ fn a_link_that_is_cut_for_a_while_or_for_good_is_told_in_time_and_the_host_knows
     for host in &hosts {
         nothing_is_left(host);
     }
+}
+
+/// A program that nothing tells of afterwards.
+const BLIND: &str = r#"name: blind
+summary: Something that leaves no trace
+why: for a test
+risk: low
+steps:
+  - name: A file is there
+    file: {path: /etc/holdfast-before, content: "so\n"}
+  - name: A mail goes out
+    command: {argv: [sh, -c, "echo sent >>/root/sent; sync; sleep 4"], always: true}
+"#;
+
+/// The disk with the host's own records is full in the middle.
+const FULL: &str = r#"name: full
+summary: Fills the disk
+why: for a test
+risk: low
+steps:
+  - name: A file is there
+    file: {path: /etc/holdfast-before, content: "so\n"}
+  - name: There is no room
+    command: {argv: [sh, -c, "dd if=/dev/zero of=/var/lib/holdfast/fill bs=4k count=900 2>/dev/null || :"], creates: /var/lib/holdfast/fill}
+  - name: A file that comes after it
+    file: {path: /etc/holdfast-after, content: "so\n"}
+"#;
+
+fn with_runbooks<'lab>(lab: &'lab Lab, name: &str, hosts: &[LabHost<'_>]) -> Operator<'lab> {
+    let operator = Operator::new(lab, name, hosts);
+    for (name, text) in [("slow", SLOW), ("blind", BLIND), ("full", FULL)] {
+        operator.runbook(name, text);
+    }
+    operator
+}
+
+#[test]
+fn what_may_have_been_done_is_never_done_again_blindly() {
+    let lab = Lab::new("blind");
+    let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Bare)]);
+    let host = &hosts[0];
+    let operator = with_runbooks(&lab, "operator", &hosts);
+    let running = operator.start(&["run", "blind", "--yes"]);
+    within(Duration::from_mins(1), "the step", || {
+        is_there(host, "/root/sent")
+    });
+    let lost = running.id().expect("a run");
+    running.kill();
+    host.reset();
+    let sent = || host.read("/root/sent");
+
+    // Told by everything that looks, and only by what changes something is it decided.
+    for words in [&["run", "blind", "--dry-run"][..], &["verify", "blind"]] {
+        let told = operator.run(words);
+        told.says("was cut off")
+            .says("the host was restarted since");
+        let found = found(&told);
+        assert_eq!(found[0].run, lost);
+        assert_eq!(
+            states(&found[0]),
+            [StepState::Done, StepState::Unknown { made: 0 }]
+        );
+        assert_eq!(settled(&told, Decision::Resumed), [""; 0]);
+    }
+    for words in [
+        &["run", "blind", "--yes"][..],
+        &["run", "blind", "--unattended"],
+        &["run", "blind", "--unattended", "--unfinished", "resume"],
+    ] {
+        let told = operator.run(words);
+        told.exits(9)
+            .says("it is not done again blindly")
+            .says("step 2 (A mail goes out)");
+        told.stopped("web", Fault::NeedsHuman);
+        assert_eq!(sent(), b"sent\n", "{}", told.words);
+    }
+    // Another runbook repeats nothing of it, and does not settle it.
+    let told = operator.run(&["run", "slow", "--yes"]);
+    told.exits(0).says("was cut off");
+    assert_eq!(settled(&told, Decision::Resumed), [""; 0]);
+    // A person has looked.
+    let told = operator.run(&["run", "blind", "--yes", "--unfinished", "resume"]);
+    told.exits(0).says("settled");
+    assert_eq!(settled(&told, Decision::Resumed), [lost.clone()]);
+    assert_eq!(sent(), b"sent\nsent\n");
+    let told = operator.run(&["run", "blind", "--yes"]);
+    told.exits(0).never_says("was cut off");
+    nothing_is_left(host);
+}
+
+#[test]
+fn a_full_disk_and_a_restart_in_the_middle_are_told_by_the_next_run() {
+    let lab = Lab::new("fullcut");
+    let hosts = lab.boot_all(vec![
+        HostSpec::new("full").setup(Setup::Bare),
+        HostSpec::new("restarted").setup(Setup::Bare),
+    ]);
+    let (full, restarted) = (&hosts[0], &hosts[1]);
+    let operator = with_runbooks(&lab, "operator", &hosts);
+    full.sh("mkdir -m 0700 /var/lib/holdfast; mount -t tmpfs -o size=1m,mode=0700 none /var/lib/holdfast");
+    let running = operator.start(&["run", "slow", "--yes", "-l", "restarted"]);
+    within(Duration::from_mins(1), "the step", || {
+        is_there(restarted, "/root/ran")
+    });
+    restarted.reset();
+
+    let told = operator.run(&["run", "full", "--yes", "-l", "full"]);
+    told.exits(3).says("cannot be written");
+    assert!(!is_there(full, "/etc/holdfast-after"));
+    // As long as nothing can be written, nothing is done.
+    let told = operator.run(&["run", "full", "--yes", "-l", "full"]);
+    told.exits(3).says("was cut off");
+    assert!(!is_there(full, "/etc/holdfast-after"));
+    full.sh("truncate -s 0 /var/lib/holdfast/fill");
+    let told = operator.run(&["run", "full", "--yes", "-l", "full"]);
+    told.exits(0).says("was cut off");
+    let of_full = found(&told);
+    assert_eq!(of_full[0].steps[0].state, StepState::Done);
+    assert_eq!(of_full[0].steps[2].state, StepState::NotBegun);
+    assert_eq!(settled(&told, Decision::Resumed), [of_full[0].run.clone()]);
+    assert!(is_there(full, "/etc/holdfast-after"));
+
+    running
+        .wait()
+        .exits(10)
+        .stopped("restarted", Fault::OutcomeUnknown);
+    let told = operator.run(&["run", "slow", "--unattended", "-l", "restarted"]);
+    told.exits(0)
+        .says("was cut off")
+        .says("the host was restarted since it began");
+    let found = found(&told);
+    assert_eq!(
+        states(&found[0]),
+        [
+            StepState::Done,
+            StepState::Unknown { made: 0 },
+            StepState::NotBegun
+        ]
+    );
+    operator
+        .run(&["run", "slow", "--unattended", "-l", "restarted"])
+        .exits(0)
+        .says_nothing();
+    for host in &hosts {
+        nothing_is_left(host);
+    }
+}
+
+/// The program on a host itself, for that machine alone.
+fn furnish(host: &LabHost<'_>) {
+    host.sh("mkdir -p /root/lab/runbooks");
+    let program = std::fs::read(env!("CARGO_BIN_EXE_holdfast")).expect("the program");
+    host.write("/root/lab/holdfast", program);
+    host.sh("chmod 0755 /root/lab/holdfast");
+    host.write(
+        "/root/lab/inventory.yaml",
+        "hosts:\n  here: { connection: local }\n",
+    );
+    host.write("/root/lab/runbooks/slow.yaml", SLOW);
+}
+
+/// Runs the program on a host itself; what it said, and `exit N`.
+fn here(host: &LabHost<'_>, words: &str) -> String {
+    host.sh(&format!(
+        "cd /root/lab; HOLDFAST_INVENTORY=inventory.yaml USER=timer ./holdfast {words} 2>&1 || echo exit $?"
+    ))
+}
+
+/// From when to when each run held a host, by its own journal there.
+fn spans(host: &LabHost<'_>) -> Vec<(u64, u64)> {
+    let listed = host.sh("for one in /var/lib/holdfast/runs/*/journal; do
+            echo \"$(head -n 1 $one | cut -d ' ' -f 1) $(tail -n 1 $one | cut -d ' ' -f 1)\"
+         done");
+    let parse = |line: &str| {
+        let (from, to) = line.split_once(' ').expect("two times");
+        (from.parse().expect("a time"), to.parse().expect("a time"))
+    };
+    let mut spans: Vec<(u64, u64)> = listed.lines().map(parse).collect();
+    spans.sort_unstable();
+    spans
+}
+
+#[test]
+fn two_operators_and_a_timer_are_told_of_each_other_at_once_and_never_mix() {
+    let lab = Lab::new("threeruns");
+    let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Bare)]);
+    let host = &hosts[0];
+    furnish(host);
+    let (first, second) = (
+        with_runbooks(&lab, "first", &hosts),
+        with_runbooks(&lab, "second", &hosts),
+    );
+    first.variable("USER", "mallory");
+    let running = first.start(&["run", "slow", "--yes"]);
+    running.wait_for_step(2);
+    let id = running.id().expect("a run");
+
+    // The fastest of some tries: the machine has other tests to do.
+    let refused = || {
+        let begun = Instant::now();
+        let told = second.run(&["run", "slow", "--yes"]);
+        let took = begun.elapsed();
+        told.exits(7);
+        let holder = told.stopped("web", Fault::Locked);
+        for part in ["mallory@", "since 2", "runbook slow", id.as_str()] {
+            assert!(holder.contains(part), "{part} is not in {holder:?}");
+        }
+        assert!(
+            !told
+                .events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::HostPlanned { .. }))
+        );
+        took
+    };
+    let took = (0..2).map(|_| refused()).min().expect("two tries");
+    assert!(took < Duration::from_millis(1500), "told after {took:?}");
+    let by_timer = here(host, "run slow --unattended");
+    assert!(
+        by_timer.ends_with("exit 7\n") && by_timer.contains(&id),
+        "{by_timer}"
+    );
+    // Who only looks is told, and looks.
+    let told = second.run(&["run", "slow", "--dry-run"]);
+    told.exits(0).says("is at work on it now").says(&id);
+    running.wait().exits(0).changed("web", 3);
+
+    // And the other way round: the machine's own timer was first, and is killed.
+    host.sh("rm -rf /root/ran /root/made /etc/holdfast-*; cd /root/lab
+        HOLDFAST_INVENTORY=inventory.yaml USER=timer setsid ./holdfast run slow --unattended >/dev/null 2>&1 & echo $! >/root/pid");
+    within(Duration::from_mins(1), "the step", || {
+        is_there(host, "/root/ran")
+    });
+    let told = second.run(&["run", "slow", "--yes"]);
+    told.exits(7);
+    assert!(
+        told.stopped("web", Fault::Locked).contains("timer@"),
+        "{}",
+        told.all()
+    );
+    host.sh("kill -KILL $(cat /root/pid)");
+    within(Duration::from_mins(1), "the lock", || is_free(host));
+    let told = second.run(&["run", "slow", "--yes"]);
+    told.exits(0)
+        .changed("web", 1)
+        .says("of timer@")
+        .says("done: step 1 (A file is there), step 2");
+
+    // The shell on the host is killed: what runs goes on, and is found.
+    host.sh("rm -rf /root/ran /root/made /etc/holdfast-*");
+    let running = second.start(&["run", "slow", "--yes"]);
+    within(Duration::from_mins(1), "the step", || {
+        is_there(host, "/root/ran")
+    });
+    host.sh("kill -KILL $(sed -n 2p /run/holdfast.holder | cut -d ' ' -f 2)");
+    assert!(!is_free(host), "the step runs on");
+    running.wait().exits(0).changed("web", 3);
+    assert_eq!(host.read("/root/ran"), b"ran\n", "done twice");
+
+    // All at the same moment: one after the other, or not at all.
+    host.sh("rm -rf /root/ran /root/made /etc/holdfast-*");
+    let running = [&first, &second].map(|operator| operator.start(&["run", "slow", "--yes"]));
+    let by_timer = here(host, "run slow --unattended");
+    let ends = running.map(|running| running.wait().status);
+    assert!(ends.iter().all(|end| [0, 7].contains(end)), "{ends:?}");
+    let won =
+        ends.iter().filter(|end| **end == 0).count() + usize::from(!by_timer.contains("exit 7"));
+    assert!(won >= 1, "{ends:?} {by_timer}");
+    assert_eq!(host.read("/root/ran"), b"ran\n", "done twice");
+    let spans = spans(host);
+    assert!(spans.len() >= 4, "{spans:?}");
+    assert!(
+        spans.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+        "{spans:?}"
+    );
+    nothing_is_left(host);
 }
