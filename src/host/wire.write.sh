@@ -112,6 +112,11 @@ hf_alive() {
 # the end of its output. The step writes progress frames to fd 3, which is our stdout.
 hf_perform() {
 	hf_dir=$HF_RUN/$1
+	# On a full disk only its beginning may be there.
+	if [ "$(tail -n 1 "$hf_dir/step.sh" 2>/dev/null)" != hf_done ]; then
+		hf_say 0 70 "$hf_dir/step.sh cannot be written: is the disk full?"
+		return 0
+	fi
 	: >"$HF_RUN/busy"
 	setsid timeout -k 10 "$2" sh "$hf_dir/step.sh" 3>&1 >"$hf_dir/output" 2>&1 </dev/null &
 	hf_session=$!
@@ -123,7 +128,15 @@ hf_perform() {
 	esac
 	hf_alive
 	rm -f "$HF_RUN/busy"
-	hf_say 0 "$hf_rc" "$(tail -c 65536 "$hf_dir/output")"
+	hf_say 0 "$hf_rc" "$(hf_last_words "$hf_dir/output")"
+}
+
+# hf_last_words FILE: what a step said at the end. On a full disk nothing of it is there.
+hf_last_words() {
+	tail -c 65536 "$1"
+	if [ ! -s "$1" ] && [ "$(df -P "$HF_RUN" | awk 'NR == 2 { print $4 }')" = 0 ]; then
+		echo "the disk is full: $HF_RUN cannot be written"
+	fi
 }
 
 # hf_kill_session ID: ends every process of a session and waits until they are gone.

@@ -76,7 +76,8 @@ impl<'lab> Operator<'lab> {
     fn runs(&self) -> BTreeSet<PathBuf> {
         let folder = self.home().join(".local/state/holdfast/runs");
         let entries = fs::read_dir(folder).into_iter().flatten();
-        entries.map(|entry| entry.expect("a run").path()).collect()
+        let paths = entries.map(|entry| entry.expect("a run").path());
+        paths.filter(|path| path.is_dir()).collect()
     }
 
     /// The program with these words, ready to start.

@@ -323,11 +323,23 @@ const FULL: &str = r#"name: full
 summary: Fills the disk
 why: for a test
 risk: low
+inputs:
+  what: {type: text, default: disk, help: "journal: it takes not even one more word"}
 steps:
   - name: A file is there
     file: {path: /etc/holdfast-before, content: "so\n"}
   - name: There is no room
-    command: {argv: [sh, -c, "dd if=/dev/zero of=/var/lib/holdfast/fill bs=4k count=900 2>/dev/null || :"], creates: /var/lib/holdfast/fill}
+    command:
+      argv:
+        - sh
+        - -c
+        - |
+          dd if=/dev/zero of=/var/lib/holdfast/fill bs=4k count=900 2>/dev/null
+          if [ "$1" = journal ]; then for one in /var/lib/holdfast/runs/*/journal; do yes '' >>$one; done; fi
+          exit 0
+        - sh
+        - "{{ inputs.what }}"
+      creates: /var/lib/holdfast/fill
   - name: A file that comes after it
     file: {path: /etc/holdfast-after, content: "so\n"}
 "#;
@@ -402,27 +414,46 @@ fn a_full_disk_and_a_restart_in_the_middle_are_told_by_the_next_run() {
         HostSpec::new("restarted").setup(Setup::Bare),
     ]);
     let (full, restarted) = (&hosts[0], &hosts[1]);
-    let operator = with_runbooks(&lab, "operator", &hosts);
+    let operator = with_runbooks(&lab, "full", &hosts);
+    let other = with_runbooks(&lab, "restarted", &hosts);
     full.sh("mkdir -m 0700 /var/lib/holdfast; mount -t tmpfs -o size=1m,mode=0700 none /var/lib/holdfast");
-    let running = operator.start(&["run", "slow", "--yes", "-l", "restarted"]);
+    let running = other.start(&["run", "slow", "--yes", "-l", "restarted"]);
     within(Duration::from_mins(1), "the step", || {
         is_there(restarted, "/root/ran")
     });
     restarted.reset();
 
-    let told = operator.run(&["run", "full", "--yes", "-l", "full"]);
+    // Some room is left in the journal: it says how it ended.
+    let to_full = |what: &str| operator.run(&["run", "full", "--yes", "-l", "full", "-e", what]);
+    let told = to_full("what=disk");
+    told.exits(3)
+        .says("step.sh cannot be written: is the disk full?");
+    assert!(!is_there(full, "/etc/holdfast-after"));
+    assert!(journal(full, "*").ends_with(" closed failed\n"));
+    let told = to_full("what=disk");
+    told.exits(3)
+        .says("the run's folder cannot be made")
+        .never_says("was cut off");
+    full.sh("rm /var/lib/holdfast/fill /etc/holdfast-before");
+    let told = to_full("what=journal");
     told.exits(3).says("cannot be written");
     assert!(!is_there(full, "/etc/holdfast-after"));
     // As long as nothing can be written, nothing is done.
-    let told = operator.run(&["run", "full", "--yes", "-l", "full"]);
+    let told = to_full("what=journal");
     told.exits(3).says("was cut off");
     assert!(!is_there(full, "/etc/holdfast-after"));
     full.sh("truncate -s 0 /var/lib/holdfast/fill");
-    let told = operator.run(&["run", "full", "--yes", "-l", "full"]);
+    let told = to_full("what=journal");
     told.exits(0).says("was cut off");
     let of_full = found(&told);
-    assert_eq!(of_full[0].steps[0].state, StepState::Done);
-    assert_eq!(of_full[0].steps[2].state, StepState::NotBegun);
+    assert_eq!(
+        states(&of_full[0]),
+        [
+            StepState::Done,
+            StepState::Unknown { made: 0 },
+            StepState::NotBegun
+        ]
+    );
     assert_eq!(settled(&told, Decision::Resumed), [of_full[0].run.clone()]);
     assert!(is_there(full, "/etc/holdfast-after"));
 
