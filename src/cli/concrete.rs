@@ -30,6 +30,7 @@ pub(super) fn concrete(
         guard: GuardTerms::default(),
         rehearse: false,
         answers: BTreeMap::new(),
+        unfinished: None,
     };
     let links = setup::links(connections)?;
     let runtime = setup::runtime()?;

@@ -22,6 +22,7 @@ mod show;
 mod signals;
 mod sinks;
 mod trace;
+mod unfinished;
 mod which_run;
 
 use clap::{Parser, Subcommand};

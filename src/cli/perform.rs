@@ -10,7 +10,7 @@ use super::results::{declined, dry_result, question};
 use super::session::complain;
 use super::setup::Intent;
 use super::sinks::Teller;
-use super::{Exit, feed};
+use super::{Exit, feed, unfinished};
 use crate::engine::{Job, Question, Surveyed};
 use crate::event::{Fault, Mode};
 use crate::plan::HostPlan;
@@ -29,6 +29,7 @@ pub(super) async fn perform(
     let (data, connected) = tokio::join!(loading, job.connect());
     match usable(data) {
         Ok(feed) => {
+            let connected = unfinished::decide(job, intent, teller, connected).await;
             let surveyed = job.survey(connected, feed.value.clone()).await;
             let agreed = carry_out(job, intent, (teller, questions), surveyed).await;
             // A list that a person said no to is not what the next one is measured by.

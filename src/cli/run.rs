@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::drive;
 use super::session::{self, complain};
 use super::setup::Intent;
+use super::unfinished::Fate;
 use super::{Cli, Exit, args, ask};
 use crate::diagnostic::Diagnostic;
 use crate::engine::GuardTerms;
@@ -59,6 +60,15 @@ pub(super) struct Args {
         value_parser = answer
     )]
     answers: Vec<(String, bool)>,
+    /// What becomes of an earlier run that was cut off on a host: this run goes on from it (what --yes and
+    /// --unattended do where nothing is done again blindly), or it stays as it is
+    #[arg(
+        long,
+        env = "HOLDFAST_UNFINISHED",
+        value_name = "WHAT",
+        conflicts_with = "dry_run"
+    )]
+    unfinished: Option<Fate>,
     #[command(flatten)]
     guard: args::Guard,
     #[command(flatten)]
@@ -126,6 +136,7 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
         guard: args.guard.terms(),
         rehearse: args.guard.rehearse,
         answers: args.answers.iter().cloned().collect(),
+        unfinished: args.unfinished,
     };
     match session::load(&args.files, &args.selection, name) {
         Ok(loaded) => match unasked(&loaded.runbook, &intent) {
@@ -156,6 +167,7 @@ pub(super) fn verify(args: &VerifyArgs, output: &args::Output) -> Exit {
         guard: GuardTerms::default(),
         rehearse: false,
         answers: BTreeMap::new(),
+        unfinished: None,
     };
     match session::load(&args.files, &args.selection, &args.runbook) {
         Ok(loaded) => drive::start(loaded, intent, &args.connections, output),

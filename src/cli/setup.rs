@@ -10,10 +10,11 @@ use tokio::sync::watch;
 
 use super::feed::LoadIntent;
 use super::session::{Loaded, complain};
+use super::unfinished::Fate;
 use super::{Exit, args, paths};
 use crate::engine::{Answerer, GuardTerms, Job};
 use crate::event::{Events, Mode};
-use crate::journal::{Journal, RunId};
+use crate::journal::{self, Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
 use crate::value::Name;
 
@@ -38,6 +39,8 @@ pub(super) struct Intent {
     pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
+    /// What becomes of runs that were cut off.
+    pub(super) unfinished: Option<Fate>,
 }
 
 impl Intent {
@@ -122,9 +125,16 @@ pub(super) fn job(
         card,
         events: wires.events,
         answerer: wires.answerer,
+        is_over,
         stop: wires.stop,
         results: std::sync::Mutex::default(),
     }
+}
+
+/// Whether a run of this machine is over.
+fn is_over(run: &str) -> bool {
+    let run: Result<RunId, _> = run.parse();
+    run.is_ok_and(|run| journal::is_over(&paths::state(), &run))
 }
 
 /// Sorts by time and cannot be guessed: the first 12 digits of a `UUIDv7` are milliseconds.

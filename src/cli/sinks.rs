@@ -18,7 +18,15 @@ use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Termina
 /// A question for the operator, asked when everything before it was shown.
 struct Question {
     text: String,
-    answer: oneshot::Sender<bool>,
+    answer: Answer,
+}
+
+/// Where the answer goes, and what it may be.
+enum Answer {
+    /// Yes or no.
+    Yes(oneshot::Sender<bool>),
+    /// One of some words; `None` when it is none of them for good.
+    Word(&'static [&'static str], oneshot::Sender<Option<usize>>),
 }
 
 /// What the report is to show, in order.
@@ -80,10 +88,23 @@ impl Teller {
     /// Asks the operator after everything told so far was shown.
     pub(super) async fn confirm(&self, text: String) -> bool {
         let (answer, answered) = oneshot::channel();
+        let answer = Answer::Yes(answer);
         if self.questions.send(Question { text, answer }).is_err() {
             return false;
         }
         answered.await.unwrap_or(false)
+    }
+
+    /// The same with the answer one of `words`; its place among them.
+    pub(super) async fn choose(
+        &self,
+        text: String,
+        words: &'static [&'static str],
+    ) -> Option<usize> {
+        let (answer, answered) = oneshot::channel();
+        let answer = Answer::Word(words, answer);
+        self.questions.send(Question { text, answer }).ok()?;
+        answered.await.ok().flatten()
     }
 
     /// Waits until the last event was told; why the journal is not whole, if it is not.
@@ -197,14 +218,7 @@ async fn show_all(
                     // A closed terminal or pipe leaves nobody to tell.
                     let _ = report.tell(&event);
                 }
-                Some(Item::Question(Question { text, answer })) => {
-                    // What could not be shown cannot be agreed to.
-                    let shown = report.pause().is_ok();
-                    let yes = shown && ask::confirm(&text, &stop);
-                    report.resume();
-                    // Whoever asked may be gone after a stop.
-                    let _ = answer.send(yes);
-                }
+                Some(Item::Question(question)) => put(&mut report, question, &stop),
                 None => break,
             },
             () = window_change(&mut resized) => {
@@ -215,6 +229,26 @@ async fn show_all(
         }
     }
     let _ = report.close();
+}
+
+/// Asks, while nothing moves on the screen. What could not be shown cannot be agreed to, and whoever asked may be
+/// gone after a stop.
+fn put(report: &mut Report, Question { text, answer }: Question, stop: &watch::Receiver<bool>) {
+    let shown = report.pause().is_ok();
+    match answer {
+        Answer::Yes(answer) => {
+            let _ = answer.send(shown && ask::confirm(&text, stop));
+        }
+        Answer::Word(words, answer) => {
+            let word = if shown {
+                ask::choose(&text, words, stop)
+            } else {
+                None
+            };
+            let _ = answer.send(word);
+        }
+    }
+    report.resume();
 }
 
 async fn window_change(signal: &mut Option<tokio::signal::unix::Signal>) {

@@ -26,6 +26,7 @@ pub(super) async fn survey(
         mut link,
         facts,
         logins,
+        resumes,
         ..
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
@@ -63,6 +64,7 @@ pub(super) async fn survey(
                 link,
                 logins,
                 rendered,
+                resumes,
                 concrete,
                 data: data.clone(),
                 plan,
