@@ -80,7 +80,7 @@ pub(super) async fn survey(
 
 /// The steps as `render` prints them. What could be rendered is whole.
 fn concrete(job: &Job, world: &World<'_>) -> String {
-    let steps = runbook::concrete(&job.runbook, world).ok();
+    let steps = runbook::concrete_of(&job.runbook, world, &|tags| job.wants(tags)).ok();
     let text = steps.and_then(|steps| serde_yaml::to_string(&steps).ok());
     text.unwrap_or_default()
 }
