@@ -32,6 +32,7 @@ pub mod runbook;
 // ── what will happen, what happened: serialisable ────────────────────────────────────────────
 pub mod plan;
 pub mod event;
+pub mod plan_file;
 // ── doing ────────────────────────────────────────────────────────────────────────────────────
 pub mod transport;
 pub mod here;

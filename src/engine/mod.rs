@@ -11,6 +11,7 @@ mod guard;
 mod interlude;
 mod new_login;
 mod outside;
+mod promise;
 mod proof;
 mod recover;
 mod rehearsal;
@@ -21,6 +22,7 @@ mod verify;
 mod worker;
 
 pub use guard::GuardTerms;
+pub use promise::{Promise, Promised};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +37,7 @@ use crate::event::{EventKind, Events, Fault, HostResult, Mode};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::HostPlan;
+use crate::probe::Answers;
 use crate::runbook::{Inputs, Rendered, Runbook};
 use crate::transport::{ReadHost, RunCard, SshOptions};
 use crate::value::Name;
@@ -58,6 +61,10 @@ pub struct Job {
     pub forks: usize,
     /// How guarded steps are guarded.
     pub guard: GuardTerms,
+    /// The saved plans that are to be performed; none: whatever the hosts need.
+    pub promise: Option<Promise>,
+    /// Once so many hosts have failed, no further one is begun; none: whatever happens.
+    pub max_fail: Option<usize>,
     /// How connections are made.
     pub ssh: SshOptions,
     /// Who runs what, for the hosts' own records.
@@ -103,8 +110,19 @@ pub struct Surveyed {
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,
+    /// What the plan was made from.
+    pub answers: Answers,
+    /// How the host ends whatever is done: a part of the saved plan was left out.
+    stale: Option<Stop>,
     /// The plan.
     pub plan: HostPlan,
+}
+
+impl Surveyed {
+    /// The host in the inventory.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
 }
 
 /// Why a host is out.
@@ -192,6 +210,22 @@ impl Job {
 
     fn stopped(&self) -> bool {
         *self.stop.borrow()
+    }
+
+    /// Why no further host is begun, if so many have failed.
+    fn too_many_failed(&self) -> Option<Stop> {
+        let limit = self.max_fail?;
+        let results = self.results();
+        let failed = results
+            .values()
+            .filter(|result| result.is_failure())
+            .count();
+        (failed >= limit).then(|| {
+            let s = if failed == 1 { "" } else { "s" };
+            let message =
+                format!("not begun: {failed} host{s} had failed by then (--max-fail {limit})");
+            Stop::new(Fault::NotBegun, message)
+        })
     }
 
     /// Connects to all hosts and reads their facts. Hosts that cannot be worked with are told as

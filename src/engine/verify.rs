@@ -117,8 +117,9 @@ async fn again(
     };
     let rendered = runbook::render(&job.runbook, &world).map_err(|said| said.to_string())?;
     let rendered = survey::on_terms(rendered, job.guard);
-    let plan = survey::look(job, host, link, &rendered.steps).await;
-    plan.map_err(|error| error.to_string())
+    let looked = survey::look(job, host, link, &rendered.steps).await;
+    let looked = looked.map_err(|error| error.to_string())?;
+    Ok(looked.plan)
 }
 
 fn nothing_left(plan: &HostPlan) -> Proof {

@@ -125,6 +125,8 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
         | EventKind::HostConnecting { .. }
         | EventKind::HostReached { .. }
         | EventKind::HostPlanned { .. }
+        | EventKind::PlanOpened(_)
+        | EventKind::StepMoved { .. }
         | EventKind::StepReplanned { .. }
         | EventKind::PlannedAgain { .. }
         | EventKind::StepStarted { .. }

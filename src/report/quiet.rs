@@ -45,6 +45,8 @@ impl Quiet {
             | EventKind::HostConnecting { .. }
             | EventKind::HostReached { .. }
             | EventKind::HostPlanned { .. }
+            | EventKind::PlanOpened(_)
+            | EventKind::StepMoved { .. }
             | EventKind::StepReplanned { .. }
             | EventKind::PlannedAgain { .. }
             | EventKind::StepStarted { .. }

@@ -133,6 +133,8 @@ impl Tally {
                 });
             }
             EventKind::DataReady { .. }
+            | EventKind::PlanOpened(_)
+            | EventKind::StepMoved { .. }
             | EventKind::HostConnecting { .. }
             | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }

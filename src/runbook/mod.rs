@@ -29,7 +29,7 @@ pub use concrete::concrete;
 pub use include::Include;
 pub use input::{InputSpec, InputType, Inputs};
 pub use interlude::{Interlude, Manual};
-pub use library::{Entry, Library, LibraryError, Origin};
+pub use library::{Entry, Library, LibraryError, Origin, load_saved};
 pub use load::load;
 pub use other_ports::other_ports;
 pub use parts::{Part, parts};
