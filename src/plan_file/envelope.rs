@@ -135,6 +135,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], key: Option<&Key>) -> Result<(Header, &'
     let format: u32 = words
         .next()
         .and_then(|word| word.parse().ok())
+        .filter(|format| *format > 0)
         .ok_or(Damage::Header)?;
     if format > FORMAT {
         return Err(Damage::TooNew(format));
