@@ -33,7 +33,7 @@ pub struct Call {
     pub function: String,
     /// Its arguments; each arrives as one word.
     pub args: Vec<String>,
-    /// Bytes that the function finds in the file `$HF_INPUT` (0600, removed afterwards).
+    /// Bytes that the function finds in the file `$HF_INPUT` (0600; it stays in the run's folder).
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

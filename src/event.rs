@@ -11,10 +11,12 @@ use crate::plan::{HostPlan, Moved, StepPlan};
 mod channel;
 mod outcome;
 mod saved_plan;
+mod unfinished;
 
 pub use channel::{Events, Receipt, Told};
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use saved_plan::SavedPlan;
+pub use unfinished::{Decision, StepState, Unfinished, UnfinishedStep};
 
 /// One event. Numbers are gap-free from 1 within a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +105,22 @@ pub enum EventKind {
         facts: Box<Facts>,
         /// What the operator should know.
         notes: Vec<Note>,
+    },
+    /// An earlier run was cut off on a host.
+    UnfinishedFound {
+        /// The host.
+        host: String,
+        /// What it left on record.
+        found: Box<Unfinished>,
+    },
+    /// It was decided what becomes of a run that was cut off, and that is on record there.
+    UnfinishedSettled {
+        /// The host.
+        host: String,
+        /// The run that was cut off.
+        run: String,
+        /// What was decided.
+        decision: Decision,
     },
     /// A host's plan is made.
     HostPlanned {
@@ -260,6 +278,8 @@ impl EventKind {
             EventKind::HostConnecting { host }
             | EventKind::HostReached { host, .. }
             | EventKind::StepMoved { host, .. }
+            | EventKind::UnfinishedFound { host, .. }
+            | EventKind::UnfinishedSettled { host, .. }
             | EventKind::StepReplanned { host, .. }
             | EventKind::PlannedAgain { host, .. }
             | EventKind::StepStarted { host, .. }

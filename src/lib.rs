@@ -33,6 +33,7 @@ pub mod runbook;
 pub mod plan;
 pub mod event;
 pub mod plan_file;
+pub mod record;
 // ── doing ────────────────────────────────────────────────────────────────────────────────────
 pub mod transport;
 pub mod here;

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::last_look::LastLook;
 use super::outside::Outside;
 use super::step::Done;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, interlude, recover, verify};
+use super::{Job, Stop, Surveyed, interlude, unfinished, verify};
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::probe::Probe;
 use crate::runbook::Rendered;
+use crate::transport::RunPapers;
 
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let Surveyed {
@@ -20,6 +23,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         logins,
         rendered,
         data,
+        concrete,
         plan,
         stale,
         ..
@@ -52,7 +56,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         link.close().await;
         return None;
     }
-    let link = match link.lock(&job.card).await {
+    let papers = RunPapers {
+        due: &unfinished::due_lines(&plan),
+        steps: &concrete,
+    };
+    let link = match link.begin(&job.card, papers).await {
         Ok(link) => link,
         Err((link, error)) => {
             job.finish(&host, Stop::from(error).into());
@@ -78,7 +86,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         .into(),
         Ok(()) => prove(&mut worker, &rendered, &data).await,
     };
-    worker.link.close().await;
+    worker.end(&result).await;
     job.finish(&host, result);
     None
 }
@@ -154,26 +162,24 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
         let stop = Stop::new(Fault::Verification, message);
         HostResult::from(Stop { changes, ..stop })
     };
-    let mut fresh = None;
-    if worker.link.alive().await.is_err() {
-        match recover::come_back(job, std::slice::from_ref(&worker.way)).await {
-            Ok(link) => fresh = Some(link),
-            Err(why) => {
-                return refuted(format!("all was done, but nothing could be proved: {why}"));
-            }
-        }
+    if worker.link.alive().await.is_err()
+        && let Err(why) = worker.come_back().await
+    {
+        return refuted(format!("all was done, but nothing could be proved: {why}"));
     }
-    let link = fresh.as_mut().unwrap_or_else(|| worker.link.reader());
-    let mut proofs = vec![verify::planned_again(job, host, link, data).await];
+    let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
+    let last = LastLook {
+        link: &mut worker.link,
+        touched: &touched,
+    };
+    let mut proofs = vec![verify::planned_again(job, host, last, data).await];
+    let link = worker.link.reader();
     let way = Outside {
         host: &worker.way.host,
         proven: worker.proven == Some(changes),
         logins: &mut worker.logins,
     };
     proofs.extend(verify::checks(job, way, link, &rendered.checks).await);
-    if let Some(link) = fresh {
-        link.close().await;
-    }
     match verify::failed(&proofs) {
         Some(message) => refuted(message),
         None if changes == 0 => HostResult::NothingToDo,

@@ -7,9 +7,9 @@ use super::earlier::Settled;
 use super::elsewhere::Found;
 use super::new_login::Logins;
 use super::take_back::{AGAIN, RETRIES};
-use super::{Connected, Job, Stop, earlier, elsewhere, interrupted, pause};
+use super::{Connected, Job, Stop, earlier, elsewhere, interrupted, pause, unfinished};
 use crate::change::Note;
-use crate::event::{EventKind, Fault, Mode};
+use crate::event::{EventKind, Fault, Mode, Unfinished};
 use crate::facts::{self, Facts};
 use crate::inventory::Host;
 use crate::probe::Answers;
@@ -34,6 +34,7 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
             facts,
             logins,
             mut notes,
+            unfinished,
         }) => {
             notes.extend(self::notes(&job, &facts, &link));
             job.events.tell(EventKind::HostReached {
@@ -41,11 +42,18 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
                 facts: Box::new(facts.clone()),
                 notes,
             });
+            for found in &unfinished {
+                job.events.tell(EventKind::UnfinishedFound {
+                    host: host.name.to_string(),
+                    found: Box::new(found.clone()),
+                });
+            }
             Some(Connected {
                 host,
                 link,
                 facts,
                 logins,
+                unfinished,
             })
         }
         Err(stop) => {
@@ -63,6 +71,8 @@ struct Reached {
     logins: Logins,
     /// Guards of earlier runs, and a port that is not the one it should be.
     notes: Vec<Note>,
+    /// Runs that were cut off there.
+    unfinished: Vec<Unfinished>,
 }
 
 /// Reaches a host. One that restored itself meanwhile is reached anew, for it may have closed the very port
@@ -112,6 +122,7 @@ async fn open(job: &Job, host: &Host, logins: &mut Logins) -> Result<Found, Stop
     let root_needed = job.mode != Mode::DryRun;
     let mut first = facts::probes();
     first.push(earlier::probe());
+    first.push(unfinished::probe());
     logins.make_room().await;
     match ReadHost::open(host, &job.ssh, root_needed, &first).await {
         Ok((link, answers)) => Ok(Found {
@@ -147,6 +158,7 @@ impl Found {
                     facts,
                     logins,
                     notes,
+                    unfinished: unfinished::found(&answers),
                 })
             }
             Err(stop) => {

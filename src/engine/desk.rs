@@ -30,8 +30,13 @@ pub(super) async fn ask(
         .cloned()
         .partition(|probe| is_here(&probe.function));
     let mut answers = link.ask(&there).await?;
-    answers.update(desk(job, host).ask(&here).await);
+    answers.update(ask_here(job, host, &here).await);
     Ok(answers)
+}
+
+/// Asks this machine.
+pub(super) async fn ask_here(job: &Job, host: &Host, probes: &[Probe]) -> Answers {
+    desk(job, host).ask(probes).await
 }
 
 /// Whether changes are made on this machine. A step is made of one resource, so it is all of them.

@@ -69,6 +69,12 @@ impl Section {
         self.port.or(self.usual)
     }
 
+    /// When the new login must come by another port: the one that is in use, and that one.
+    pub(super) fn ports(&self) -> Option<(Port, Port)> {
+        let ports = self.usual.zip(self.port);
+        ports.filter(|(before, after)| before != after)
+    }
+
     /// What is left of its time.
     pub(super) fn left(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())

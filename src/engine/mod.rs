@@ -9,6 +9,8 @@ mod elsewhere;
 mod earlier;
 mod guard;
 mod interlude;
+mod max_fail;
+mod last_look;
 mod new_login;
 mod outside;
 mod promise;
@@ -18,6 +20,7 @@ mod rehearsal;
 mod step;
 mod survey;
 mod take_back;
+mod unfinished;
 mod verify;
 mod worker;
 
@@ -33,7 +36,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use self::new_login::Logins;
-use crate::event::{EventKind, Events, Fault, HostResult, Mode};
+use crate::event::{EventKind, Events, Fault, HostResult, Mode, Unfinished};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::HostPlan;
@@ -87,6 +90,8 @@ pub struct Connected {
     facts: Facts,
     /// The connections that were made to it.
     logins: Logins,
+    /// Runs that were cut off there.
+    unfinished: Vec<Unfinished>,
 }
 
 impl Connected {
@@ -114,6 +119,8 @@ pub struct Surveyed {
     pub answers: Answers,
     /// How the host ends whatever is done: a part of the saved plan was left out.
     stale: Option<Stop>,
+    /// The steps as they are for this host, as YAML; empty when nothing is due.
+    concrete: String,
     /// The plan.
     pub plan: HostPlan,
 }
@@ -210,22 +217,6 @@ impl Job {
 
     fn stopped(&self) -> bool {
         *self.stop.borrow()
-    }
-
-    /// Why no further host is begun, if so many have failed.
-    fn too_many_failed(&self) -> Option<Stop> {
-        let limit = self.max_fail?;
-        let results = self.results();
-        let failed = results
-            .values()
-            .filter(|result| result.is_failure())
-            .count();
-        (failed >= limit).then(|| {
-            let s = if failed == 1 { "" } else { "s" };
-            let message =
-                format!("not begun: {failed} host{s} had failed by then (--max-fail {limit})");
-            Stop::new(Fault::NotBegun, message)
-        })
     }
 
     /// Connects to all hosts and reads their facts. Hosts that cannot be worked with are told as

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::new_login::Logins;
 use super::worker::Worker;
 use super::{Connected, Job, Stop, take_back};
-use crate::change::{Call, Change, Shown, Undo};
+use crate::change::{Call, Change, Shown, StepNumber, Undo};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::inventory::Host;
 use crate::probe::Probe;
@@ -46,7 +46,7 @@ async fn hold(job: &Job, host: &Host, link: (WriteHost, Logins)) -> Result<(), S
     };
     if let Err(stop) = begun {
         let stop = worker.taken_back(stop).await;
-        worker.link.close().await;
+        worker.end(&stop.clone().into()).await;
         return Err(stop);
     }
     let Worker {
@@ -86,12 +86,16 @@ async fn change(worker: &mut Worker<'_>) -> Result<(), Stop> {
     let act = Call::new::<String>("hf_guard_rehearse", []);
     let change = Change::new("rehearse the guard", vec![shown], act, undo);
     let script = StepScript {
+        number: StepNumber(0),
+        name: "The guard is rehearsed",
+        subject: "",
         folder: "rehearsal",
         expects: &[],
         before: &[],
         changes: &[&change],
         seconds: worker.job.guard.step_limit().as_secs(),
         guarded: true,
+        ports: None,
     };
     let performed = worker.link.perform(&script, &[], &|_| {}).await?;
     if performed.status == 0 {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::due::{due, due_again, keeps_promise, timing_of};
+use super::guard::Section;
 use super::worker::Worker;
 use super::{Stop, apply, compare, desk, recover};
 use crate::change::{Change, Known, Timing, Verdict};
@@ -139,13 +140,19 @@ impl Worker<'_> {
         }
         let folder = folder(plan, due, tried);
         let before = self.marks(step);
+        let expected = plan.expects.iter().map(|expected| expected.probe.clone());
+        self.touched.extend(expected);
         let script = StepScript {
+            number: plan.number,
+            name: &plan.name,
+            subject: &plan.subject,
             folder: &folder,
             expects: &plan.expects,
             before: &before,
             changes: due,
             seconds: self.time_limit(step, timing_of(due)).as_secs(),
             guarded: self.is_guarded(step, timing_of(due)),
+            ports: self.section.as_ref().and_then(Section::ports),
         };
         let (events, host, number) = (
             self.job.events.clone(),

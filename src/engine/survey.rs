@@ -10,7 +10,7 @@ use super::compare::{NOT_WANTED, plan_step, skipped};
 use super::promise::Kept;
 use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
 use crate::change::Known;
-use crate::event::{EventKind, Fault};
+use crate::event::{EventKind, Fault, Mode};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::{HostPlan, Outcome, StepPlan};
@@ -28,6 +28,7 @@ pub(super) async fn survey(
         mut link,
         facts,
         logins,
+        ..
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
         job.finish(
@@ -55,14 +56,20 @@ pub(super) async fn survey(
             let Looked { plan, answers } = looked;
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
+            let concrete = if job.mode == Mode::Apply && plan.is_pending() {
+                concrete(&job, &world)
+            } else {
+                String::new()
+            };
             Some(Surveyed {
                 host,
                 link,
                 logins,
                 rendered,
-                data,
                 answers,
                 stale,
+                concrete,
+                data: data.clone(),
                 plan,
             })
         }
@@ -106,24 +113,42 @@ fn kept(job: &Job, looked: Looked, facts: &Facts, steps: &[RenderedStep]) -> Res
     }
 }
 
+/// The steps as `render` prints them. What could be rendered is whole.
+fn concrete(job: &Job, world: &World<'_>) -> String {
+    let steps = runbook::concrete(&job.runbook, world).ok();
+    let text = steps.and_then(|steps| serde_yaml::to_string(&steps).ok());
+    text.unwrap_or_default()
+}
+
 /// Asks everything at once and makes the plan.
-pub(super) async fn look(
+async fn look(
     job: &Job,
     host: &Host,
     link: &mut ReadHost,
     steps: &[RenderedStep],
 ) -> Result<Looked, TransportError> {
     let answers = desk::ask(job, host, link, &probes(steps)).await?;
-    let mut steps = plan(job, steps, &answers);
-    if !link.is_root() {
+    let plan = planned(job, host, steps, &answers, link.is_root());
+    Ok(Looked { plan, answers })
+}
+
+/// The plan that these answers come to.
+pub(super) fn planned(
+    job: &Job,
+    host: &Host,
+    steps: &[RenderedStep],
+    answers: &Answers,
+    is_root: bool,
+) -> HostPlan {
+    let mut steps = plan(job, steps, answers);
+    if !is_root {
         doubt_conditions(&mut steps);
     }
-    let plan = HostPlan {
+    HostPlan {
         host: host.name.to_string(),
         steps,
-        unprivileged: !link.is_root(),
-    };
-    Ok(Looked { plan, answers })
+        unprivileged: !is_root,
+    }
 }
 
 /// Conditions look at facts, and some of those only root can see.
@@ -138,7 +163,7 @@ fn doubt_conditions(steps: &mut [StepPlan]) {
 }
 
 /// Every question of the steps, each once.
-fn probes(steps: &[RenderedStep]) -> Vec<Probe> {
+pub(super) fn probes(steps: &[RenderedStep]) -> Vec<Probe> {
     let resources = steps.iter().filter_map(|step| step.resource.as_ref());
     let unique: BTreeSet<Probe> = resources.flat_map(|resource| resource.probes()).collect();
     unique.into_iter().collect()

@@ -33,7 +33,11 @@ impl Worker<'_> {
         };
         let state = match self.fire().await {
             Some(state) => Ok(state),
-            None => await_guard(self.job, &self.way, &section).await,
+            None => {
+                let state = await_guard(self.job, &self.way, &section).await;
+                self.closed = state.is_ok();
+                state
+            }
         };
         match state {
             Ok(state) => {
@@ -103,9 +107,13 @@ fn is_refused(error: &TransportError) -> bool {
 async fn look(job: &Job, way: &Way) -> Result<GuardState, TransportError> {
     let (mut link, _) = ReadHost::open(&way.host, &way.ssh, true, &[]).await?;
     let state = settled(&mut link, &job.card.run).await;
-    if state.is_ok() {
+    if let Ok(state) = &state {
         // It is told now. When that cannot be noted, the next run tells it again.
         let _ = link.mark_guard_told(&job.card.run).await;
+        if state.phase == GuardPhase::Fired {
+            // The same holds for the end of the run.
+            let _ = link.close_run_of(&job.card.run, "reverted").await;
+        }
     }
     link.close().await;
     state

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::last_look::LastLook;
 use super::outside::{self, Outside};
 use super::{Job, Stop, Surveyed, pause, survey};
 use crate::change::{Call, Shown, Verdict};
@@ -72,7 +73,7 @@ pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()>
 pub(super) async fn planned_again(
     job: &Job,
     host: &Host,
-    link: &mut ReadHost,
+    link: LastLook<'_>,
     data: &Value,
 ) -> Proven {
     let name = "Planned again, and nothing is left to do".to_owned();
@@ -101,10 +102,10 @@ pub(super) async fn planned_again(
 async fn again(
     job: &Job,
     host: &Host,
-    link: &mut ReadHost,
+    mut link: LastLook<'_>,
     data: &Value,
 ) -> Result<HostPlan, String> {
-    let answers = link.ask(&facts::probes()).await;
+    let answers = link.link.reader().ask(&facts::probes()).await;
     let answers = answers.map_err(|error| error.to_string())?;
     let now = jiff::Timestamp::now().as_second();
     let facts = facts::parse(&answers, now).map_err(|error| error.to_string())?;
@@ -117,9 +118,9 @@ async fn again(
     };
     let rendered = runbook::render(&job.runbook, &world).map_err(|said| said.to_string())?;
     let rendered = survey::on_terms(rendered, job.guard);
-    let looked = survey::look(job, host, link, &rendered.steps).await;
-    let looked = looked.map_err(|error| error.to_string())?;
-    Ok(looked.plan)
+    let answers = link.ask(job, host, &survey::probes(&rendered.steps)).await;
+    let answers = answers.map_err(|error| error.to_string())?;
+    Ok(survey::planned(job, host, &rendered.steps, &answers, true))
 }
 
 fn nothing_left(plan: &HostPlan) -> Proof {

@@ -1,17 +1,18 @@
 //! What works through a plan on one host: its link, what it has done so far, and how it tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::guard::Section;
 use super::new_login::{Logins, Way};
-use super::{Job, Stop, pause};
+use super::{Job, Stop, pause, recover};
 use crate::change::{Call, Known, StepNumber};
-use crate::event::{EventKind, Fault, StepResult};
+use crate::event::{EventKind, Fault, HostResult, StepResult};
 use crate::inventory::Host;
 use crate::plan::StepPlan;
+use crate::probe::Probe;
 use crate::runbook::RenderedStep;
 use crate::transport::WriteHost;
 
@@ -25,6 +26,8 @@ pub(super) struct Worker<'a> {
     pub(super) plans: &'a [StepPlan],
     /// Steps whose reload was made before its time, and how many things had been changed by then.
     pub(super) reloaded: BTreeMap<StepNumber, usize>,
+    /// What the changes that were made looked at: how it is in the end is kept on the host.
+    pub(super) touched: BTreeSet<Probe>,
     /// Which steps did change something.
     pub(super) known: Known,
     /// How many things were changed so far.
@@ -37,6 +40,8 @@ pub(super) struct Worker<'a> {
     pub(super) proven: Option<usize>,
     /// What the host would take back.
     pub(super) section: Option<Section>,
+    /// Whether the end of the run is on record there already.
+    pub(super) closed: bool,
 }
 
 impl<'a> Worker<'a> {
@@ -54,6 +59,7 @@ impl<'a> Worker<'a> {
             steps,
             plans,
             reloaded: BTreeMap::new(),
+            touched: BTreeSet::new(),
             known: Known::nothing(),
             changes: 0,
             way: Way {
@@ -63,7 +69,34 @@ impl<'a> Worker<'a> {
             logins,
             proven: None,
             section: None,
+            closed: false,
         }
+    }
+}
+
+/// The last word of a run on a host; none when nobody knows what that is.
+fn closing(result: &HostResult) -> Option<&'static str> {
+    match result {
+        HostResult::Stopped { fault, .. } => match fault {
+            Fault::OutcomeUnknown | Fault::Unreachable => None,
+            Fault::Reverted => Some("reverted"),
+            Fault::Interrupted | Fault::NotBegun => Some("stopped"),
+            Fault::Identity
+            | Fault::Authentication
+            | Fault::Sudo
+            | Fault::Locked
+            | Fault::Unsupported
+            | Fault::Failed
+            | Fault::Stale
+            | Fault::NeedsHuman
+            | Fault::Verification
+            | Fault::Journal => Some("failed"),
+        },
+        HostResult::NothingToDo
+        | HostResult::ChangesDue { .. }
+        | HostResult::Changed { .. }
+        | HostResult::Verified
+        | HostResult::Declined => Some("done"),
     }
 }
 
@@ -77,6 +110,33 @@ impl Worker<'_> {
             self.stay().await?;
         }
         Ok(())
+    }
+
+    /// Reaches the host again after its link broke: all is done, and only the lock and the proof are wanted.
+    ///
+    /// # Errors
+    /// Why that is not possible, as a clause.
+    pub(super) async fn come_back(&mut self) -> Result<(), String> {
+        let fresh = recover::come_back(self.job, std::slice::from_ref(&self.way)).await?;
+        match fresh.lock(&self.job.card).await {
+            Ok(link) => {
+                self.link = link;
+                Ok(())
+            }
+            Err((link, error)) => {
+                link.close().await;
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// The end of the run on this host: on record there, unless nobody knows how it ended or the host restored
+    /// itself meanwhile and knows. The lock is free afterwards.
+    pub(super) async fn end(mut self, result: &HostResult) {
+        if let Some(outcome) = closing(result).filter(|_| !self.closed) {
+            self.link.close_run(outcome).await;
+        }
+        self.link.close().await;
     }
 
     /// Services whose reload this step's change asks for: marked on the host before the change, so

@@ -166,7 +166,7 @@ hf_f2b_agrees() {
 		done
 		[ -n "$hf_f2b_missing" ] || return 0
 		hf_f2b_tries=$((hf_f2b_tries + 1))
-		[ "$hf_f2b_tries" -lt 10 ] || break
+		[ "$hf_f2b_tries" -lt 40 ] || break
 		sleep 0.5
 	done
 	hf_f2b_is=$(grep -F -e "${hf_f2b_missing%%=*}=" "$HF_SAVE/look" | tr '\n' ' ')

@@ -79,16 +79,6 @@ hf_guard_check() {
 	exit 76
 }
 
-# hf_guard_undo: how to take back the change that comes now, a script on stdin.
-hf_guard_undo() {
-	(umask 077 && cat >"$HF_SAVE/undo.sh" && sync "$HF_SAVE/undo.sh" "$HF_SAVE") || hf_guard_cannot
-}
-
-# hf_guard_undo_input: bytes for $HF_INPUT of the undo, base64 on stdin.
-hf_guard_undo_input() {
-	(umask 077 && base64 -d >"$HF_SAVE/undo.input" && sync "$HF_SAVE/undo.input") || hf_guard_cannot
-}
-
 # hf_guard_note: from here on the guard takes this change back, however far it comes.
 hf_guard_note() {
 	hf_guard_check
@@ -197,9 +187,11 @@ hf_guard_marks_back() {
 # hf_guard_undo_one STEP/CHANGE: tried twice; the others do not wait for ever.
 hf_guard_undo_one() {
 	for hf_guard_try in 1 2; do
-		timeout -k 10 120 sh "$HF_RUN/$1/undo.sh" </dev/null >>"$hf_guard_output" 2>&1 8>&-
+		HF_LIB=$hf_guard/lib.sh timeout -k 10 120 sh "$HF_RUN/$1/undo.sh" </dev/null >>"$hf_guard_output" 2>&1 8>&-
 		hf_guard_rc=$?
 		hf_log "guard undo $1 rc $hf_guard_rc"
+		# For whoever asks later what is still to be taken back of that run.
+		if [ "$hf_guard_rc" = 0 ]; then : >"$HF_RUN/$1/taken" && rm -f "$HF_RUN/$1/taking"; fi 2>/dev/null
 		case $hf_guard_rc in 0 | 77) return "$hf_guard_rc" ;; esac
 		[ "$hf_guard_try" = 2 ] || sleep 1
 	done

@@ -189,11 +189,11 @@ hf_sshd_take_socket() {
 }
 
 # hf_sshd_await SPOTS: sshd is there again. A signal is answered some time after it was sent, so what looks
-# right must look so for a moment.
+# right must look so for a moment. A slow machine gets its time.
 hf_sshd_await() {
 	hf_calm=0
 	hf_looks=0
-	while [ "$hf_looks" -lt 50 ]; do
+	while [ "$hf_looks" -lt 150 ]; do
 		hf_sshd_look
 		if hf_sshd_fits "$1"; then hf_calm=$((hf_calm + 1)); else hf_calm=0; fi
 		if [ "$hf_calm" -ge 4 ]; then return 0; fi

@@ -50,7 +50,18 @@ hf_make_run() {
 	chmod 0700 /var/lib/holdfast /var/lib/holdfast/runs "$HF_RUN" || return 1
 	printf '%s\n' "$1" >"$HF_RUN/run" || return 1
 	: >"$HF_RUN/alive"
-	: >>"$HF_RUN/journal" && sync "$HF_RUN" "$HF_RUN/run" "$HF_RUN/journal"
+	hf_log "opened boot $(cat /proc/sys/kernel/random/boot_id)" && sync "$HF_RUN" "$HF_RUN/run"
+}
+
+# hf_close_run OUTCOME: the controller has brought the run to its end here. A run without this line that began
+# a step was cut off (see unfinished.read.sh).
+hf_close_run() {
+	hf_log "closed $1" || hf_fail "the host's journal $HF_RUN/journal cannot be written"
+}
+
+# hf_lib_done: the run's functions are whole, and on the disk as long as what they undo.
+hf_lib_done() {
+	[ ! -e "$HF_RUN/lib.sh.new" ] || { mv -f "$HF_RUN/lib.sh.new" "$HF_RUN/lib.sh" && sync "$HF_RUN/lib.sh" "$HF_RUN"; }
 }
 
 # hf_end_dead_shell RUN: ends the shell that holds the lock when it is of this very run. A step that
@@ -156,10 +167,13 @@ hf_log() {
 # hf_begin STEP: the step starts; if that cannot be written, it does not.
 hf_begin() {
 	HF_STEP=$1
-	hf_log "step $HF_STEP started" || {
-		echo "the host's journal $HF_RUN/journal cannot be written"
-		exit 70
-	}
+	hf_log "step $HF_STEP started" || hf_unwritten
+}
+
+# Without a record nothing more is done.
+hf_unwritten() {
+	echo "the host's journal $HF_RUN/journal cannot be written"
+	exit 70
 }
 
 # hf_expect DIGEST FUNCTION ARGS...: compare, the first half of compare-and-swap.
@@ -177,33 +191,41 @@ hf_expect() {
 	exit 75
 }
 
-# hf_change NUMBER: makes the folder for what the undo needs; its record comes on stdin.
+# hf_change NUMBER RECORD ACT UNDO: makes the folder of a change, with what it is and the scripts that make it
+# again and take it back. Nothing of it counts before hf_recorded.
 hf_change() {
 	HF_CHANGE=$1
 	HF_SAVE=$HF_RUN/$HF_STEP/$1
-	HF_INPUT=$HF_SAVE/input
+	HF_INPUT=$HF_SAVE/act.input
 	export HF_SAVE HF_INPUT
-	(umask 077 && mkdir -p "$HF_SAVE" && cat >"$HF_SAVE/undo.json" && sync "$HF_SAVE/undo.json" "$HF_SAVE") || {
-		hf_log "step $HF_STEP failed"
-		echo "cannot keep the undo record in $HF_SAVE"
-		exit 70
-	}
+	(
+		umask 077
+		mkdir -p "$HF_SAVE" && printf '%s\n' "$2" >"$HF_SAVE/change.json" &&
+			printf '%s' "$3" >"$HF_SAVE/act.sh" && printf '%s' "$4" >"$HF_SAVE/undo.sh"
+	) || hf_unrecorded
 }
 
-# hf_input: bytes for $HF_INPUT, base64 on stdin.
+# hf_input act|undo: bytes for $HF_INPUT of that script, base64 on stdin.
 hf_input() {
-	(umask 077 && base64 -d >"$HF_INPUT") && return 0
+	(umask 077 && base64 -d >"$HF_SAVE/$1.input") || hf_unrecorded
+}
+
+# hf_recorded: the change's record is on the disk before the change is made.
+hf_recorded() {
+	sync "$HF_SAVE"/* "$HF_SAVE" || hf_unrecorded
+}
+
+hf_unrecorded() {
 	hf_log "step $HF_STEP failed"
-	echo "cannot write $HF_INPUT"
+	echo "cannot keep the record of the change in $HF_SAVE"
 	exit 70
 }
 
 # hf_act FUNCTION ARGS...: the change itself.
 hf_act() {
-	hf_log "step $HF_STEP change $HF_CHANGE started"
+	hf_log "step $HF_STEP change $HF_CHANGE started" || hf_unwritten
 	"$@" </dev/null
 	hf_rc=$?
-	rm -f "$HF_INPUT"
 	hf_log "step $HF_STEP change $HF_CHANGE rc $hf_rc"
 	[ "$hf_rc" -eq 0 ] && return 0
 	hf_log "step $HF_STEP failed"
@@ -212,5 +234,5 @@ hf_act() {
 
 # hf_done: all changes of the step are made.
 hf_done() {
-	hf_log "step $HF_STEP done"
+	hf_log "step $HF_STEP done" || hf_unwritten
 }

@@ -114,6 +114,7 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
             | HostResult::Declined => false,
         },
         EventKind::Answered { .. }
+        | EventKind::UnfinishedSettled { .. }
         | EventKind::GuardArmed { .. }
         | EventKind::GuardDisarmed { .. }
         | EventKind::GuardFired { .. }
@@ -124,6 +125,7 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
         | EventKind::Interrupting
         | EventKind::HostConnecting { .. }
         | EventKind::HostReached { .. }
+        | EventKind::UnfinishedFound { .. }
         | EventKind::HostPlanned { .. }
         | EventKind::PlanOpened(_)
         | EventKind::StepMoved { .. }

@@ -104,6 +104,8 @@ impl Live {
             | EventKind::DataRefused { .. }
             | EventKind::PlanOpened(_)
             | EventKind::StepMoved { .. }
+            | EventKind::UnfinishedFound { .. }
+            | EventKind::UnfinishedSettled { .. }
             | EventKind::Interrupting
             | EventKind::Answered { .. }
             | EventKind::RunFinished { .. }

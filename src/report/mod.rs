@@ -29,6 +29,7 @@ mod streams;
 mod style;
 mod summary;
 mod tally;
+mod unfinished;
 mod warnings;
 mod terminal;
 mod words;

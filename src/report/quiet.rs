@@ -44,6 +44,8 @@ impl Quiet {
             | EventKind::Interrupting
             | EventKind::HostConnecting { .. }
             | EventKind::HostReached { .. }
+            | EventKind::UnfinishedFound { .. }
+            | EventKind::UnfinishedSettled { .. }
             | EventKind::HostPlanned { .. }
             | EventKind::PlanOpened(_)
             | EventKind::StepMoved { .. }

@@ -15,6 +15,7 @@ use super::streams::{Notice, Stream};
 use super::style::Style;
 use super::summary::summary;
 use super::tally::Tally;
+use super::unfinished;
 use crate::event::{Event, EventKind, HostResult, Mode, Proof};
 use crate::plan::{HostPlan, Moved, StepPlan};
 
@@ -117,6 +118,12 @@ impl Story {
             EventKind::HostReached { host, facts, notes } => {
                 notices::host_reached(host, facts, notes, style)
             }
+            EventKind::UnfinishedFound { host, found } => Some(unfinished::found(host, found)),
+            EventKind::UnfinishedSettled {
+                host,
+                run,
+                decision,
+            } => Some(unfinished::settled(host, run, *decision)),
             EventKind::HostPlanned { plan } => self.host_planned(plan),
             EventKind::PlanOpened(saved) => saved_plan::plan_opened(saved, style),
             EventKind::StepMoved { host, moved } => Some(self.step_moved(host, moved)),

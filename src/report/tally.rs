@@ -3,7 +3,9 @@
 use super::plan_view::unknown;
 use super::warnings::Warnings;
 use crate::change::Note;
-use crate::event::{Event, EventKind, Fault, Fired, HostResult, Mode, Proof, StepResult};
+use crate::event::{
+    Event, EventKind, Fault, Fired, HostResult, Mode, Proof, StepResult, Unfinished,
+};
 use crate::plan::HostPlan;
 
 /// What is known by now.
@@ -19,6 +21,8 @@ pub(super) struct Tally {
     pub(super) warnings: Warnings,
     /// A host has restored itself.
     pub(super) restored: bool,
+    /// A run had been cut off on a host.
+    pub(super) cut_off: bool,
     /// The operator asked to stop.
     pub(super) interrupted: bool,
     /// From the last event.
@@ -122,6 +126,7 @@ impl Tally {
                 self.of(host).failed |= matches!(result, StepResult::Failed { .. });
             }
             EventKind::GuardFired { host, fired } => self.fired(host, fired),
+            EventKind::UnfinishedFound { host, found } => self.cut_off(host, found),
             EventKind::Checked { host, proof, .. } => self.of(host).checks.count(proof),
             EventKind::HostFinished { host, result } => {
                 self.of(host).result = Some(result.clone());
@@ -136,6 +141,7 @@ impl Tally {
             | EventKind::PlanOpened(_)
             | EventKind::StepMoved { .. }
             | EventKind::HostConnecting { .. }
+            | EventKind::UnfinishedSettled { .. }
             | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::GuardArmed { .. }
@@ -173,6 +179,12 @@ impl Tally {
             let text = format!("the guard of run {} had to restore it", fired.run);
             self.warnings.of_host(host, &[Note::warning(text)]);
         }
+    }
+
+    fn cut_off(&mut self, host: &str, found: &Unfinished) {
+        self.cut_off = true;
+        let text = format!("run {} was cut off there", found.run);
+        self.warnings.of_host(host, &[Note::warning(text)]);
     }
 
     /// The tally of a host; one that was not announced is added.
@@ -230,6 +242,7 @@ impl Tally {
     /// Whether there is news: something changed, would change, or is not known to be as it was.
     pub(super) fn has_news(&self) -> bool {
         self.restored
+            || self.cut_off
             || self.hosts.iter().any(|host| match &host.result {
                 Some(HostResult::NothingToDo | HostResult::Verified) => false,
                 Some(

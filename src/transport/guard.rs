@@ -4,13 +4,12 @@
 //! a new login: the control socket lies in a fresh folder and is named on ssh's command line, where nothing of
 //! the operator's own configuration can put another in its place.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::guard_state::GuardState;
-use super::script::{mark, push_bytes, push_text, push_words};
+use super::script::{self, push_words};
 use super::{ReadHost, SshOptions, TransportError, WriteHost};
-use crate::change::{Call, Undo};
+use crate::change::Call;
 use crate::inventory::Host;
 use crate::probe::Probe;
 use crate::template::shell_quoted;
@@ -18,9 +17,6 @@ use crate::value::Port;
 
 /// Exit status of a guarded step that came too late: the guard has fired.
 pub const REVERTED: i32 = 76;
-
-/// What an undo script says that cannot take its change back.
-const CANNOT: i32 = 77;
 
 /// What disarming says when something of a disarmed guard is left.
 const LEFT: i32 = 77;
@@ -31,50 +27,12 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// Time for firing over a connection. Afterwards the host goes on by itself.
 const FIRE_LIMIT: Duration = Duration::from_mins(10);
 
-/// Adds what the guard must know of a change before it is made.
-pub(super) fn push_undo(
-    text: &mut String,
-    nonce: &str,
-    run: &str,
-    (folder, number): (&str, usize),
-    undo: &Undo,
-) {
-    let mut script = format!(
-        "HF_RUN=/var/lib/holdfast/runs/{run}\n. \"$HF_RUN/guard/lib.sh\"\n\
-         HF_STEP={folder} HF_CHANGE={number} HF_SAVE=$HF_RUN/{folder}/{number}\n\
-         HF_INPUT=$HF_SAVE/undo.input\nexport HF_SAVE HF_INPUT\n"
-    );
-    match undo {
-        Undo::Call(call) => {
-            script.push_str(&call.function);
-            push_words(&mut script, &call.args);
-            if let Some(input) = &call.input {
-                push_bytes(text, "hf_guard_undo_input", input);
-            }
-        }
-        Undo::Impossible { .. } => {
-            let _ = writeln!(script, "exit {CANNOT}");
-        }
-    }
-    // The step that this stands in is such a text itself.
-    push_text(text, &mark("HF_UNDO", nonce), "hf_guard_undo", &script);
-    text.push_str("hf_guard_note\n");
-}
-
 /// A request that calls a write function of the run's own library, which lies on the host.
 fn call(nonce: &str, run: &str, call: &Call) -> String {
     let mut text = format!(
         "HF_NONCE={nonce}\nHF_RUN=/var/lib/holdfast/runs/{run}\n. \"$HF_RUN/guard/lib.sh\"\nhf_answer 0 hf_aloud {}",
         call.function
     );
-    push_words(&mut text, &call.args);
-    text.push_str("hf_end\n");
-    text
-}
-
-/// A request that calls a write function in the shell that holds the lock.
-fn locked_call(nonce: &str, call: &Call) -> String {
-    let mut text = format!("HF_NONCE={nonce}\nhf_answer 0 hf_aloud {}", call.function);
     push_words(&mut text, &call.args);
     text.push_str("hf_end\n");
     text
@@ -168,7 +126,7 @@ impl WriteHost {
     async fn write_call(&mut self, limit: Duration, call: &Call) -> Result<Said, TransportError> {
         let raw = self
             .wire()
-            .request(limit, 1, &|_| {}, |nonce| locked_call(nonce, call))
+            .request(limit, 1, &|_| {}, |nonce| script::call(nonce, call))
             .await?;
         Ok(said(raw))
     }
@@ -251,12 +209,24 @@ impl ReadHost {
         self.guard_call(run, "hf_guard_mark_told").await.map(|_| ())
     }
 
+    /// Writes down that a run came to its end, over another connection than the one that held its lock.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn close_run_of(&mut self, run: &str, outcome: &str) -> Result<(), TransportError> {
+        let close = Call::new("hf_close_run", [outcome]);
+        self.call_of(run, &close).await.map(|_| ())
+    }
+
     async fn guard_call(&mut self, run: &str, function: &str) -> Result<String, TransportError> {
-        let function = Call::new::<String>(function, []);
+        self.call_of(run, &Call::new::<String>(function, [])).await
+    }
+
+    async fn call_of(&mut self, run: &str, function: &Call) -> Result<String, TransportError> {
         let raw = self
             .wire()
             .request(FIRE_LIMIT, 1, &|_| {}, |nonce| {
-                call(nonce, &shell_quoted(run), &function)
+                call(nonce, &shell_quoted(run), function)
             })
             .await?;
         Ok(said(raw).1)
@@ -279,14 +249,5 @@ mod tests {
         let hello = "uid=0\nconnection=10.0.0.1 50000 10.0.0.2 2222\n";
         assert_eq!(server_port(hello).map(Port::get), Some(2222));
         assert_eq!(server_port("uid=0\nconnection=\n"), None);
-    }
-
-    #[test]
-    fn an_argument_cannot_end_the_undo_script() {
-        let undo = Undo::Call(Call::new("hf_undo_x", ["a\nHF_UNDO\nrm -rf it's"]));
-        let mut text = String::new();
-        push_undo(&mut text, "n.2", "r", ("3", 1), &undo);
-        assert!(text.starts_with("hf_guard_undo <<'HF_UNDO_n_2'\nHF_RUN="));
-        assert!(text.ends_with("it'\\''s'\nHF_UNDO_n_2\nhf_guard_note\n"));
     }
 }

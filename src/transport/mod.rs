@@ -24,7 +24,7 @@ pub use guard_state::{GuardPhase, GuardState};
 pub use host::ReadHost;
 pub use known::{ClientConfig, client_config, hashed, key_name, known_lines, trusted_name};
 pub use offer::{Offer, password_offer};
-pub use script::{READ_SET, RunCard, StepScript, WRITE_SET};
+pub use script::{READ_SET, RunCard, RunPapers, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};
 pub use write_host::{MOVED, Performed, WriteHost};
 

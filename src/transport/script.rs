@@ -7,11 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use include_dir::{Dir, include_dir};
 
-use super::guard;
-use crate::change::{Call, Change};
+use crate::change::{Call, Change, StepNumber, Undo};
 use crate::plan::Expectation;
 use crate::probe::Probe;
+use crate::record::ChangeRecord;
 use crate::template::shell_quoted;
+use crate::value::Port;
 
 static HOST: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/host");
 
@@ -64,8 +65,16 @@ pub(super) fn prelude(connection: Option<&str>) -> String {
 /// A request that asks probes, some of them at the same time.
 pub(super) fn ask<'a>(nonce: &str, probes: impl Iterator<Item = &'a Probe>) -> String {
     let mut text = format!("HF_NONCE={nonce}\n");
-    push_in_parts(&mut text, 0, probes);
+    push_in_parts(&mut text, (0, Keep::No), probes);
     text.push_str("hf_end\n");
+    text
+}
+
+/// The same, and the host keeps the answers: how the run left things.
+pub(super) fn ask_and_keep<'a>(nonce: &str, probes: impl Iterator<Item = &'a Probe>) -> String {
+    let mut text = format!("HF_NONCE={nonce}\nhf_keep_in kept\n");
+    push_in_parts(&mut text, (0, Keep::Yes), probes);
+    text.push_str("hf_kept\nhf_end\n");
     text
 }
 
@@ -83,14 +92,25 @@ pub(super) fn trial(nonce: &str, call: &Call) -> String {
 /// How many parts of a request run at the same time on the host.
 const PARTS: usize = 3;
 
-fn push_in_parts<'a>(text: &mut String, first: usize, probes: impl Iterator<Item = &'a Probe>) {
+/// Whether the host keeps what it answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Yes,
+    No,
+}
+
+fn push_in_parts<'a>(
+    text: &mut String,
+    (first, keep): (usize, Keep),
+    probes: impl Iterator<Item = &'a Probe>,
+) {
     let mut parts: Vec<String> = Vec::new();
     for (index, probe) in probes.enumerate() {
         if index < PARTS {
             parts.push(String::new());
         }
         if let Some(part) = parts.get_mut(index % PARTS) {
-            push_questions(part, first + index, std::iter::once(probe));
+            push_question(part, first + index, keep, probe);
         }
     }
     text.push_str(&at_once(&parts));
@@ -111,11 +131,19 @@ fn at_once(parts: &[String]) -> String {
     }
 }
 
-fn push_questions<'a>(text: &mut String, first: usize, probes: impl Iterator<Item = &'a Probe>) {
-    for (index, probe) in probes.enumerate() {
-        let _ = write!(text, "hf_answer {} {}", first + index, probe.function);
-        push_words(text, &probe.args);
+fn push_question(text: &mut String, index: usize, keep: Keep, probe: &Probe) {
+    match keep {
+        Keep::No => {
+            let _ = write!(text, "hf_answer {index} {}", probe.function);
+        }
+        Keep::Yes => {
+            // A map of texts: this cannot fail.
+            let question = serde_json::to_string(probe).unwrap_or_default();
+            let question = shell_quoted(&question);
+            let _ = write!(text, "hf_keep {index} {question} {}", probe.function);
+        }
     }
+    push_words(text, &probe.args);
 }
 
 pub(super) fn push_words(text: &mut String, words: &[String]) {
@@ -125,6 +153,9 @@ pub(super) fn push_words(text: &mut String, words: &[String]) {
     }
     text.push('\n');
 }
+
+/// The format of a run's folder on a host. From 2 on, a journal says that its run came to its end.
+const CARD_FORMAT: u32 = 2;
 
 /// Who runs what: written on the host when a run opens.
 #[derive(Debug, Clone)]
@@ -150,7 +181,7 @@ impl RunCard {
 
     fn card(&self) -> String {
         format!(
-            "run={}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
+            "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
             self.run,
             self.runbook,
             self.operator,
@@ -160,16 +191,34 @@ impl RunCard {
     }
 }
 
+/// What a run leaves in its folder on a host before it begins there; both are whole lines, empty when they are there
+/// already.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunPapers<'a> {
+    /// The steps that are to be performed, a line each.
+    pub due: &'a str,
+    /// All steps as they are for this host, as YAML.
+    pub steps: &'a str,
+}
+
 /// A request that loads the write set, takes the lock and opens the run's folder.
-pub(super) fn open_run(nonce: &str, card: &RunCard) -> String {
+pub(super) fn open_run(nonce: &str, card: &RunCard, papers: RunPapers<'_>) -> String {
     let mut text = format!("HF_NONCE={nonce}\n");
     text.push_str(&WRITE_SET);
     let words = [card.run.clone(), card.holder(), card.card()];
     text.push_str("hf_open_run");
     push_words(&mut text, &words);
-    // The functions for the steps, which run as scripts of their own.
+    // The functions for the steps, which run as scripts of their own. Nobody ever reads half of them: an undo that
+    // runs by itself may do so at any moment.
     let library = format!("{ENVIRONMENT}{}{}", *READ_SET, *WRITE_SET);
-    push_file(&mut text, nonce, "\"$HF_RUN/lib.sh\"", &library);
+    push_file(&mut text, nonce, "\"$HF_RUN/lib.sh.new\"", &library);
+    text.push_str("hf_lib_done\n");
+    for (name, paper) in [("due", papers.due), ("steps.yaml", papers.steps)] {
+        if !paper.is_empty() {
+            let place = format!("\"$HF_RUN/{name}\"");
+            push_file(&mut text, nonce, &place, paper);
+        }
+    }
     text.push_str("hf_end\n");
     text
 }
@@ -179,12 +228,12 @@ fn push_file(text: &mut String, nonce: &str, path: &str, content: &str) {
 }
 
 /// A line that ends a text; no line of the text can be it, for nobody knows the nonce.
-pub(super) fn mark(word: &str, nonce: &str) -> String {
+fn mark(word: &str, nonce: &str) -> String {
     format!("{word}_{}", nonce.replace('.', "_"))
 }
 
 /// A command with this text on its standard input, up to `mark`.
-pub(super) fn push_text(text: &mut String, mark: &str, command: &str, content: &str) {
+fn push_text(text: &mut String, mark: &str, command: &str, content: &str) {
     let _ = write!(text, "{command} <<'{mark}'\n{content}{mark}\n");
 }
 
@@ -193,9 +242,23 @@ pub(super) fn alive(nonce: &str) -> String {
     format!("HF_NONCE={nonce}\nhf_alive\nhf_end\n")
 }
 
+/// A request that calls a write function in the shell that holds the lock.
+pub(super) fn call(nonce: &str, call: &Call) -> String {
+    let mut text = format!("HF_NONCE={nonce}\nhf_answer 0 hf_aloud {}", call.function);
+    push_words(&mut text, &call.args);
+    text.push_str("hf_end\n");
+    text
+}
+
 /// A step to perform on a host.
 #[derive(Debug, Clone, Copy)]
 pub struct StepScript<'a> {
+    /// Its number.
+    pub number: StepNumber,
+    /// Its name.
+    pub name: &'a str,
+    /// What it is about.
+    pub subject: &'a str,
     /// The name of its folder: the step's number, and the try when it is not the first.
     pub folder: &'a str,
     /// What the host must still answer.
@@ -208,6 +271,8 @@ pub struct StepScript<'a> {
     pub seconds: u64,
     /// Whether the guard takes its changes back: it must be armed.
     pub guarded: bool,
+    /// For a step whose new login must come by another port of sshd: the one that is in use, and that one.
+    pub ports: Option<(Port, Port)>,
 }
 
 /// A request that performs a step and asks `probes` afterwards (answers from index 1).
@@ -227,8 +292,9 @@ pub(super) fn perform<'a>(
         &step_script(nonce, run, step),
     );
     let _ = writeln!(text, "hf_perform {folder} {}", step.seconds);
-    push_in_parts(&mut text, 1, probes);
-    text.push_str("hf_end\n");
+    let _ = writeln!(text, "hf_keep_in {folder}/after");
+    push_in_parts(&mut text, (1, Keep::Yes), probes);
+    text.push_str("hf_kept\nhf_end\n");
     text
 }
 
@@ -249,15 +315,10 @@ fn step_script(nonce: &str, run: &str, step: &StepScript<'_>) -> String {
         push_words(&mut text, &call.args);
     }
     for (index, change) in step.changes.iter().enumerate() {
-        push_change(&mut text, index + 1, change);
+        let number = index + 1;
+        push_change(&mut text, (run, number), step, change);
         if step.guarded {
-            guard::push_undo(
-                &mut text,
-                nonce,
-                run,
-                (step.folder, index + 1),
-                &change.undo,
-            );
+            text.push_str("hf_guard_note\n");
         }
         let _ = write!(text, "hf_act {}", change.act.function);
         push_words(&mut text, &change.act.args);
@@ -269,17 +330,66 @@ fn step_script(nonce: &str, run: &str, step: &StepScript<'_>) -> String {
     text
 }
 
-fn push_change(text: &mut String, number: usize, change: &Change) {
-    // One line of JSON never equals the mark, which is a word of its own.
-    let undo = serde_json::to_string(&change.undo).unwrap_or_else(|_| "null".to_owned());
-    let _ = write!(text, "hf_change {number} <<'HF_UNDO'\n{undo}\nHF_UNDO\n");
+/// The record of a change, on the host's disk before the change is made: what it is, and scripts of its own that
+/// make it again and take it back.
+fn push_change(
+    text: &mut String,
+    (run, number): (&str, usize),
+    step: &StepScript<'_>,
+    change: &Change,
+) {
+    let record = record(step, change).to_line();
+    let place = (run, step.folder, number);
+    let act = script_of(place, "act", &change.act);
+    let undo = match &change.undo {
+        Undo::Call(call) => script_of(place, "undo", call),
+        Undo::Impossible { .. } => format!("exit {CANNOT}\n"),
+    };
+    let _ = write!(text, "hf_change {number}");
+    push_words(text, &[record, act, undo]);
     if let Some(input) = &change.act.input {
-        push_bytes(text, "hf_input", input);
+        push_bytes(text, "hf_input act", input);
+    }
+    if let Undo::Call(Call {
+        input: Some(input), ..
+    }) = &change.undo
+    {
+        push_bytes(text, "hf_input undo", input);
+    }
+    text.push_str("hf_recorded\n");
+}
+
+fn record(step: &StepScript<'_>, change: &Change) -> ChangeRecord {
+    ChangeRecord {
+        step: step.number,
+        name: step.name.to_owned(),
+        subject: step.subject.to_owned(),
+        change: change.clone(),
+        before: step.expects.to_vec(),
+        guarded: step.guarded,
+        port_before: step.ports.map(|(before, _)| before),
+        port_after: step.ports.map(|(_, after)| after),
+        marks: step.before.to_vec(),
     }
 }
 
+/// A call as a script of its own, with the functions of the run that it belongs to (or the guard's copy of them).
+fn script_of((run, folder, number): (&str, &str, usize), word: &str, call: &Call) -> String {
+    let mut script = format!(
+        "HF_RUN=/var/lib/holdfast/runs/{run}\n. \"${{HF_LIB:-$HF_RUN/lib.sh}}\"\nHF_LIB=\n\
+         HF_STEP={folder} HF_CHANGE={number} HF_SAVE=$HF_RUN/{folder}/{number}\n\
+         HF_INPUT=$HF_SAVE/{word}.input\nexport HF_SAVE HF_INPUT HF_LIB\n{}",
+        call.function
+    );
+    push_words(&mut script, &call.args);
+    script
+}
+
+/// What an undo script says that cannot take its change back.
+const CANNOT: i32 = 77;
+
 /// A call with bytes on its standard input.
-pub(super) fn push_bytes(text: &mut String, function: &str, bytes: &[u8]) {
+fn push_bytes(text: &mut String, function: &str, bytes: &[u8]) {
     let _ = writeln!(text, "{function} <<'HF_INPUT'");
     for line in BASE64.encode(bytes).as_bytes().chunks(76) {
         text.push_str(&String::from_utf8_lossy(line));
@@ -310,6 +420,35 @@ mod tests {
         assert_eq!(
             text,
             "HF_NONCE=n.1\nhf_answer 0 hf_file '/etc/it'\\''s $(x)'\nhf_end\n"
+        );
+    }
+
+    #[test]
+    fn an_argument_cannot_end_the_undo_script() {
+        let undo = Undo::Call(Call::new("hf_undo_x", ["a\nHF_UNDO\nrm -rf it's"]));
+        let change = Change::new("x", Vec::new(), Call::new("hf_x", ["a"]), undo);
+        let step = StepScript {
+            number: StepNumber(3),
+            name: "it's",
+            subject: "x",
+            folder: "3",
+            expects: &[],
+            before: &[],
+            changes: &[&change],
+            seconds: 1,
+            guarded: false,
+            ports: None,
+        };
+        let text = step_script("n.2", "r", &step);
+        // Quoted once for the script, and the script once more as a word of the step.
+        let words = shell_quoted(&format!(
+            "hf_undo_x {}\n",
+            shell_quoted("a\nHF_UNDO\nrm -rf it's")
+        ));
+        assert!(text.contains(words.trim_matches('\'')), "{text}");
+        assert!(
+            text.ends_with("hf_recorded\nhf_act hf_x a\nhf_done\n"),
+            "{text}"
         );
     }
 }

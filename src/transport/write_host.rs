@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::host::{ASK_LIMIT, answers};
-use super::script::{self, RunCard, StepScript};
+use super::script::{self, RunCard, RunPapers, StepScript};
 use super::wire::{Progress, Wire};
 use super::{ReadHost, TransportError};
+use crate::change::Call;
 use crate::probe::{Answers, Probe};
 
 /// A host whose lock we hold: it also performs steps.
@@ -26,18 +27,35 @@ pub struct Performed {
     pub answers: Answers,
 }
 
+/// Time for the last line of the journal: over a cut link nothing comes at all.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+
 /// Exit status of a step that found the host no longer as planned (`EX_TEMPFAIL` of sysexits.h).
 pub const MOVED: i32 = 75;
 
 impl ReadHost {
+    /// Takes the host's lock for a run that has it already, or that has no steps.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub async fn lock(self, card: &RunCard) -> Result<WriteHost, (Box<Self>, TransportError)> {
+        self.begin(card, RunPapers::default()).await
+    }
+
     /// Takes the host's lock and opens the run's folder there.
     ///
     /// # Errors
     /// `Locked` with the holder's words; nothing was changed then. The host comes back with it.
-    pub async fn lock(mut self, card: &RunCard) -> Result<WriteHost, (Box<Self>, TransportError)> {
+    pub async fn begin(
+        mut self,
+        card: &RunCard,
+        papers: RunPapers<'_>,
+    ) -> Result<WriteHost, (Box<Self>, TransportError)> {
         let raw = match self
             .wire
-            .request(ASK_LIMIT, 1, &|_| {}, |nonce| script::open_run(nonce, card))
+            .request(ASK_LIMIT, 1, &|_| {}, |nonce| {
+                script::open_run(nonce, card, papers)
+            })
             .await
         {
             Ok(raw) => raw,
@@ -101,6 +119,19 @@ impl WriteHost {
         })
     }
 
+    /// Asks, and the host keeps the answers as the state that the run left.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn ask_and_keep(&mut self, probes: &[Probe]) -> Result<Answers, TransportError> {
+        let request = |nonce: &str| script::ask_and_keep(nonce, probes.iter());
+        let wire = &mut self.host.wire;
+        let raw = wire
+            .request(ASK_LIMIT, probes.len(), &|_| {}, request)
+            .await?;
+        Ok(answers(raw, 0, probes))
+    }
+
     /// Tells the host that we are still there, so that it keeps the lock for us over a long pause.
     ///
     /// # Errors
@@ -119,6 +150,17 @@ impl WriteHost {
     /// The same host for questions; the lock stays until it is closed.
     pub fn reader(&mut self) -> &mut ReadHost {
         &mut self.host
+    }
+
+    /// Writes down that the run came to its end here: `done`, `failed`, `stopped` or `reverted`. When that cannot
+    /// be written, the next run finds this one unfinished, which is true.
+    pub async fn close_run(&mut self, outcome: &str) {
+        let words = Call::new("hf_close_run", [outcome]);
+        let request = |nonce: &str| script::call(nonce, &words);
+        let wire = &mut self.host.wire;
+        if let Err(error) = wire.request(CLOSE_LIMIT, 1, &|_| {}, request).await {
+            tracing::debug!(%error, "the end of the run is not on record there");
+        }
     }
 
     /// Ends the connection, which frees the lock.

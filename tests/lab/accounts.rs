@@ -8,9 +8,8 @@ use std::process::Output;
 
 use crate::operator::{Footprint, Operator};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
-use holdfast::change::{Call, Undo, Verdict};
+use holdfast::change::Verdict;
 use holdfast::event::Fault;
-use holdfast::template::shell_quoted;
 
 /// The files in which accounts stand.
 const ACCOUNTS: [&str; 6] = ["passwd", "shadow", "group", "gshadow", "subuid", "subgid"];
@@ -49,23 +48,10 @@ fn accounts(host: &LabHost<'_>) -> BTreeMap<&'static str, Vec<u8>> {
 /// Takes back every change of the newest run on a host, the last one first, as the guard and a roll-back do.
 #[track_caller]
 pub fn undo_all(host: &LabHost<'_>) {
-    let list = "cd /var/lib/holdfast/runs; run=$(ls | sort | tail -n 1); ls -d \"$PWD/$run\"/*/[0-9]* | sort -rV";
+    let list = "cd /var/lib/holdfast/runs; run=$(ls | sort | tail -n 1); ls -d \"$PWD/$run\"/*/[0-9]*/undo.sh | sort -rV";
     let mut script = String::new();
-    for save in host.sh(list).lines() {
-        let record = host.read(&format!("{save}/undo.json"));
-        let undo: Undo = serde_json::from_slice(&record).expect("an undo record");
-        let Undo::Call(Call { function, args, .. }) = undo else {
-            panic!("{save}: {undo:?}")
-        };
-        let run = save.rsplitn(3, '/').nth(2).expect("a run");
-        let words: String = args.iter().fold(String::new(), |mut words, arg| {
-            let _ = write!(words, " {}", shell_quoted(arg));
-            words
-        });
-        let _ = writeln!(
-            script,
-            "(HF_RUN={run} HF_SAVE={save}; export HF_RUN HF_SAVE; . \"$HF_RUN/lib.sh\"; {function}{words}) || exit 1"
-        );
+    for undo in host.sh(list).lines() {
+        let _ = writeln!(script, "sh {undo} || exit 1");
     }
     assert!(!script.is_empty(), "nothing to take back");
     host.sh(&script);

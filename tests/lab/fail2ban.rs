@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::operator::{Footprint, Operator, within};
 use crate::support::lab::{Lab, LabHost, OPERATOR_V4, STRANGER2_V4, Setup};
-use holdfast::change::Undo;
 use holdfast::event::Fault;
 
 const OUR_FILE: &str = "/etc/fail2ban/jail.d/90-holdfast-sshd.local";
@@ -272,18 +271,7 @@ fn what_is_ignored_stays_so_until_that_is_not_wanted(
 fn undo(host: &LabHost<'_>, variable: &str, step: &str) {
     let runs = host.sh("ls -t /var/lib/holdfast/runs | head -n 1");
     let save = format!("/var/lib/holdfast/runs/{}/{step}/1", runs.trim());
-    let record = host.read(&format!("{save}/undo.json"));
-    let call = match serde_json::from_slice(&record).expect("an undo record") {
-        Undo::Call(call) => call,
-        Undo::Impossible { why } => panic!("{why}"),
-    };
-    host.sh(&format!(
-        "set +eu; HF_RUN=/var/lib/holdfast/runs/{}; HF_SAVE={save}; export HF_SAVE {variable}
-        . \"$HF_RUN/lib.sh\"; {} {}",
-        runs.trim(),
-        call.function,
-        call.args.join(" ")
-    ));
+    host.sh(&format!("set +eu; {variable} sh {save}/undo.sh"));
 }
 
 /// Everything of fail2ban that an undo must bring back.

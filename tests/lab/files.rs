@@ -183,11 +183,12 @@ fn assert_recorded(host: &LabHost<'_>, steps: &[usize]) {
         folders.lines().all(|line| line.starts_with("700 ")),
         "{folders}"
     );
-    let undo = host.sh("cat /var/lib/holdfast/runs/*/*/1/undo.json");
-    assert!(undo.lines().count() >= steps.len(), "{undo}");
-    for line in undo.lines() {
-        serde_json::from_str::<holdfast::change::Undo>(line).expect("an undo record");
+    let records = host.sh("cat /var/lib/holdfast/runs/*/*/1/change.json");
+    assert!(records.lines().count() >= steps.len(), "{records}");
+    for line in records.lines() {
+        serde_json::from_str::<holdfast::record::ChangeRecord>(line).expect("a record");
     }
+    host.sh("cd /var/lib/holdfast/runs/; for kept in */kept */*/after */steps.yaml; do [ -s $kept ]; done");
     let free = host.exec(&["flock", "-n", "/run/holdfast.lock", "true"]);
     assert!(free.status.success(), "{}: the lock is held", host.name);
 }

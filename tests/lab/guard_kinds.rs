@@ -134,7 +134,7 @@ fn what_real_kinds_changed_is_taken_back_exactly() {
         "run",
         "everything",
         "--yes",
-        "--guard-time=20s",
+        "--guard-time=60s",
         "--connect-timeout=5",
     ]);
     told.exits(6);

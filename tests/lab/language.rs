@@ -122,7 +122,7 @@ fn a_step_that_stops_what_logins_rest_on_is_guarded_without_saying_so() {
     let hosts = [lab.boot(HostSpec::new("web"))];
     let operator = Operator::new(&lab, "ann", &hosts);
     operator.runbook("no-sshd", NO_SSHD);
-    let told = operator.run(&["run", "no-sshd", "--yes", "--guard-time=20s"]);
+    let told = operator.run(&["run", "no-sshd", "--yes", "--guard-time=40s"]);
     told.exits(6).says("restored itself");
     assert_eq!(hosts[0].sh("systemctl is-active ssh"), "active\n");
 }

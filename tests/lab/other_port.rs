@@ -186,7 +186,7 @@ fn a_port_that_a_guard_closes_again_is_left_for_the_one_that_it_opens() {
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.runbook("jump", JUMP);
     operator.runbook("calm", CALM);
-    let running = operator.start(&["run", "jump", "--yes", "--guard-time=20s"]);
+    let running = operator.start(&["run", "jump", "--yes", "--guard-time=40s"]);
     running.wait_for("the other port", |kind| {
         matches!(kind, EventKind::StepFinished { .. })
     });

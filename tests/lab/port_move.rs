@@ -13,6 +13,7 @@ use holdfast::event::{EventKind, Fault};
 
 use crate::guard::nothing_is_held;
 use crate::operator::{Footprint, Operator, kernel};
+use crate::sshd_config::SQUAT;
 use crate::support::lab::{
     Attempts, EDGE_V4, HostSpec, Lab, LabHost, OPERATOR_V4, Outcome, Release, STRANGER2_V4, Setup,
     Target,
@@ -379,6 +380,51 @@ fn a_port_that_is_dropped_on_the_way_is_taken_back_and_that_is_said() {
     assert_eq!(fired.collect::<Vec<_>>(), [(3, 0, 0); 4]);
     assert_eq!(inventory(), here);
     assert_eq!(fs::read_to_string(lab.known_hosts()).unwrap(), known);
+}
+
+/// Who has the new port on one address alone, in the words of perl, and what is said of it.
+const SQUATTERS: [(&str, &str); 2] = [
+    (
+        "socket(S, AF_INET, SOCK_STREAM, 0); bind(S, pack_sockaddr_in(2222, INADDR_ANY)) or die; listen(S, 5)",
+        "port 2222 is taken: squatter listens on 0.0.0.0",
+    ),
+    (
+        "socket(S, AF_INET6, SOCK_STREAM, 0); setsockopt(S, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+            bind(S, pack_sockaddr_in6(2222, IN6ADDR_ANY)) or die; listen(S, 5)",
+        "port 2222 is taken: squatter listens on [::]",
+    ),
+];
+
+#[test]
+fn a_new_port_that_a_process_has_is_refused_before_anything_is_touched() {
+    let lab = Lab::new("porttaken");
+    let spec = |name: &str| HostSpec::new(name).release(Release::Trixie);
+    let hosts = lab.boot_all(vec![spec("service"), spec("socket").socket()]);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    for host in &hosts {
+        set_up(host);
+        // A first login starts what systemd waits with.
+        drop(Session::open(&lab, host));
+    }
+    let before: Vec<String> = hosts.iter().map(state).collect();
+    for (squatter, says) in SQUATTERS {
+        for host in &hosts {
+            host.sh(&format!("{SQUAT}squat '{squatter}'"));
+        }
+        let prints: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
+        let told = operator.run(&[&MOVE[..], &["--yes"]].concat());
+        told.exits(3).never_says("guard armed");
+        for (host, print) in hosts.iter().zip(&prints) {
+            let why = told.stopped(&host.name, Fault::Failed);
+            assert!(why.contains(says), "{}: {why}", host.name);
+            assert_eq!(told.done(&host.name), [0_usize; 0], "{}", host.name);
+            print.is_that_of(host);
+            host.sh("systemctl stop lab-squat");
+        }
+    }
+    for (host, before) in hosts.iter().zip(&before) {
+        is_as_before(host, before);
+    }
 }
 
 #[test]

@@ -14,10 +14,13 @@ use crate::operator::{Operator, Told, looking_every, within};
 use crate::port_move::{banned_ports, ports, rules, set_up, ssh};
 use crate::support::lab::{HostSpec, Lab, LabHost, OPERATOR_V4, Release};
 
-/// The time that a guard is announced with.
-const TIME: Duration = Duration::from_secs(15);
+/// The time that a guard is announced with: every step of a section must come to its end in it, on a slow disk
+/// too.
+const TIME: Duration = Duration::from_secs(30);
+/// The same for runs that come to their end.
+const LONG: Duration = Duration::from_mins(10);
 /// What restoring may take besides, on a machine that runs other tests too.
-const LATE: Duration = Duration::from_secs(25);
+const LATE: Duration = Duration::from_secs(45);
 
 /// Where a run is when it is killed: whatever it begins or ends on the host. A guard that gets its time again is
 /// followed by a step at once.
@@ -196,7 +199,7 @@ impl Move<'_, '_> {
         let untold = "for guard in /var/lib/holdfast/runs/*/guard; do
             [ ! -e $guard/fired ] || [ -e $guard/told ] || echo $guard; done";
         let fired = self.host.sh(untold).lines().count();
-        let words = self.words(TIME);
+        let words = self.words(LONG);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let told = self.operator.run(&words);
         told.exits(0);
@@ -337,7 +340,7 @@ fn a_host_that_loses_its_power_at_the_worst_moment_is_back_and_the_next_run_comp
 fn loses_its_power(moved: &Move<'_, '_>) {
     loses_power_after(moved, "sshd listens on port 2222", "22");
     loses_power_after(moved, "The firewall no longer admits port 22", "22 2222");
-    let words = moved.words(TIME);
+    let words = moved.words(LONG);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let told = moved.operator.run(&words);
     told.exits(0)

@@ -119,13 +119,7 @@ impl Drop for Session {
 #[track_caller]
 fn undo(host: &LabHost<'_>, at_boot: &str) {
     host.sh(&format!(
-        r#"run=$(dirname $(dirname $(dirname $(grep -l hf_undo_sshd /var/lib/holdfast/runs/*/1/1/undo.json | sort | tail -n 1))))
-        HF_NONCE=x HF_RUN=$run HF_STEP=1 HF_SAVE=$run/1/1 HF_INPUT=$run/1/1/input HF_AT_BOOT={at_boot} sh -c '
-            LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            . "$HF_RUN/lib.sh"
-            main=-
-            if [ -e "$HF_SAVE/main" ]; then main=/etc/ssh/sshd_config; fi
-            hf_undo_sshd /etc/ssh/sshd_config.d/00-holdfast-port.conf $main' 3>/dev/null"#
+        "HF_AT_BOOT={at_boot} sh $(grep -l hf_undo_sshd /var/lib/holdfast/runs/*/1/1/undo.sh | sort | tail -n 1) 3>/dev/null"
     ));
 }
 
@@ -494,7 +488,7 @@ const TRAPS: [Trap; 13] = [
 ];
 
 /// `squat PERL`: a process called `squatter` that does this and stays.
-const SQUAT: &str = r#"squat() {
+pub const SQUAT: &str = r#"squat() {
     printf 'use Socket qw(:all); $0 = "squatter"; %s; open(F, ">/run/lab-there"); close(F); sleep 600' "$1" >/run/lab-squat.pl
     rm -f /run/lab-there
     systemd-run --quiet --collect --unit=lab-squat perl /run/lab-squat.pl
@@ -595,10 +589,10 @@ SHIM
         systemctl is-enabled ssh.service ssh.socket || :
         ls -A /var/lib/holdfast/pending
     }
-    made=$(grep -l hf_undo_sshd /var/lib/holdfast/runs/*/1/1/undo.json | sort | tail -n 1)
+    made=$(grep -l hf_undo_sshd /var/lib/holdfast/runs/*/1/1/undo.sh | sort | tail -n 1)
     run=/var/lib/holdfast/runs/lab-again
     mkdir /run/lab-made
-    cp -a "${made%/1/1/undo.json}/lib.sh" "${made%/1/undo.json}/step.sh" /run/lab-made
+    cp -a "${made%/1/1/undo.sh}/lib.sh" "${made%/1/undo.sh}/step.sh" /run/lab-made
     sed -i -e "s|^HF_RUN=.*|HF_RUN=$run|" -e '/^hf_expect /d' /run/lab-made/step.sh
     export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     before=$(state)

@@ -189,7 +189,7 @@ fn whoever_is_cut_off_gets_the_host_back_without_ufw() {
     let operator = Operator::new(&lab, "operator", &hosts);
     everywhere(&hosts, CUT);
     let before = firewalls(&hosts);
-    let mut words = vec!["run", "ufw-enable", "--yes", "--guard-time=15s"];
+    let mut words = vec!["run", "ufw-enable", "--yes", "--guard-time=40s"];
     let told = operator.run(&words);
     told.exits(6)
         .says("no rule of ufw is asked about what this keeps out first: /etc/ufw/before.rules");

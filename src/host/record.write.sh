@@ -1,0 +1,70 @@
+# shellcheck shell=sh
+# What a run leaves about itself beside the records of its changes: the answers as they were when it went, and the
+# calls that take a change back and make it again. A run folder:
+#
+#   run, journal, lib.sh      who, what happened, and the functions of the version that acted
+#   steps.yaml                the steps as they were for this host
+#   STEP/CHANGE/              change.json, act.sh, undo.sh, their inputs, and what the undo saved
+#   STEP/after/, kept/        answers right after a step and at the end of the run: the question as a line of
+#                             JSON, the status, what was said
+
+# hf_keep INDEX QUESTION FUNCTION ARGS...: answers as hf_answer does, and keeps it in $HF_KEEP.
+hf_keep() {
+	hf_index=$1
+	hf_question=$2
+	shift 2
+	hf_out=$(
+		"$@" 2>/dev/null </dev/null
+		echo ".$?"
+	)
+	hf_say "$hf_index" "${hf_out##*.}" "${hf_out%.*}"
+	[ ! -d "$HF_KEEP" ] || printf '%s\n%s\n%s' "$hf_question" "${hf_out##*.}" "${hf_out%.*}" >"$HF_KEEP/$hf_index"
+}
+
+# hf_keep_in PLACE: from here on answers are kept in that folder of the run, which has its name only after hf_kept.
+hf_keep_in() {
+	HF_KEEP=$HF_RUN/$1.new
+	if [ -e "$HF_KEEP" ]; then rm -rf "$HF_KEEP"; fi
+	(umask 077 && mkdir -p "$HF_KEEP") 2>/dev/null
+}
+
+# hf_kept: what was kept replaces what had been kept before. Where it cannot be written there is none: then nobody
+# knows how the run left things, which is said where it matters.
+hf_kept() {
+	hf_kept_at=${HF_KEEP%.new}
+	if [ -e "$hf_kept_at" ]; then rm -rf "$hf_kept_at"; fi
+	{ mv "$HF_KEEP" "$hf_kept_at" && sync "$hf_kept_at"/* "$hf_kept_at" "${hf_kept_at%/*}"; } 2>/dev/null
+}
+
+# hf_take_back RUN STEP/CHANGE: what that change found is back. Undo scripts may be run at any moment and as often as
+# one likes. `taking` says that one was begun, `taken` that it came to its end.
+hf_take_back() {
+	hf_point=/var/lib/holdfast/runs/$1/$2
+	if [ ! -s "$hf_point/undo.sh" ]; then
+		hf_fail "the host no longer knows how to take back $2 of run $1"
+		return 1
+	fi
+	if [ ! -e "$hf_point/taken" ]; then
+		: >"$hf_point/taking" && sync "$hf_point/taking" "$hf_point" || return 1
+	else
+		mv -f "$hf_point/taken" "$hf_point/taking" || return 1
+	fi
+	hf_point_run undo || return
+	mv -f "$hf_point/taking" "$hf_point/taken" && sync "$hf_point"
+}
+
+# hf_give_again RUN STEP/CHANGE: the change is made again, from the very state that it was made from. Undo of
+# hf_take_back: it may be called when that never began or died, so what it left is finished first.
+hf_give_again() {
+	hf_point=/var/lib/holdfast/runs/$1/$2
+	if [ ! -e "$hf_point/taken" ] && [ ! -e "$hf_point/taking" ]; then return 0; fi
+	if [ ! -e "$hf_point/taken" ]; then hf_point_run undo || return; fi
+	mv -f "$hf_point/taken" "$hf_point/taking" 2>/dev/null
+	hf_point_run act || return
+	rm -f "$hf_point/taking" && sync "$hf_point"
+}
+
+# hf_point_run undo|act: the script of a change, with the functions of its own run.
+hf_point_run() {
+	HF_LIB='' HF_NONCE=${HF_NONCE:-} sh "$hf_point/$1.sh" </dev/null
+}
