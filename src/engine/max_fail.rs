@@ -14,8 +14,7 @@ impl Job {
             .count();
         (failed >= limit).then(|| {
             let s = if failed == 1 { "" } else { "s" };
-            let message =
-                format!("not begun: {failed} host{s} had failed by then (--max-fail {limit})");
+            let message = format!("{failed} host{s} had failed by then (--max-fail {limit})");
             Stop::new(Fault::NotBegun, message)
         })
     }

@@ -166,7 +166,7 @@ fn where_a_colleague_was_since_the_plan_is_shown_and_nothing_is_overwritten() {
     ];
     operator.run(&plan).exits(0).says("Plan for 3 hosts saved");
     filed.sh("printf 'listen\ncolleague\nend\n' >/etc/hf-app.conf");
-    ruled.sh("ufw delete allow proto tcp from 192.0.2.0/24 to any port 8080 comment x >/dev/null 2>&1 || ufw delete allow proto tcp from 192.0.2.0/24 to any port 8080 >/dev/null");
+    ruled.sh("ufw --force delete $(ufw status numbered | sed -n 's/^\\[ *\\([0-9]*\\)\\] 8080.*/\\1/p' | head -n 1) >/dev/null");
     let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
 
     // One host that moved is one that failed: with --max-fail 1 no other is begun.
