@@ -26,6 +26,8 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         resumes,
         concrete,
         plan,
+        stale,
+        ..
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
         job.finish(&host, stop.into());
@@ -51,6 +53,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         link.close().await;
         return None;
     }
+    if let Some(stop) = job.too_many_failed() {
+        job.finish(&host, stop.into());
+        link.close().await;
+        return None;
+    }
     let papers = RunPapers {
         due: &unfinished::due_lines(&plan),
         steps: &concrete,
@@ -73,6 +80,12 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             }
             .into()
         }
+        // The checks are about the whole of it.
+        Ok(()) if let Some(stale) = stale => Stop {
+            changes: worker.changes,
+            ..stale
+        }
+        .into(),
         Ok(()) => prove(&mut worker, &rendered, &data).await,
     };
     worker.resumed(&resumes, &result).await;

@@ -31,7 +31,7 @@ pub use include::Include;
 pub use input::{InputSpec, InputType, Inputs};
 pub use interlude::{Interlude, Manual};
 pub use left::{Left, What, left};
-pub use library::{Entry, Library, LibraryError, Origin};
+pub use library::{Entry, Library, LibraryError, Origin, load_saved};
 pub use load::load;
 pub use other_ports::other_ports;
 pub use parts::{Part, parts};
