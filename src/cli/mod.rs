@@ -8,9 +8,11 @@ mod concrete;
 mod drive;
 mod exit;
 mod feed;
+mod history;
 mod lint;
 mod list;
 mod out;
+mod moment;
 mod paths;
 mod perform;
 mod plan;
@@ -26,6 +28,8 @@ mod show_plan;
 mod signals;
 mod sinks;
 mod trace;
+mod unfinished;
+mod which_run;
 
 use clap::{Parser, Subcommand};
 
@@ -47,8 +51,6 @@ enum Verb {
     Run(run::Args),
     /// Save what a runbook would change, to be shown, reviewed and applied later
     Plan(plan::Args),
-    /// Show a saved plan
-    Show(show::Args),
     /// Perform a saved plan: exactly it, or nothing where a host moved since
     Apply(apply::Args),
     /// Ask whether everything a runbook wants is so, in effect; change nothing
@@ -59,6 +61,10 @@ enum Verb {
     Lint(lint::Args),
     /// Show a runbook's concrete steps for one host
     Render(render::Args),
+    /// List the runs of the past, or prove that their records are untouched
+    History(history::Args),
+    /// Tell a run of the past again, or a saved plan
+    Show(show::Args),
 }
 
 /// Most open files that we ask for: enough for 5000 hosts. Children inherit the limit, and where the
@@ -91,12 +97,13 @@ pub fn main() -> std::process::ExitCode {
     let exit = match &cli.verb {
         Verb::Run(args) => run::run(args, &cli.output),
         Verb::Plan(args) => plan::plan(args, &cli.output),
-        Verb::Show(args) => show::show(args, &cli.output),
         Verb::Apply(args) => apply::apply(args, &cli.output),
         Verb::Verify(args) => run::verify(args, &cli.output),
         Verb::List(args) => list::list(args, &cli.output),
         Verb::Lint(args) => lint::lint(args, &cli.output),
         Verb::Render(args) => render::render(args, &cli.output),
+        Verb::History(args) => history::history(args, &cli.output),
+        Verb::Show(args) => show::show(args, &cli.output),
     };
     exit.into()
 }

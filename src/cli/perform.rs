@@ -12,7 +12,7 @@ use super::results::{declined, dry_result, question};
 use super::session::complain;
 use super::setup::Intent;
 use super::sinks::Teller;
-use super::{Exit, feed};
+use super::{Exit, feed, unfinished};
 use crate::engine::{Job, Question, Surveyed};
 use crate::event::{Fault, Mode};
 use crate::plan::HostPlan;
@@ -41,6 +41,7 @@ pub(super) async fn perform(
     let (data, connected) = tokio::join!(loading, job.connect());
     match usable(data) {
         Ok(feed) => {
+            let connected = unfinished::decide(job, intent, teller, connected).await;
             let surveyed = job.survey(connected, feed.value.clone()).await;
             let plan = intent.out.as_ref().map(|_| {
                 let data = feed.value.clone();

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::drive;
 use super::session::{self, complain};
 use super::setup::Intent;
+use super::unfinished::Fate;
 use super::{Cli, Exit, args, ask};
 use crate::diagnostic::Diagnostic;
 use crate::event::Mode;
@@ -59,6 +60,15 @@ pub(super) struct Args {
     /// Begin no further host once N have failed (unreachable ones count); without it every host is tried
     #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_fail: Option<u16>,
+    /// What becomes of an earlier run that was cut off on a host: this run goes on from it (what --yes and
+    /// --unattended do where nothing is done again blindly), or it stays as it is
+    #[arg(
+        long,
+        env = "HOLDFAST_UNFINISHED",
+        value_name = "WHAT",
+        conflicts_with = "dry_run"
+    )]
+    unfinished: Option<Fate>,
     #[command(flatten)]
     guard: args::Guard,
     #[command(flatten)]
@@ -127,6 +137,7 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
         rehearse: args.guard.rehearse,
         answers: args.answers.iter().cloned().collect(),
         max_fail: args.max_fail.map(usize::from),
+        unfinished: args.unfinished,
         ..Intent::new(mode)
     };
     match session::load(&args.files, &args.selection, name) {

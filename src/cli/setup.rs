@@ -1,6 +1,7 @@
 //! What a run is made of before its first connection: its id, its journal, its connections.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,10 +11,11 @@ use tokio::sync::watch;
 use super::feed::LoadIntent;
 use super::out::Out;
 use super::session::{Loaded, complain};
+use super::unfinished::Fate;
 use super::{Exit, args, paths};
 use crate::engine::{Answerer, GuardTerms, Job};
 use crate::event::{Events, Mode};
-use crate::journal::{Journal, RunId};
+use crate::journal::{self, Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
 use crate::value::Name;
 
@@ -42,6 +44,8 @@ pub(super) struct Intent {
     pub(super) max_fail: Option<usize>,
     /// Where the plan goes that a dry run makes.
     pub(super) out: Option<Out>,
+    /// What becomes of runs that were cut off.
+    pub(super) unfinished: Option<Fate>,
 }
 
 impl Intent {
@@ -59,6 +63,7 @@ impl Intent {
             answers: BTreeMap::new(),
             max_fail: None,
             out: None,
+            unfinished: None,
         }
     }
 
@@ -145,9 +150,16 @@ pub(super) fn job(
         card,
         events: wires.events,
         answerer: wires.answerer,
+        is_over,
         stop: wires.stop,
         results: std::sync::Mutex::default(),
     }
+}
+
+/// Whether a run of this machine is over.
+fn is_over(run: &str) -> bool {
+    let run: Result<RunId, _> = run.parse();
+    run.is_ok_and(|run| journal::is_over(&paths::state(), &run))
 }
 
 /// Sorts by time and cannot be guessed: the first 12 digits of a `UUIDv7` are milliseconds.
@@ -169,6 +181,16 @@ pub(super) fn operator() -> String {
         user.unwrap_or_else(|| "root".to_owned()),
         machine.trim()
     )
+}
+
+/// The address that the operator's login on this machine came from; none at its own keyboard, and where sudo
+/// took the variables away.
+pub(super) fn login_from() -> Option<String> {
+    let told = ["SSH_CONNECTION", "SSH_CLIENT"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
+    let address: IpAddr = told.split(' ').next()?.parse().ok()?;
+    Some(address.to_string())
 }
 
 /// The journal of the run. A dry run also goes without: it changes nothing that must be on record.

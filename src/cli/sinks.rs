@@ -6,21 +6,29 @@ use std::sync::PoisonError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::args::{ColorChoice, Format, Output};
 use super::ask;
 use super::out::Kept;
-use crate::event::{Event, EventKind, Told};
+use crate::event::{Event, EventKind, Previous, Told};
 use crate::journal::Journal;
-use crate::report::{Json, Plain, Quiet, Report, Streams, Style, Terminal};
+use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Terminal};
 
 /// A question for the operator, asked when everything before it was shown.
 struct Question {
     text: String,
-    answer: oneshot::Sender<bool>,
+    answer: Answer,
+}
+
+/// Where the answer goes, and what it may be.
+enum Answer {
+    /// Yes or no.
+    Yes(oneshot::Sender<bool>),
+    /// One of some words; `None` when it is none of them for good.
+    Word(&'static [&'static str], oneshot::Sender<Option<usize>>),
 }
 
 /// What the report is to show, in order.
@@ -31,6 +39,7 @@ enum Item {
 
 /// The threads that tell, and the way to ask through them.
 pub(super) struct Teller {
+    previous: Option<Previous>,
     journal: JoinHandle<Option<String>>,
     report: JoinHandle<()>,
     questions: UnboundedSender<Question>,
@@ -58,6 +67,9 @@ impl Teller {
             stop,
             kept,
         } = telling;
+        let previous = journal
+            .as_ref()
+            .and_then(|journal| journal.previous().cloned());
         let (questions, asked) = unbounded_channel();
         let (items, shown) = unbounded_channel();
         let journal = spawn(
@@ -66,19 +78,38 @@ impl Teller {
         )?;
         let report = spawn("report", show_all(report, shown, stop))?;
         Ok(Self {
+            previous,
             journal,
             report,
             questions,
         })
     }
 
+    /// What the journal says of the run before on this machine.
+    pub(super) fn previous(&self) -> Option<Previous> {
+        self.previous.clone()
+    }
+
     /// Asks the operator after everything told so far was shown.
     pub(super) async fn confirm(&self, text: String) -> bool {
         let (answer, answered) = oneshot::channel();
+        let answer = Answer::Yes(answer);
         if self.questions.send(Question { text, answer }).is_err() {
             return false;
         }
         answered.await.unwrap_or(false)
+    }
+
+    /// The same with the answer one of `words`; its place among them.
+    pub(super) async fn choose(
+        &self,
+        text: String,
+        words: &'static [&'static str],
+    ) -> Option<usize> {
+        let (answer, answered) = oneshot::channel();
+        let answer = Answer::Word(words, answer);
+        self.questions.send(Question { text, answer }).ok()?;
+        answered.await.ok().flatten()
     }
 
     /// Waits until the last event was told; why the journal is not whole, if it is not.
@@ -198,14 +229,7 @@ async fn show_all(
                     // A closed terminal or pipe leaves nobody to tell.
                     let _ = report.tell(&event);
                 }
-                Some(Item::Question(Question { text, answer })) => {
-                    // What could not be shown cannot be agreed to.
-                    let shown = report.pause().is_ok();
-                    let yes = shown && ask::confirm(&text, &stop);
-                    report.resume();
-                    // Whoever asked may be gone after a stop.
-                    let _ = answer.send(yes);
-                }
+                Some(Item::Question(question)) => put(&mut report, question, &stop),
                 None => break,
             },
             () = window_change(&mut resized) => {
@@ -216,6 +240,26 @@ async fn show_all(
         }
     }
     let _ = report.close();
+}
+
+/// Asks, while nothing moves on the screen. What could not be shown cannot be agreed to, and whoever asked may be
+/// gone after a stop.
+fn put(report: &mut Report, Question { text, answer }: Question, stop: &watch::Receiver<bool>) {
+    let shown = report.pause().is_ok();
+    match answer {
+        Answer::Yes(answer) => {
+            let _ = answer.send(shown && ask::confirm(&text, stop));
+        }
+        Answer::Word(words, answer) => {
+            let word = if shown {
+                ask::choose(&text, words, stop)
+            } else {
+                None
+            };
+            let _ = answer.send(word);
+        }
+    }
+    report.resume();
 }
 
 async fn window_change(signal: &mut Option<tokio::signal::unix::Signal>) {
@@ -259,6 +303,50 @@ pub(super) fn report(output: &Output, unattended: bool) -> Report {
     }
 }
 
+/// The form of a run that is told again: as the run looked, without anything that moves. All of it is data.
+pub(super) fn replay(output: &Output) -> Report {
+    let streams = Streams {
+        data: Box::new(std::io::stdout()),
+        status: Box::new(std::io::stdout()),
+    };
+    let screen = is_screen(output);
+    let style = style(output, screen);
+    match output.format {
+        Some(Format::Json) => Report::Json(Json::new(streams)),
+        Some(Format::Human) | None if screen => {
+            let target = indicatif::ProgressDrawTarget::hidden();
+            Report::Terminal(Box::new(Terminal::new(style, streams, target, 24)))
+        }
+        Some(Format::Human | Format::Plain) | None => Report::Plain(Plain::new(style, streams)),
+    }
+}
+
+/// How runs of the past are told.
+pub(super) fn history(output: &Output) -> History {
+    let screen = is_screen(output);
+    let plain = match output.format {
+        Some(Format::Human) => false,
+        Some(Format::Plain | Format::Json) => true,
+        None => !screen,
+    };
+    let style = style(output, screen);
+    History {
+        style: Style {
+            // A line for each run, however long it is.
+            width: style.width.filter(|_| !plain),
+            ..style
+        },
+        plain,
+        now: Zoned::now(),
+    }
+}
+
+/// Whether standard output is a terminal that a person looks at.
+fn is_screen(output: &Output) -> bool {
+    let ci = std::env::var_os("CI").is_some();
+    std::io::stdout().is_terminal() && output.verbose < 2 && !ci && !dumb()
+}
+
 fn dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }
@@ -274,7 +362,7 @@ fn style(output: &Output, live: bool) -> Style {
     let columns = std::env::var("COLUMNS")
         .ok()
         .and_then(|columns| columns.parse().ok());
-    let width = columns.or_else(|| live.then(|| usize::from(console::Term::stderr().size().1)));
+    let width = columns.or_else(|| live.then(|| usize::from(console::Term::stdout().size().1)));
     let language = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));

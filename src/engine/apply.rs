@@ -8,7 +8,7 @@ use super::last_look::LastLook;
 use super::outside::Outside;
 use super::step::Done;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, interlude, unfinished, verify};
+use super::{Job, Stop, Surveyed, interlude, settle, unfinished, verify};
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
@@ -19,10 +19,11 @@ use crate::transport::RunPapers;
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let Surveyed {
         host,
-        link,
+        mut link,
         logins,
         rendered,
         data,
+        resumes,
         concrete,
         plan,
         stale,
@@ -34,6 +35,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         return None;
     }
     if !plan.is_pending() {
+        settle::resumed_idly(&job, &host, &mut link, &resumes).await;
         job.finish(&host, HostResult::NothingToDo);
         link.close().await;
         return None;
@@ -86,6 +88,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         .into(),
         Ok(()) => prove(&mut worker, &rendered, &data).await,
     };
+    worker.resumed(&resumes, &result).await;
     worker.end(&result).await;
     job.finish(&host, result);
     None

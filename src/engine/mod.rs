@@ -12,11 +12,13 @@ mod interlude;
 mod max_fail;
 mod last_look;
 mod new_login;
+mod occupied;
 mod outside;
 mod promise;
 mod proof;
 mod recover;
 mod rehearsal;
+mod settle;
 mod step;
 mod survey;
 mod take_back;
@@ -76,6 +78,8 @@ pub struct Job {
     pub events: Events,
     /// Who answers the questions of manual steps.
     pub answerer: Answerer,
+    /// Whether a run of this machine is over, by its id: then nobody here holds a host for it any more.
+    pub is_over: fn(&str) -> bool,
     /// True once the operator asked to stop: the running step ends, nothing more starts.
     pub stop: watch::Receiver<bool>,
     /// How each host ended; starts empty.
@@ -90,8 +94,10 @@ pub struct Connected {
     facts: Facts,
     /// The connections that were made to it.
     logins: Logins,
-    /// Runs that were cut off there.
+    /// Runs that were cut off there and of which nothing was decided yet.
     unfinished: Vec<Unfinished>,
+    /// Those that this run goes on from.
+    resumes: Vec<String>,
 }
 
 impl Connected {
@@ -119,6 +125,8 @@ pub struct Surveyed {
     pub answers: Answers,
     /// How the host ends whatever is done: a part of the saved plan was left out.
     stale: Option<Stop>,
+    /// Runs that were cut off there and that this one goes on from.
+    resumes: Vec<String>,
     /// The steps as they are for this host, as YAML; empty when nothing is due.
     concrete: String,
     /// The plan.

@@ -28,6 +28,7 @@ pub(super) async fn survey(
         mut link,
         facts,
         logins,
+        resumes,
         ..
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
@@ -68,6 +69,7 @@ pub(super) async fn survey(
                 rendered,
                 answers,
                 stale,
+                resumes,
                 concrete,
                 data: data.clone(),
                 plan,
@@ -115,7 +117,7 @@ fn kept(job: &Job, looked: Looked, facts: &Facts, steps: &[RenderedStep]) -> Res
 
 /// The steps as `render` prints them. What could be rendered is whole.
 fn concrete(job: &Job, world: &World<'_>) -> String {
-    let steps = runbook::concrete(&job.runbook, world).ok();
+    let steps = runbook::concrete_of(&job.runbook, world, &|tags| job.wants(tags)).ok();
     let text = steps.and_then(|steps| serde_yaml::to_string(&steps).ok());
     text.unwrap_or_default()
 }

@@ -33,6 +33,7 @@ mod other_port;
 mod poisoned;
 mod port_move;
 mod port_move_cut;
+mod recovery;
 mod refresh;
 mod saved_plan;
 mod sysctl;
