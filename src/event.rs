@@ -10,8 +10,8 @@ use crate::plan::{HostPlan, Moved, StepPlan};
 
 mod channel;
 mod outcome;
-mod previous;
 mod saved_plan;
+mod previous;
 mod unfinished;
 
 pub use channel::{Events, Receipt, Told};

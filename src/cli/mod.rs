@@ -11,8 +11,8 @@ mod feed;
 mod history;
 mod lint;
 mod list;
-mod moment;
 mod out;
+mod moment;
 mod paths;
 mod perform;
 mod plan;
@@ -63,7 +63,7 @@ enum Verb {
     Render(render::Args),
     /// List the runs of the past, or prove that their records are untouched
     History(history::Args),
-    /// Tell a run of the past again, or show a saved plan
+    /// Tell a run of the past again, or a saved plan
     Show(show::Args),
 }
 

@@ -40,12 +40,12 @@ pub(super) struct Intent {
     pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
-    /// What becomes of runs that were cut off.
-    pub(super) unfinished: Option<Fate>,
     /// Once so many hosts have failed, no further one is begun.
     pub(super) max_fail: Option<usize>,
     /// Where the plan goes that a dry run makes.
     pub(super) out: Option<Out>,
+    /// What becomes of runs that were cut off.
+    pub(super) unfinished: Option<Fate>,
 }
 
 impl Intent {
@@ -61,9 +61,9 @@ impl Intent {
             guard: GuardTerms::default(),
             rehearse: false,
             answers: BTreeMap::new(),
-            unfinished: None,
             max_fail: None,
             out: None,
+            unfinished: None,
         }
     }
 
