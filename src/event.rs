@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{Note, StepNumber};
 use crate::facts::Facts;
-use crate::plan::{HostPlan, StepPlan};
+use crate::plan::{HostPlan, Moved, StepPlan};
 
 mod channel;
 mod guided;
 mod invocation;
 mod outcome;
+mod saved_plan;
 mod previous;
 mod unfinished;
 
@@ -20,6 +21,7 @@ pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, StepQuestion}
 pub use invocation::Invocation;
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use previous::Previous;
+pub use saved_plan::SavedPlan;
 pub use unfinished::{Decision, StepState, Unfinished, UnfinishedStep};
 
 /// One event. Numbers are gap-free from 1 within a run.
@@ -141,6 +143,15 @@ pub enum EventKind {
     HostPlanned {
         /// The plan.
         plan: HostPlan,
+    },
+    /// The run shows or performs a plan that was saved.
+    PlanOpened(SavedPlan),
+    /// On a host, a step is not what it was when the plan was saved.
+    StepMoved {
+        /// The host.
+        host: String,
+        /// The step, and how it moved.
+        moved: Moved,
     },
     /// A step turned out different from its prediction, before it is performed.
     StepReplanned {
@@ -296,6 +307,7 @@ impl EventKind {
         match self {
             EventKind::HostConnecting { host }
             | EventKind::HostReached { host, .. }
+            | EventKind::StepMoved { host, .. }
             | EventKind::UnfinishedFound { host, .. }
             | EventKind::UnfinishedSettled { host, .. }
             | EventKind::StepReplanned { host, .. }
@@ -318,6 +330,7 @@ impl EventKind {
             | EventKind::Invoked { .. }
             | EventKind::DataReady { .. }
             | EventKind::DataRefused { .. }
+            | EventKind::PlanOpened(_)
             | EventKind::Interrupting
             | EventKind::RunFinished { .. }
             | EventKind::Unknown => None,

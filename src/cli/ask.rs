@@ -37,6 +37,26 @@ pub(super) fn confirm(question: &str, stop: &watch::Receiver<bool>) -> bool {
     }
 }
 
+/// Asks which of some words it is to be, until it is one of them or the beginning of just one; `None` after a stop
+/// or at the end of input.
+pub(super) fn choose(
+    question: &str,
+    words: &[&str],
+    stop: &watch::Receiver<bool>,
+) -> Option<usize> {
+    let prompt = format!("{} [{}] ", report::harmless(question), words.join("/"));
+    loop {
+        let Heard::Line(line) = line(&prompt, stop) else {
+            return None;
+        };
+        let line = line.to_lowercase();
+        let mut meant = (0..words.len()).filter(|at| words[*at].starts_with(&line));
+        if let (false, Some(at), None) = (line.is_empty(), meant.next(), meant.next()) {
+            return Some(at);
+        }
+    }
+}
+
 /// Shows a text and reads a line.
 pub(super) fn line(prompt: &str, stop: &watch::Receiver<bool>) -> Heard {
     // Whatever was typed ahead, or stood in the rest of a paste, was meant for something else.

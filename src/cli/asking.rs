@@ -13,6 +13,12 @@ pub(super) enum Asking {
         text: String,
         answer: oneshot::Sender<bool>,
     },
+    /// A question with one of some words for an answer.
+    Choose {
+        text: String,
+        words: &'static [&'static str],
+        answer: oneshot::Sender<Option<usize>>,
+    },
     /// Something to read, then a line to write.
     Line {
         panel: Panel,
@@ -44,6 +50,14 @@ impl Asking {
         match self {
             Asking::Confirm { text, answer } => {
                 let _ = answer.send(shown && ask::confirm(&text, stop));
+            }
+            Asking::Choose {
+                text,
+                words,
+                answer,
+            } => {
+                let chosen = shown.then(|| ask::choose(&text, words, stop));
+                let _ = answer.send(chosen.flatten());
             }
             Asking::Line {
                 panel,

@@ -19,7 +19,7 @@ pub(super) fn concrete(
     loaded: Loaded,
     connections: &args::Connections,
 ) -> Result<serde_json::Value, Exit> {
-    let intent = Intent::of(Mode::DryRun);
+    let intent = Intent::new(Mode::DryRun);
     let links = setup::links(connections)?;
     let runtime = setup::runtime()?;
     let (events, mut told) = Events::channel();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use super::guided::Ears;
-use super::perform::perform;
+use super::perform::{Performed, perform};
 use super::results::exit_of;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
@@ -61,6 +61,7 @@ fn begin(
         journal,
         events: receiver,
         stop: stopped.clone(),
+        kept: intent.out.as_ref().map(|out| out.told.clone()),
     };
     let teller =
         Teller::start(telling).map_err(|error| complain(&format!("cannot start: {error}")))?;
@@ -98,15 +99,19 @@ async fn drive(
     let control = job.ssh.control.clone();
     let signals = tokio::spawn(signals::listen(stop, job.events.clone(), control));
     job.events.tell(started(&job, &intent, teller.previous()));
+    if let Some(promise) = &job.promise {
+        let opened = EventKind::PlanOpened(promise.told.clone());
+        job.events.tell(opened);
+    }
     if let Some(invocation) = &intent.invocation {
         let mut invocation = Box::new(invocation.clone());
         invocation.hosts = job.hosts.iter().map(|host| host.name.to_string()).collect();
         job.events.tell(EventKind::Invoked { invocation });
     }
-    let refused = if intent.rehearse {
+    let Performed { refused, plan } = if intent.rehearse {
         let connected = job.connect().await;
         job.rehearse(connected).await;
-        None
+        Performed::default()
     } else {
         perform(&job, &intent, (&teller, &mut ears)).await
     };
@@ -120,6 +125,8 @@ async fn drive(
     // Signals are still heard: a report that nobody reads must not keep the operator here.
     let told = tokio::task::spawn_blocking(move || teller.finish()).await;
     signals.abort();
+    let saved = intent.out.zip(plan).map(|(out, plan)| out.save(plan, exit));
+    let exit = saved.map_or(exit, |saved| exit.worse(saved));
     match told {
         Ok(None) => exit,
         Ok(Some(broken)) => {

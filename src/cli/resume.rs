@@ -45,11 +45,16 @@ pub(super) fn find(wanted: &str, runbook: Option<&str>) -> Result<Resumed, Exit>
         )));
     };
     if let Some(runbook) = runbook.filter(|runbook| *runbook != resumed.invocation.runbook) {
-        let message = format!("run {id} is one of {}, not of {runbook}", resumed.invocation.runbook);
+        let message = format!(
+            "run {id} is one of {}, not of {runbook}",
+            resumed.invocation.runbook
+        );
         return Err(complain(&message));
     }
     if resumed.invocation.hosts.is_empty() {
-        complain(&format!("note: every host of run {id} ended well; there is nothing to go on with"));
+        complain(&format!(
+            "note: every host of run {id} ended well; there is nothing to go on with"
+        ));
         return Err(Exit::Done);
     }
     Ok(resumed)
@@ -70,10 +75,12 @@ fn last(runbook: Option<&str>) -> Result<Resumed, Exit> {
             _ => None,
         });
         gone_on.extend(before);
-        let found = read(id, &recording.events).filter(|_| !gone_on.contains(id.as_str())).filter(|resumed| {
-            let is_asked = runbook.is_none_or(|runbook| runbook == resumed.invocation.runbook);
-            is_asked && !resumed.invocation.hosts.is_empty()
-        });
+        let found = read(id, &recording.events)
+            .filter(|_| !gone_on.contains(id.as_str()))
+            .filter(|resumed| {
+                let is_asked = runbook.is_none_or(|runbook| runbook == resumed.invocation.runbook);
+                is_asked && !resumed.invocation.hosts.is_empty()
+            });
         if let Some(resumed) = found {
             return Ok(resumed);
         }
@@ -89,7 +96,9 @@ fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
     let mut plans: BTreeMap<&str, &HostPlan> = BTreeMap::new();
     for event in events {
         match &event.kind {
-            EventKind::RunStarted { mode: is, digest, .. } => {
+            EventKind::RunStarted {
+                mode: is, digest, ..
+            } => {
                 mode = Some(*is);
                 resumed.digest.clone_from(digest);
             }
@@ -97,13 +106,25 @@ fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
             EventKind::HostPlanned { plan } => {
                 plans.insert(&plan.host, plan);
             }
-            EventKind::Answered { host, number, yes: true, .. } => {
+            EventKind::Answered {
+                host,
+                number,
+                yes: true,
+                ..
+            } => {
                 let plan = plans.get(host.as_str());
-                let step = plan.and_then(|plan| plan.steps.iter().find(|step| step.number == *number));
+                let step =
+                    plan.and_then(|plan| plan.steps.iter().find(|step| step.number == *number));
                 let key = step.map(|step| step_key(step.id.as_deref(), &step.name));
                 resumed.passes.entry(host.clone()).or_default().extend(key);
             }
-            EventKind::Guided { host, id, name, deed, .. } => {
+            EventKind::Guided {
+                host,
+                id,
+                name,
+                deed,
+                ..
+            } => {
                 resumed.take(host, step_key(id.as_deref(), name), deed);
             }
             EventKind::HostFinished { host, result } => {
@@ -116,8 +137,14 @@ fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
             _ => {}
         }
     }
-    let mut invocation = invocation.filter(|_| mode == Some(Mode::Apply))?.as_ref().clone();
-    let (ended, left) = invocation.hosts.into_iter().partition(|host| well.contains(host));
+    let mut invocation = invocation
+        .filter(|_| mode == Some(Mode::Apply))?
+        .as_ref()
+        .clone();
+    let (ended, left) = invocation
+        .hosts
+        .into_iter()
+        .partition(|host| well.contains(host));
     (resumed.well, invocation.hosts) = (ended, left);
     invocation.resumes = Some(id.to_string());
     resumed.invocation = invocation;

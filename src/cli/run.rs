@@ -7,6 +7,7 @@ use super::args::Serial;
 use super::resume::{self, Resumed};
 use super::session::{self, Loaded, complain};
 use super::setup::Intent;
+use super::unfinished::Fate;
 use super::{Cli, Exit, args, ask, drive, start_at};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Asks;
@@ -59,6 +60,18 @@ pub(super) struct Args {
         value_parser = answer
     )]
     answers: Vec<(String, bool)>,
+    /// Begin no further host once N have failed (unreachable ones count); without it every host is tried
+    #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    max_fail: Option<u16>,
+    /// What becomes of an earlier run that was cut off on a host: this run goes on from it (what --yes and
+    /// --unattended do where nothing is done again blindly), or it stays as it is
+    #[arg(
+        long,
+        env = "HOLDFAST_UNFINISHED",
+        value_name = "WHAT",
+        conflicts_with = "dry_run"
+    )]
+    unfinished: Option<Fate>,
     #[command(flatten)]
     steps: args::Steps,
     #[command(flatten)]
@@ -88,7 +101,7 @@ pub(super) struct VerifyArgs {
     connections: args::Connections,
 }
 
-fn answer(text: &str) -> Result<(String, bool), String> {
+pub(super) fn answer(text: &str) -> Result<(String, bool), String> {
     match text.split_once('=') {
         Some((id, "yes")) => Ok((id.to_owned(), true)),
         Some((id, "no")) => Ok((id.to_owned(), false)),
@@ -100,9 +113,10 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
     if args.help {
         return help(args);
     }
-    wanted(args).map_or_else(|exit| exit, |(loaded, intent)| {
-        drive::start(loaded, intent, &args.connections, output)
-    })
+    wanted(args).map_or_else(
+        |exit| exit,
+        |(loaded, intent)| drive::start(loaded, intent, &args.connections, output),
+    )
 }
 
 /// What is to be done with which hosts.
@@ -114,7 +128,9 @@ fn wanted(args: &Args) -> Result<(Loaded, Intent), Exit> {
         } else {
             "use --yes, --unattended or --dry-run"
         };
-        return Err(complain(&format!("there is no terminal to ask on\n  hint: {hint}")));
+        return Err(complain(&format!(
+            "there is no terminal to ask on\n  hint: {hint}"
+        )));
     }
     let resumed = match &args.steps.resume {
         Some(run) => resume::find(run, args.runbook.as_deref())?,
@@ -172,9 +188,15 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
             Exit::Done
         },
         accept_change: args.accept_change,
-        tags: before.tags.iter().filter_map(|tag| tag.parse().ok()).collect(),
+        tags: before
+            .tags
+            .iter()
+            .filter_map(|tag| tag.parse().ok())
+            .collect(),
         guard: args.guard.terms(),
         rehearse: args.guard.rehearse,
+        max_fail: args.max_fail.map(usize::from),
+        unfinished: args.unfinished,
         asks: match (interactive, guided) {
             (false, _) => Asks::Never,
             (true, false) => Asks::Risky,
@@ -191,7 +213,7 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
         answers,
         serial,
         start_at,
-        ..Intent::of(if args.dry_run {
+        ..Intent::new(if args.dry_run {
             Mode::DryRun
         } else {
             Mode::Apply
@@ -200,7 +222,7 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
 }
 
 /// The answer to a question that the runbook does not ask.
-fn unasked(runbook: &runbook::Runbook, intent: &Intent) -> Option<Diagnostic> {
+pub(super) fn unasked(runbook: &runbook::Runbook, intent: &Intent) -> Option<Diagnostic> {
     let questions = runbook.questions();
     let id = intent.answers.keys().find(|id| !questions.contains(id))?;
     let message = format!("{} asks no question with the id `{id}`", runbook.name);
@@ -211,7 +233,7 @@ fn unasked(runbook: &runbook::Runbook, intent: &Intent) -> Option<Diagnostic> {
 pub(super) fn verify(args: &VerifyArgs, output: &args::Output) -> Exit {
     let intent = Intent {
         due: Exit::ChangesDue,
-        ..Intent::of(Mode::Verify)
+        ..Intent::new(Mode::Verify)
     };
     match session::load(&args.files, &args.selection, &args.runbook) {
         Ok(loaded) => drive::start(loaded, intent, &args.connections, output),

@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use super::resume::Resumed;
 use super::{Exit, args};
 use crate::diagnostic::Diagnostics;
+use crate::engine::Promise;
 use crate::event::Invocation;
 use crate::inventory::{self, Host};
 use crate::runbook::{Inputs, Library, LibraryError, Runbook};
@@ -16,6 +17,8 @@ pub(super) struct Loaded {
     pub(super) runbook: Runbook,
     pub(super) hosts: Vec<Host>,
     pub(super) inputs: BTreeMap<String, Inputs>,
+    /// The saved plan that is to be performed.
+    pub(super) promise: Option<Promise>,
 }
 
 /// Reads and checks it all.
@@ -50,19 +53,26 @@ pub(super) fn load(
 pub(super) fn load_as(files: &args::Files, resumed: &Resumed) -> Result<Loaded, Exit> {
     let asked = &resumed.invocation;
     let library = Library::open(&files.runbooks).map_err(|error| complain_about(&error))?;
-    let runbook = library.load(&asked.runbook).map_err(|error| complain_about(&error))?;
+    let runbook = library
+        .load(&asked.runbook)
+        .map_err(|error| complain_about(&error))?;
     let inventory = inventory::load(&files.inventory).map_err(|error| complain(&error))?;
     if !inventory.warnings().is_empty() {
         complain(inventory.warnings());
     }
-    let chosen =
-        inventory::select(&inventory, &asked.hosts).map_err(|error| complain(&error))?;
+    let chosen = inventory::select(&inventory, &asked.hosts).map_err(|error| complain(&error))?;
     let hosts: Vec<Host> = chosen.into_iter().cloned().collect();
     let mut inputs = BTreeMap::new();
     let mut mistakes: Vec<Diagnostics> = Vec::new();
     for host in &hosts {
         let mut given = asked.inputs.clone();
-        given.extend(resumed.edits.get(host.name.as_str()).cloned().unwrap_or_default());
+        given.extend(
+            resumed
+                .edits
+                .get(host.name.as_str())
+                .cloned()
+                .unwrap_or_default(),
+        );
         match Inputs::gather(
             &runbook.inputs,
             &given,
@@ -80,6 +90,7 @@ pub(super) fn load_as(files: &args::Files, resumed: &Resumed) -> Result<Loaded, 
             runbook,
             hosts,
             inputs,
+            promise: None,
         });
     }
     for found in &mistakes {
@@ -103,6 +114,12 @@ pub(super) fn complain_about(error: &LibraryError) -> Exit {
         LibraryError::Unreadable { source, .. } => complain(&format!("error: {error}: {source}")),
         LibraryError::Unknown(_) | LibraryError::Mistakes(_) => complain(error),
     }
+}
+
+/// Says on standard error what is no mistake.
+pub(super) fn note(text: &str) {
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Says a mistake on standard error; the exit code for mistakes.

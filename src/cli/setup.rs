@@ -10,11 +10,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 
 use super::feed::LoadIntent;
+use super::out::Out;
 use super::session::{Loaded, complain};
+use super::unfinished::Fate;
 use super::{Exit, args, paths};
 use crate::engine::{Answerer, Asks, Gate, GuardTerms, Job};
 use crate::event::{Events, Invocation, Mode};
-use crate::journal::{Journal, RunId};
+use crate::journal::{self, Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
 use crate::value::Name;
 
@@ -39,6 +41,12 @@ pub(super) struct Intent {
     pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
+    /// Once so many hosts have failed, no further one is begun.
+    pub(super) max_fail: Option<usize>,
+    /// Where the plan goes that a dry run makes.
+    pub(super) out: Option<Out>,
+    /// What becomes of runs that were cut off.
+    pub(super) unfinished: Option<Fate>,
     /// Before which steps a person is asked.
     pub(super) asks: Asks,
     /// Steps that are passed over without asking, by host.
@@ -52,8 +60,8 @@ pub(super) struct Intent {
 }
 
 impl Intent {
-    /// Nothing but this mode: no person, no limits.
-    pub(super) fn of(mode: Mode) -> Self {
+    /// Nobody is asked, and nothing is unusual.
+    pub(super) fn new(mode: Mode) -> Self {
         Self {
             mode,
             unattended: false,
@@ -69,6 +77,9 @@ impl Intent {
             serial: None,
             start_at: None,
             invocation: None,
+            max_fail: None,
+            out: None,
+            unfinished: None,
         }
     }
 
@@ -146,6 +157,8 @@ pub(super) fn job(
         runbook: loaded.runbook,
         hosts: loaded.hosts,
         inputs: loaded.inputs,
+        promise: loaded.promise,
+        max_fail: intent.max_fail,
         mode: intent.mode,
         tags: intent.tags.clone(),
         forks: forks.into(),
@@ -157,9 +170,16 @@ pub(super) fn job(
         card,
         events: wires.events,
         answerer: wires.answerer,
+        is_over,
         stop: wires.stop,
         results: std::sync::Mutex::default(),
     }
+}
+
+/// Whether a run of this machine is over.
+fn is_over(run: &str) -> bool {
+    let run: Result<RunId, _> = run.parse();
+    run.is_ok_and(|run| journal::is_over(&paths::state(), &run))
 }
 
 /// Sorts by time and cannot be guessed: the first 12 digits of a `UUIDv7` are milliseconds.

@@ -1,4 +1,5 @@
-//! `holdfast show`: a run told again as it was told then, from its journal, through the same renderers.
+//! `holdfast show`: a run told again as it was told then, from its journal, through the same renderers; or a saved
+//! plan.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::args::{Format, Output};
 use super::history::with_source;
 use super::session::{complain, print, written};
-use super::{Exit, paths, sinks, which_run};
+use super::{Exit, paths, saved, show_plan, sinks, which_run};
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, EventKind};
 use crate::journal::{self, Brief, EVENTS, Head, Integrity, JournalError, Recording, RunId};
@@ -14,8 +15,8 @@ use crate::journal::{self, Brief, EVENTS, Head, Integrity, JournalError, Recordi
 /// Flags of `show`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The run: its id, enough of its beginning or end, or `last`
-    #[arg(value_name = "RUN")]
+    /// The run: its id, enough of its beginning or end, or `last`; or a file that `holdfast plan` saved
+    #[arg(value_name = "RUN|FILE")]
     run: String,
     /// Only what happened on this host
     #[arg(long, value_name = "HOST")]
@@ -23,6 +24,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn show(args: &Args, output: &Output) -> Exit {
+    let path = Path::new(&args.run);
+    if saved::is_plan(path) {
+        return show_plan::show(path, args.host.as_deref(), output);
+    }
     match run(args, output) {
         Ok(exit) | Err(exit) => exit,
     }
@@ -88,7 +93,7 @@ fn replay(brief: &Brief, recording: Recording, host: Option<&str>, output: &Outp
 }
 
 /// What is about this host, or about the whole run; all of it when no host is named.
-fn about(events: Vec<Event>, host: Option<&str>) -> impl Iterator<Item = Event> {
+pub(super) fn about(events: Vec<Event>, host: Option<&str>) -> impl Iterator<Item = Event> {
     let host = host.map(str::to_owned);
     events.into_iter().filter_map(move |mut event| {
         let Some(host) = &host else {

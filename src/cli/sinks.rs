@@ -2,6 +2,7 @@
 //! both see the same order; it never waits for the report, whose pipe may be full for hours.
 
 use std::io::IsTerminal as _;
+use std::sync::PoisonError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use super::args::{ColorChoice, Format, Output};
 use super::ask::Heard;
 use super::asking::{Asking, Panel};
+use super::out::Kept;
 use crate::event::{Event, EventKind, Previous, Told};
 use crate::journal::Journal;
 use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Terminal};
@@ -40,6 +42,8 @@ pub(super) struct Telling {
     pub(super) events: UnboundedReceiver<Told>,
     /// Set when the operator stops the run, which answers a question.
     pub(super) stop: watch::Receiver<bool>,
+    /// Where a copy of the events goes, for a plan.
+    pub(super) kept: Option<Kept>,
 }
 
 impl Teller {
@@ -51,6 +55,7 @@ impl Teller {
             journal,
             events,
             stop,
+            kept,
         } = telling;
         let previous = journal
             .as_ref()
@@ -59,7 +64,7 @@ impl Teller {
         let (items, shown) = unbounded_channel();
         let journal = spawn(
             "journal",
-            record_all(Recorder::new(journal, items), events, asked),
+            record_all(Recorder::new(journal, items, kept), events, asked),
         )?;
         let report = spawn("report", show_all(report, style, shown, stop))?;
         Ok(Self {
@@ -81,6 +86,22 @@ impl Teller {
         // Without anybody to ask the answer never comes.
         let _ = self.questions.send(Asking::Confirm { text, answer });
         answered.await.unwrap_or(false)
+    }
+
+    /// The same with the answer one of `words`; its place among them.
+    pub(super) async fn choose(
+        &self,
+        text: String,
+        words: &'static [&'static str],
+    ) -> Option<usize> {
+        let (answer, answered) = oneshot::channel();
+        let asking = Asking::Choose {
+            text,
+            words,
+            answer,
+        };
+        let _ = self.questions.send(asking);
+        answered.await.ok().flatten()
     }
 
     /// Shows a panel after everything told so far, and reads a line.
@@ -132,15 +153,17 @@ struct Recorder {
     report: UnboundedSender<Item>,
     seq: u64,
     broken: Option<String>,
+    kept: Option<Kept>,
 }
 
 impl Recorder {
-    fn new(journal: Option<Journal>, report: UnboundedSender<Item>) -> Self {
+    fn new(journal: Option<Journal>, report: UnboundedSender<Item>, kept: Option<Kept>) -> Self {
         Self {
             journal,
             report,
             seq: 0,
             broken: None,
+            kept,
         }
     }
 
@@ -162,6 +185,10 @@ impl Recorder {
         // Without a record no further step may start: nobody gets a receipt any more.
         if self.broken.is_none() {
             receipt.sign();
+        }
+        if let Some(kept) = &self.kept {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(event.clone());
         }
         let last = matches!(event.kind, EventKind::RunFinished { .. });
         self.show(Item::Event(Box::new(event)));
@@ -381,6 +408,7 @@ mod tests {
             journal,
             events: receiver,
             stop: watch::channel(false).1,
+            kept: None,
         };
         (telling, events, free)
     }

@@ -13,7 +13,10 @@ pub(super) fn mistake(runbook: &Runbook, wanted: &str) -> Option<Diagnostic> {
     if open || names.iter().any(|name| name == wanted) {
         return None;
     }
-    let message = format!("{} has no step with the id or name `{wanted}`", runbook.name);
+    let message = format!(
+        "{} has no step with the id or name `{wanted}`",
+        runbook.name
+    );
     Some(Diagnostic::error(message).nearest(wanted, names.iter().map(String::as_str)))
 }
 

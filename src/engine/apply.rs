@@ -9,7 +9,7 @@ use super::outside::Outside;
 use super::past::key_of;
 use super::walk::perform_all;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, interlude, unfinished, verify};
+use super::{Job, Stop, Surveyed, interlude, settle, unfinished, verify};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, StepPlan};
 use crate::probe::Probe;
@@ -18,21 +18,31 @@ use crate::transport::RunPapers;
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let Surveyed {
         host,
-        link,
+        mut link,
         logins,
         facts,
         inputs,
         rendered,
         data,
+        resumes,
         concrete,
         plan,
+        stale,
+        ..
     } = surveyed;
+    // Its end is heard of at the gate, whatever it is.
+    let seat = if job.gate.is_manned() {
+        Some(Seat::take(&job, host.name.as_str()).await)
+    } else {
+        None
+    };
     if let Some(stop) = obstacle(&plan) {
         job.finish(&host, stop.into());
         link.close().await;
         return None;
     }
     if !plan.is_pending() {
+        settle::resumed_idly(&job, &host, &mut link, &resumes).await;
         job.finish(&host, HostResult::NothingToDo);
         link.close().await;
         return None;
@@ -50,11 +60,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         link.close().await;
         return None;
     }
-    let seat = if job.gate.is_manned() {
-        Some(Seat::take(&job, host.name.as_str()).await)
-    } else {
-        None
-    };
+    if let Some(stop) = job.too_many_failed() {
+        job.finish(&host, stop.into());
+        link.close().await;
+        return None;
+    }
     let papers = RunPapers {
         due: &unfinished::due_lines(&plan),
         steps: &concrete,
@@ -84,8 +94,15 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             }
             .into()
         }
+        // The checks are about the whole of it.
+        Ok(()) if let Some(stale) = stale => Stop {
+            changes: worker.changes,
+            ..stale
+        }
+        .into(),
         Ok(()) => prove(&mut worker).await,
     };
+    worker.resumed(&resumes, &result).await;
     worker.end(&result).await;
     job.finish(&host, result);
     None

@@ -71,11 +71,16 @@ impl Worker<'_> {
             let end = match back {
                 0 => "nothing had been done".to_owned(),
                 1 => "the change of this run was taken back, and it is as before".to_owned(),
-                many => format!("the {many} changes of this run were taken back, and it is as before"),
+                many => {
+                    format!("the {many} changes of this run were taken back, and it is as before")
+                }
             };
             return Stop::new(Fault::Interrupted, format!("{stopped}; {end}"));
         }
-        let message = format!("{stopped}; not everything could be taken back: {}", problems.join("; "));
+        let message = format!(
+            "{stopped}; not everything could be taken back: {}",
+            problems.join("; ")
+        );
         Stop::new(Fault::Failed, message)
     }
 
@@ -147,7 +152,9 @@ impl Worker<'_> {
             ports: None,
         };
         let performed = self.link.perform(&script, probes, &|_| {}).await;
-        let performed = performed.map_err(|error| self.unknown(&act.step, &error.to_string(), "it was being taken back"))?;
+        let performed = performed.map_err(|error| {
+            self.unknown(&act.step, &error.to_string(), "it was being taken back")
+        })?;
         let answers = self.judge(&act.step, performed)?;
         self.end_section().await?;
         Ok(answers)
@@ -171,7 +178,10 @@ fn in_order_of_return(mut acts: Vec<Act>) -> Vec<Act> {
 
 fn irreversible(act: &Act) -> Option<String> {
     act.changes.iter().find_map(|change| match &change.undo {
-        Undo::Impossible { why } => Some(format!("{}: {} cannot be undone: {why}", act.step.number, change.summary)),
+        Undo::Impossible { why } => Some(format!(
+            "{}: {} cannot be undone: {why}",
+            act.step.number, change.summary
+        )),
         Undo::Call(_) => None,
     })
 }
@@ -244,6 +254,9 @@ fn as_before(act: &Act, answers: &Answers) -> Result<(), Stop> {
     if is_same {
         return Ok(());
     }
-    let message = format!("{} was taken back, but it is not as it was before", act.step.number);
+    let message = format!(
+        "{} was taken back, but it is not as it was before",
+        act.step.number
+    );
     Err(Stop::new(Fault::Failed, message))
 }

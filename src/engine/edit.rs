@@ -29,16 +29,23 @@ impl Worker<'_> {
         let Some(old) = self.ground.clone() else {
             return Err(refused("there is nothing to fill in".to_owned()));
         };
-        let ground = Ground { inputs, ..old.clone() };
+        let ground = Ground {
+            inputs,
+            ..old.clone()
+        };
         if !self.same_data(&old, &ground)? {
-            let why = "with it other data would be fetched, and that is done once, before the first step";
-            return Err(refused(why.to_owned()).hint(Some("stop, and run again with -e".to_owned())));
+            let why =
+                "with it other data would be fetched, and that is done once, before the first step";
+            return Err(
+                refused(why.to_owned()).hint(Some("stop, and run again with -e".to_owned()))
+            );
         }
         let world = self.world(&ground);
         let rendered = runbook::render(&self.job.runbook, &world);
         let rendered = rendered.map_err(|said| refused(said.to_string()))?;
         let rendered = survey::on_terms(rendered, self.job.guard);
-        let plan = survey::look(self.job, self.host, self.link.reader(), &rendered.steps).await?;
+        let looked = survey::look(self.job, self.host, self.link.reader(), &rendered.steps).await?;
+        let plan = looked.plan;
         if let Some((step, obstacle)) = plan.obstacle() {
             let why = format!("{} ({}) {}", step.number, step.subject, obstacle.why);
             return Err(refused(why).hint(obstacle.hint.map(str::to_owned)));
@@ -63,7 +70,9 @@ impl Worker<'_> {
 
     /// Whether the same data would be fetched.
     fn same_data(&self, old: &Ground, new: &Ground) -> Result<bool, Stop> {
-        let unclear = |error: &dyn std::fmt::Display| Stop::new(Fault::Failed, format!("not changed: {error}"));
+        let unclear = |error: &dyn std::fmt::Display| {
+            Stop::new(Fault::Failed, format!("not changed: {error}"))
+        };
         let (old, new) = (self.world(old), self.world(new));
         let old = runbook::parts(&self.job.runbook, &old).map_err(|error| unclear(&error))?;
         let new = runbook::parts(&self.job.runbook, &new).map_err(|error| unclear(&error))?;

@@ -127,6 +127,7 @@ impl Worker<'_> {
             | Fault::Verification
             | Fault::OutcomeUnknown
             | Fault::Interrupted
+            | Fault::NotBegun
             | Fault::Journal => false,
         };
         if !asks {
@@ -136,7 +137,9 @@ impl Worker<'_> {
             return Ok(stop);
         };
         let stop = self.taken_back(stop).await;
-        if self.guard_phase().await == Some(GuardPhase::Fired) && stop.fault != Fault::OutcomeUnknown {
+        if self.guard_phase().await == Some(GuardPhase::Fired)
+            && stop.fault != Fault::OutcomeUnknown
+        {
             self.past.forget_since(before);
             self.known = self.past.known();
             self.fired = true;
@@ -181,7 +184,9 @@ impl Worker<'_> {
 
     fn guard_of(&self, step: &RenderedStep) -> Option<QuestionGuard> {
         let guard = step.guard.as_ref()?;
-        let port = guard.port.filter(|_| !self.is_later(step.number, guard.port));
+        let port = guard
+            .port
+            .filter(|_| !self.is_later(step.number, guard.port));
         let id = step.id.as_ref();
         let listens = |other: &&RenderedStep| id.is_some_and(|id| other.reload_on.contains(id));
         let listeners = self.rendered.steps.iter().filter(listens);
@@ -199,7 +204,9 @@ impl Worker<'_> {
         }
         let id = step.id.as_deref();
         let later = self.plan.steps.iter().filter(|later| {
-            later.number > step.number && later.is_pending() && !self.past.is_skipped(&key_of(later))
+            later.number > step.number
+                && later.is_pending()
+                && !self.past.is_skipped(&key_of(later))
         });
         let rest = |later: &StepPlan| {
             let rendered = find(&self.rendered.steps, later.number)?;
@@ -248,16 +255,17 @@ impl Worker<'_> {
             1 => "the change made before stays".to_owned(),
             many => format!("the {many} changes made before stay"),
         };
-        let stopped = format!("stopped before {number} by {}; {kept}", self.job.card.operator);
+        let stopped = format!(
+            "stopped before {number} by {}; {kept}",
+            self.job.card.operator
+        );
         match failed {
             Some(stop) => Stop {
                 message: format!("{}; {stopped}", stop.message),
                 ..stop
             },
-            None => Stop::new(Fault::Interrupted, stopped).hint(Some(format!(
-                "go on with --resume {}",
-                self.job.card.run
-            ))),
+            None => Stop::new(Fault::Interrupted, stopped)
+                .hint(Some(format!("go on with --resume {}", self.job.card.run))),
         }
     }
 }

@@ -13,13 +13,17 @@ mod gate;
 mod guard;
 mod guided;
 mod interlude;
+mod max_fail;
 mod last_look;
 mod new_login;
+mod occupied;
 mod outside;
 mod past;
+mod promise;
 mod proof;
 mod recover;
 mod rehearsal;
+mod settle;
 mod split;
 mod start;
 mod step;
@@ -32,6 +36,7 @@ mod worker;
 
 pub use gate::{Asked, Asks, Decision, Gate, Knock, step_key};
 pub use guard::GuardTerms;
+pub use promise::{Promise, Promised};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +51,7 @@ use crate::event::{EventKind, Events, Fault, HostResult, Mode, Unfinished};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::HostPlan;
+use crate::probe::Answers;
 use crate::runbook::{Inputs, Rendered, Runbook};
 use crate::transport::{ReadHost, RunCard, SshOptions};
 use crate::value::Name;
@@ -75,6 +81,10 @@ pub struct Job {
     pub gate: Gate,
     /// How guarded steps are guarded.
     pub guard: GuardTerms,
+    /// The saved plans that are to be performed; none: whatever the hosts need.
+    pub promise: Option<Promise>,
+    /// Once so many hosts have failed, no further one is begun; none: whatever happens.
+    pub max_fail: Option<usize>,
     /// How connections are made.
     pub ssh: SshOptions,
     /// Who runs what, for the hosts' own records.
@@ -83,6 +93,8 @@ pub struct Job {
     pub events: Events,
     /// Who answers the questions of manual steps.
     pub answerer: Answerer,
+    /// Whether a run of this machine is over, by its id: then nobody here holds a host for it any more.
+    pub is_over: fn(&str) -> bool,
     /// True once the operator asked to stop: the running step ends, nothing more starts.
     pub stop: watch::Receiver<bool>,
     /// How each host ended; starts empty.
@@ -97,8 +109,10 @@ pub struct Connected {
     facts: Facts,
     /// The connections that were made to it.
     logins: Logins,
-    /// Runs that were cut off there.
+    /// Runs that were cut off there and of which nothing was decided yet.
     unfinished: Vec<Unfinished>,
+    /// Those that this run goes on from.
+    resumes: Vec<String>,
 }
 
 impl Connected {
@@ -124,10 +138,23 @@ pub struct Surveyed {
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,
+    /// What the plan was made from.
+    pub answers: Answers,
+    /// How the host ends whatever is done: a part of the saved plan was left out.
+    stale: Option<Stop>,
+    /// Runs that were cut off there and that this one goes on from.
+    resumes: Vec<String>,
     /// The steps as they are for this host, as YAML; empty when nothing is due.
     concrete: String,
     /// The plan.
     pub plan: HostPlan,
+}
+
+impl Surveyed {
+    /// The host in the inventory.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
 }
 
 /// Why a host is out.
@@ -245,8 +272,10 @@ impl Job {
         } else {
             self.forks
         };
-        self.each_of(at_once, surveyed, move |host| apply::apply(job.clone(), host))
-            .await;
+        self.each_of(at_once, surveyed, move |host| {
+            apply::apply(job.clone(), host)
+        })
+        .await;
     }
 
     /// Makes the runbook's checks on hosts without changing them, and tells how each host ended.
@@ -291,12 +320,7 @@ impl Job {
         self.each_of(self.forks, items, work).await
     }
 
-    async fn each_of<T, R, F>(
-        &self,
-        at_once: usize,
-        items: Vec<T>,
-        work: impl Fn(T) -> F,
-    ) -> Vec<R>
+    async fn each_of<T, R, F>(&self, at_once: usize, items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R>
     where
         T: Send + 'static,
         R: Send + 'static,

@@ -101,9 +101,9 @@ impl Past {
 
     /// Whether a person left the step out.
     pub(super) fn is_skipped(&self, key: &str) -> bool {
-        self.0.iter().any(|entry| {
-            matches!(entry, Entry::Left { key: left, skipped: true, .. } if left == key)
-        })
+        self.0.iter().any(
+            |entry| matches!(entry, Entry::Left { key: left, skipped: true, .. } if left == key),
+        )
     }
 
     /// Whether a person left anything out.

@@ -58,7 +58,12 @@ impl Worker<'_> {
         let asked = self.link.reader().ask(std::slice::from_ref(&probe)).await;
         asked.is_ok_and(|answers| {
             let answer = answers.get(&probe);
-            answer.is_ok_and(|answer| answer.text().lines().any(|line| line.starts_with("listens=")))
+            answer.is_ok_and(|answer| {
+                answer
+                    .text()
+                    .lines()
+                    .any(|line| line.starts_with("listens="))
+            })
         })
     }
 

@@ -21,7 +21,10 @@ pub(super) fn first(job: &Job, steps: &[RenderedStep]) -> Result<usize, Stop> {
     };
     let found = steps.iter().position(|step| is_it(&step));
     found.ok_or_else(|| {
-        let message = format!("there is no step `{wanted}` to start at, of {}", steps.len());
+        let message = format!(
+            "there is no step `{wanted}` to start at, of {}",
+            steps.len()
+        );
         Stop::new(Fault::Failed, message)
     })
 }

@@ -51,7 +51,9 @@ impl Worker<'_> {
             self.guard_before(step, timing).await?;
             apply::tell_started(self.job, self.host.name.as_str(), &plan).await?;
             let tried_now = self.attempt(step, &plan, &due).await;
-            match tried_now.and_then(|(folder, answers)| self.read_back(step, &plan, (&due, folder), &answers)) {
+            match tried_now
+                .and_then(|(folder, answers)| self.read_back(step, &plan, (&due, folder), &answers))
+            {
                 Err(stop) if stop.fault == Fault::Failed && tried < step.retry.times => {
                     tried += 1;
                     let again = format!("trying again ({tried} of {})", step.retry.times);
@@ -165,7 +167,11 @@ impl Worker<'_> {
         };
         let performed = match self.link.perform(&script, &probes, &progress).await {
             Err(TransportError::Lost { message } | TransportError::Garbled { message }) => {
-                self.progress(plan, &format!("{message}; looking what became of it"));
+                let told = format!(
+                    "{message}; looking what became of it: unknown if the host stays away for {} s",
+                    recover::AWAY.as_secs()
+                );
+                self.progress(plan, &told);
                 let limit = Duration::from_secs(script.seconds);
                 let found =
                     recover::outcome(self.job, &self.ways().await, &folder, &probes, limit).await;

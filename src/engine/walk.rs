@@ -1,9 +1,9 @@
 //! The way through a plan: step by step in order, then what waits for the end. Where a person is asked, their
 //! answer decides whether it goes forward, back, or on with a plan made anew.
 
-use super::worker::Worker;
-use super::past::key_of;
 use super::Stop;
+use super::past::key_of;
+use super::worker::Worker;
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{Deed, Fault};
 use crate::plan::{HostPlan, Outcome, StepPlan};
@@ -43,7 +43,8 @@ pub(super) async fn perform_all(worker: &mut Worker<'_>) -> Result<(), Stop> {
             Next::Anew => (turns, at) = (self::turns(&worker.plan), 0),
             Next::BackTo(key, timing) => {
                 let steps = &worker.plan.steps;
-                let is_it = |turn: &Turn| turn.timing == timing && key_of(&steps[turn.index]) == key;
+                let is_it =
+                    |turn: &Turn| turn.timing == timing && key_of(&steps[turn.index]) == key;
                 at = turns.iter().position(is_it).unwrap_or(0);
             }
         }

@@ -40,6 +40,12 @@ hf_left_story() {
 	sed -n -e 's/^[0-9]* \(step .*\)/journal=\1/p' -e 's/^[0-9]* \(guard undo .*\)/journal=\1/p' "$1/journal" | tail -n 1000
 }
 
+# hf_lock_state: who holds this host now, in words, and which run; nothing when nobody does.
+hf_lock_state() {
+	if hf_lock_words=$(hf_lock_holder); then return 0; fi
+	printf 'holder=%s\nrun=%s\n' "$hf_lock_words" "$(hf_lock_run)"
+}
+
 # The id of the run that holds this host now.
 hf_lock_run() {
 	if hf_lock_holder >/dev/null; then return 0; fi

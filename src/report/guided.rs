@@ -67,7 +67,10 @@ pub fn step_details(hosts: &[String], question: &StepQuestion, style: &Style) ->
         ];
         let digest = expectation.digest.to_string();
         let digest: String = digest.chars().take(12).collect();
-        let asked = format!("{} must answer as now ({digest})", command_line(&words.concat()));
+        let asked = format!(
+            "{} must answer as now ({digest})",
+            command_line(&words.concat())
+        );
         lines.push(field("only if", Tone::Dim, &asked));
     }
     lines.push(field("proof", Tone::Plain, &proof(question, usize::MAX)));
@@ -88,7 +91,10 @@ pub(super) fn deed(
             choice: Choice::Skip { rests },
             by,
         } => {
-            let head = line(Tone::Warn, format!("- {number}: {name}{dot}skipped by {by}"));
+            let head = line(
+                Tone::Warn,
+                format!("- {number}: {name}{dot}skipped by {by}"),
+            );
             let rests = rests.iter().map(|rest| rest_line(rest).indented(2));
             std::iter::once(head).chain(rests).collect()
         }
@@ -117,13 +123,20 @@ pub(super) fn deed(
             problem: None,
         } => {
             let text = format!("{number}: {name}{dot}taken back{dot}{}", changes(*count));
-            vec![Line::of(Tone::Good, style.sign(Sign::Good)).push(Tone::Plain, format!(" {text}")).hanging(2)]
+            vec![
+                Line::of(Tone::Good, style.sign(Sign::Good))
+                    .push(Tone::Plain, format!(" {text}"))
+                    .hanging(2),
+            ]
         }
         Deed::TakenBack {
             problem: Some(problem),
             ..
         } => {
-            let text = format!("{} {number}: {name}{dot}not taken back: ", style.sign(Sign::Bad));
+            let text = format!(
+                "{} {number}: {name}{dot}not taken back: ",
+                style.sign(Sign::Bad)
+            );
             vec![line(Tone::Bad, text).push(Tone::Plain, sentence(problem))]
         }
     };
@@ -145,7 +158,9 @@ const fn said(choice: &Choice) -> Option<&'static str> {
 
 /// Lines of prose, broken where the terminal is narrow.
 pub fn paragraphs(text: &str, style: &Style) -> String {
-    let lines = text.lines().map(|line| Line::of(Tone::Plain, line).hanging(4));
+    let lines = text
+        .lines()
+        .map(|line| Line::of(Tone::Plain, line).hanging(4));
     self::text(lines.collect(), style)
 }
 
@@ -158,12 +173,15 @@ fn heading(hosts: &[String], question: &StepQuestion, style: &Style) -> Line {
     let dot = style.sign(Sign::Dot);
     let number = question.step.number.0;
     let end = if question.at_end { ", at the end" } else { "" };
-    Line::of(Tone::Strong, format!("step {number} of {}{end}", question.of))
-        .push(Tone::Dim, dot)
-        .push(Tone::Strong, &question.step.name)
-        .push(Tone::Dim, dot)
-        .push(Tone::Strong, listed(hosts, style.width))
-        .hanging(2)
+    Line::of(
+        Tone::Strong,
+        format!("step {number} of {}{end}", question.of),
+    )
+    .push(Tone::Dim, dot)
+    .push(Tone::Strong, &question.step.name)
+    .push(Tone::Dim, dot)
+    .push(Tone::Strong, listed(hosts, style.width))
+    .hanging(2)
 }
 
 fn field(name: &str, tone: Tone, text: &str) -> Line {
@@ -203,7 +221,11 @@ fn risk(question: &StepQuestion) -> Line {
             (Tone::Plain, "does not touch the way in, so it is not guarded".to_owned())
         }
     };
-    field("risk", tone, &format!("{}; {}", question.risk, sentence(&cuts)))
+    field(
+        "risk",
+        tone,
+        &format!("{}; {}", question.risk, sentence(&cuts)),
+    )
 }
 
 /// What will show that it is so.
@@ -213,9 +235,18 @@ fn proof(question: &StepQuestion, most: usize) -> String {
         parts.push("a new login".to_owned());
     }
     if !question.checks.is_empty() {
-        let shown: Vec<&str> = question.checks.iter().take(most).map(String::as_str).collect();
+        let shown: Vec<&str> = question
+            .checks
+            .iter()
+            .take(most)
+            .map(String::as_str)
+            .collect();
         let more = question.checks.len() - shown.len();
-        let more = if more > 0 { format!(" (+{more})") } else { String::new() };
+        let more = if more > 0 {
+            format!(" (+{more})")
+        } else {
+            String::new()
+        };
         parts.push(format!("after the last step: {}{more}", shown.join("; ")));
     }
     sentence(&parts.join("; "))
@@ -228,7 +259,10 @@ fn skipping(question: &StepQuestion) -> Vec<Line> {
     } else {
         "it stays as it is, and this rests on it:"
     };
-    let rests = question.rests.iter().map(|rest| rest_line(rest).indented(4));
+    let rests = question
+        .rests
+        .iter()
+        .map(|rest| rest_line(rest).indented(4));
     std::iter::once(field("skip", Tone::Plain, &sentence(head)))
         .chain(rests)
         .collect()
@@ -267,6 +301,9 @@ fn call_lines(change: &Change) -> Vec<Line> {
 
 fn words(call: &Call) -> String {
     let all = [std::slice::from_ref(&call.function), call.args.as_slice()].concat();
-    let input = call.input.as_ref().map(|input| format!(" < {} bytes", input.len()));
+    let input = call
+        .input
+        .as_ref()
+        .map(|input| format!(" < {} bytes", input.len()));
     format!("{}{}", command_line(&all), input.unwrap_or_default())
 }

@@ -25,6 +25,7 @@ mod step_notices;
 mod plain;
 mod plan_view;
 mod quiet;
+mod saved_plan;
 mod story;
 mod streams;
 mod style;

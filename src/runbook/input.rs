@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
@@ -180,7 +181,8 @@ impl InputSpec {
 }
 
 /// Values for all inputs of a runbook on one host.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Inputs(BTreeMap<String, Value>);
 
 impl Inputs {
@@ -225,12 +227,7 @@ impl Inputs {
     ///
     /// # Errors
     /// As for [`Inputs::gather`]: an unknown name, a refused value.
-    pub fn with(
-        &self,
-        specs: &[InputSpec],
-        name: &str,
-        value: Value,
-    ) -> Result<Self, Diagnostics> {
+    pub fn with(&self, specs: &[InputSpec], name: &str, value: Value) -> Result<Self, Diagnostics> {
         let mut values = self.0.clone();
         values.insert(name.to_owned(), value);
         Self::gather(specs, &values, None)

@@ -68,7 +68,15 @@ fn here() -> Command {
 fn ssh(way: &ShellWay) -> io::Result<Command> {
     let mut command = Command::new("ssh");
     command.arg("-F").arg(config_for(&way.host, &way.ssh)?);
-    command.args(["-t", "-o", "ControlMaster=no", "-o", "StrictHostKeyChecking=yes", "-o", "RemoteCommand=none"]);
+    command.args([
+        "-t",
+        "-o",
+        "ControlMaster=no",
+        "-o",
+        "StrictHostKeyChecking=yes",
+        "-o",
+        "RemoteCommand=none",
+    ]);
     match &way.socket {
         Some(socket) => command.arg("-S").arg(socket),
         None => command.args(["-S", "none"]),

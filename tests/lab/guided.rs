@@ -53,7 +53,12 @@ impl Stage {
 
     fn runbook(&self, text: &str) {
         let text = text.replace("FOLDER", "/mnt");
-        let name = text.lines().next().unwrap().trim_start_matches("name: ").to_owned();
+        let name = text
+            .lines()
+            .next()
+            .unwrap()
+            .trim_start_matches("name: ")
+            .to_owned();
         self.sandbox.file(&format!("runbooks/{name}.yaml"), &text);
     }
 
@@ -110,9 +115,18 @@ fn each_step_is_shown_and_asked_about() {
     assert!(!first.contains("[b]ack"), "{first}");
     let second = pty.answer("apply");
     assert_eq!(stage.file("one"), "first\n");
-    assert!(second.contains("step 2 of 3 · The second file says hello"), "{second}");
-    assert!(second.contains("step 3 (The third file is there) is looked at again without it"), "{second}");
-    assert!(second.contains("back   to step 1 (The first file is there), taking back its 1 change."), "{second}");
+    assert!(
+        second.contains("step 2 of 3 · The second file says hello"),
+        "{second}"
+    );
+    assert!(
+        second.contains("step 3 (The third file is there) is looked at again without it"),
+        "{second}"
+    );
+    assert!(
+        second.contains("back   to step 1 (The first file is there), taking back its 1 change."),
+        "{second}"
+    );
     assert!(second.contains("why    To see what happens."), "{second}");
     pty.answer("A");
     assert_eq!(stage.file("three"), "");
@@ -127,9 +141,18 @@ fn what_is_skipped_stays_out_and_is_on_record() {
     pty.answer("a");
     pty.answer("s");
     let third = pty.answer("a");
-    assert!(third.contains("- step 2: The second file says hello · skipped by ops@"), "{third}");
-    assert!(third.contains("step 3 (The third file is there) is looked at again without it"), "{third}");
-    assert!(third.contains("back   to step 2 (The second file says hello), which was skipped."), "{third}");
+    assert!(
+        third.contains("- step 2: The second file says hello · skipped by ops@"),
+        "{third}"
+    );
+    assert!(
+        third.contains("step 3 (The third file is there) is looked at again without it"),
+        "{third}"
+    );
+    assert!(
+        third.contains("back   to step 2 (The second file says hello), which was skipped."),
+        "{third}"
+    );
     ends(&mut pty, 0);
     assert_eq!([stage.file("one"), stage.file("two")], ["first\n", ""]);
     assert_eq!(stage.file("three"), "third 22\n");
@@ -152,10 +175,16 @@ fn an_edited_input_makes_the_plan_anew_and_what_is_done_stays_done() {
     pty.answer("a");
     pty.answer("e");
     let asked = pty.expect("NAME=VALUE, or Enter for none ");
-    assert!(asked.contains("word=hello (text): what the second file says"), "{asked}");
+    assert!(
+        asked.contains("word=hello (text): what the second file says"),
+        "{asked}"
+    );
     pty.write("wort=x\n");
     let said = pty.expect("NAME=VALUE, or Enter for none ");
-    assert!(said.contains("there is no input `wort`") && said.contains("`word`"), "{said}");
+    assert!(
+        said.contains("there is no input `wort`") && said.contains("`word`"),
+        "{said}"
+    );
     pty.write("port=70000\n");
     let said = pty.expect("NAME=VALUE, or Enter for none ");
     assert!(said.contains("input `port` must be"), "{said}");
@@ -164,11 +193,17 @@ fn an_edited_input_makes_the_plan_anew_and_what_is_done_stays_done() {
     pty.answer("e word=bonjour");
     let anew = pty.answer("a");
     assert!(anew.contains("step 2: word=bonjour, says ops@"), "{anew}");
-    assert!(anew.contains("step 2 of 3 · The second file says bonjour"), "{anew}");
+    assert!(
+        anew.contains("step 2 of 3 · The second file says bonjour"),
+        "{anew}"
+    );
     assert!(anew.contains("+bonjour"), "{anew}");
     pty.answer("e port=2222");
     let third = pty.answer("a");
-    assert!(third.contains("step 3 of 3") && third.contains("+third 2222"), "{third}");
+    assert!(
+        third.contains("step 3 of 3") && third.contains("+third 2222"),
+        "{third}"
+    );
     ends(&mut pty, 0);
     assert_eq!(stage.file("two"), "bonjour\n");
     assert_eq!(stage.file("three"), "third 2222\n");
@@ -183,15 +218,24 @@ fn the_diff_is_live_and_a_step_that_moved_is_not_done_unseen() {
     fs::write(stage.folder().join("two"), "a colleague\n").unwrap();
     pty.write("a\n");
     let second = pty.answer("s");
-    assert!(second.contains("-a colleague") && second.contains("+hello"), "{second}");
+    assert!(
+        second.contains("-a colleague") && second.contains("+hello"),
+        "{second}"
+    );
     assert!(second.contains("is not what the plan showed"), "{second}");
     // Between the question and the answer.
     pty.expect("\n> ");
     fs::write(stage.folder().join("three"), "a colleague\n").unwrap();
     pty.write("a\n");
     let again = pty.expect("\n> ");
-    assert!(again.contains("no longer as it was when the plan was made"), "{again}");
-    assert!(again.contains("-a colleague") && again.contains("[r]etry"), "{again}");
+    assert!(
+        again.contains("no longer as it was when the plan was made"),
+        "{again}"
+    );
+    assert!(
+        again.contains("-a colleague") && again.contains("[r]etry"),
+        "{again}"
+    );
     assert_eq!(stage.file("three"), "a colleague\n");
     pty.write("r\n");
     ends(&mut pty, 0);
@@ -207,7 +251,10 @@ fn back_takes_the_last_step_back_and_asks_about_it_again() {
     let third = pty.answer("b");
     assert!(third.contains("step 3 of 3"), "{third}");
     let second = pty.expect("\n> ");
-    assert!(second.contains("step 2: The second file says hello · taken back · 1 change"), "{second}");
+    assert!(
+        second.contains("step 2: The second file says hello · taken back · 1 change"),
+        "{second}"
+    );
     assert!(second.contains("step 2 of 3"), "{second}");
     assert!(!stage.folder().join("two").exists());
     pty.write("b\n");
@@ -238,7 +285,10 @@ fn undo_and_stop_leaves_everything_as_before() {
     assert_eq!(stage.file("two"), "hello\n");
     pty.write("undo\n");
     let said = ends(&mut pty, 130);
-    assert!(said.contains("the 2 changes of this run were taken back"), "{said}");
+    assert!(
+        said.contains("the 2 changes of this run were taken back"),
+        "{said}"
+    );
     assert!(!stage.folder().join("one").exists());
     assert_eq!(stage.file("two"), "mine\n");
 }
@@ -259,7 +309,10 @@ fn keep_and_stop_says_how_to_go_on_and_resume_does() {
     let mut pty = stage.run(&["run", "--resume"]);
     let third = pty.answer("a");
     assert!(third.contains("step 3 of 3"), "{third}");
-    assert!(third.contains("step 2: The second file says hallo · skipped, as in the run before"), "{third}");
+    assert!(
+        third.contains("step 2: The second file says hallo · skipped, as in the run before"),
+        "{third}"
+    );
     ends(&mut pty, 0);
     assert_eq!([stage.file("two"), stage.file("three")], ["", "third 22\n"]);
     let mut pty = stage.run(&["run", "--resume"]);
@@ -284,7 +337,13 @@ fn details_show_what_is_run_and_the_way_back() {
     let mut pty = stage.guided();
     pty.answer("d");
     let details = pty.expect("\n> ");
-    for part in ["about  file ", "runs   hf_", "undo   hf_undo_", "only if hf_", "must answer as now"] {
+    for part in [
+        "about  file ",
+        "runs   hf_",
+        "undo   hf_undo_",
+        "only if hf_",
+        "must answer as now",
+    ] {
         assert!(details.contains(part), "no {part:?} in:\n{details}");
     }
     pty.write("k\n");
@@ -295,8 +354,12 @@ fn details_show_what_is_run_and_the_way_back() {
 fn a_shell_has_the_terminal_and_gives_it_back() {
     let mut stage = Stage::new();
     let shell = stage.folder().join("shell");
-    fs::write(&shell, "#!/bin/sh\nstty -a | grep -o -- '-*icanon'\nprintf 'in the shell? '\nread -r answer\n\
-        echo \"you said $answer\"\necho changed > /mnt/one\nstty raw\n").unwrap();
+    fs::write(
+        &shell,
+        "#!/bin/sh\nstty -a | grep -o -- '-*icanon'\nprintf 'in the shell? '\nread -r answer\n\
+        echo \"you said $answer\"\necho changed > /mnt/one\nstty raw\n",
+    )
+    .unwrap();
     fs::set_permissions(&shell, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     stage.sandbox = stage.sandbox.variable("SHELL", shell.to_str().unwrap());
     let mut pty = stage.guided();
@@ -306,7 +369,10 @@ fn a_shell_has_the_terminal_and_gives_it_back() {
     pty.expect("you said a word");
     // The step is looked at again, and lines are read as before.
     let again = pty.answer("a");
-    assert!(again.contains("-changed") && again.contains("+first"), "{again}");
+    assert!(
+        again.contains("-changed") && again.contains("+first"),
+        "{again}"
+    );
     pty.answer("k");
     ends(&mut pty, 130);
     assert_eq!(stage.file("one"), "first\n");
@@ -386,7 +452,10 @@ fn it_fits_a_narrow_terminal_without_colour_and_one_that_is_resized() {
     let narrow = pty.expect("\n> ");
     let prose = narrow.lines().filter(|line| !line.contains("/mnt/"));
     for line in prose.skip_while(|line| !line.contains("step 1 of 3")) {
-        assert!(console::measure_text_width(line) <= 40, "{line:?} in\n{narrow}");
+        assert!(
+            console::measure_text_width(line) <= 40,
+            "{line:?} in\n{narrow}"
+        );
     }
     assert!(!pty.raw().contains("\u{1b}[3"), "{:?}", pty.raw());
     insta::assert_snapshot!("narrow", pty.screen());
@@ -426,12 +495,20 @@ fn it_starts_at_a_step_and_says_what_it_leaves_out() {
         let mut pty = stage.run(&["run", "three", "--guided", "--start-at", step]);
         let first = pty.answer("k");
         assert!(first.contains("step 2 of 3"), "{first}");
-        assert!(first.contains("- 1  The first file is there · skipped: before the step that --start-at names"), "{first}");
+        assert!(
+            first.contains(
+                "- 1  The first file is there · skipped: before the step that --start-at names"
+            ),
+            "{first}"
+        );
         ends(&mut pty, 130);
     }
     let mut pty = stage.run(&["run", "three", "--guided", "--start-at", "tow"]);
     let said = ends(&mut pty, 3);
-    assert!(said.contains("there is no step `tow` to start at"), "{said}");
+    assert!(
+        said.contains("there is no step `tow` to start at"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -470,7 +547,10 @@ fn manual_steps_record_the_answer_and_high_risks_ask_without_the_flag() {
     pty.expect("Did you look? [y/N] ");
     pty.write("y\n");
     let high = pty.answer("k");
-    assert!(high.contains("high; it is not guarded: nothing takes it back by itself."), "{high}");
+    assert!(
+        high.contains("high; it is not guarded: nothing takes it back by itself."),
+        "{high}"
+    );
     ends(&mut pty, 130);
     // The answer is not asked for again.
     let mut pty = stage.run(&["run", "--resume"]);

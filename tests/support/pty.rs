@@ -47,18 +47,26 @@ impl Pty {
     /// Starts a command (its program, arguments, folder and explicit variables) on a terminal of this size.
     #[track_caller]
     pub fn start(command: &Command, (rows, columns): (u16, u16)) -> Self {
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+            .expect("a terminal");
         grantpt(&controller).expect("a terminal");
         unlockpt(&controller).expect("a terminal");
         tcsetwinsize(&controller, size(rows, columns)).expect("a size");
         let name = ptsname(&controller, Vec::new()).expect("a name");
         let open = || {
             let path = std::path::Path::new(name.to_str().expect("a path"));
-            OpenOptions::new().read(true).write(true).open(path).expect("the terminal")
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(path)
+                .expect("the terminal")
         };
         // It becomes the terminal of a session of its own, so that its end is heard of.
         let mut wrapped = Command::new("/usr/bin/setsid");
-        wrapped.arg("-c").arg(command.get_program()).args(command.get_args());
+        wrapped
+            .arg("-c")
+            .arg(command.get_program())
+            .args(command.get_args());
         wrapped.env_clear();
         for (name, value) in command.get_envs() {
             if let Some(value) = value {
@@ -141,8 +149,15 @@ impl Pty {
                 return came;
             }
             let ended = self.child.try_wait().expect("a child").is_some();
-            assert!(!ended || self.text() != text, "it ended without {wanted:?} after {:?}:\n{text}", text.get(..self.read));
-            assert!(Instant::now() < end, "no {wanted:?} in:\n{new}\n\nthe whole:\n{text}");
+            assert!(
+                !ended || self.text() != text,
+                "it ended without {wanted:?} after {:?}:\n{text}",
+                text.get(..self.read)
+            );
+            assert!(
+                Instant::now() < end,
+                "no {wanted:?} in:\n{new}\n\nthe whole:\n{text}"
+            );
             thread::sleep(Duration::from_millis(15));
         }
     }
@@ -160,7 +175,9 @@ impl Pty {
     pub fn write(&mut self, text: &str) {
         let controller = self.controller.as_ref().expect("a terminal");
         let mut writer = File::from(controller.try_clone().expect("a descriptor"));
-        writer.write_all(text.as_bytes()).expect("it takes what is typed");
+        writer
+            .write_all(text.as_bytes())
+            .expect("it takes what is typed");
     }
 
     /// Gives the terminal another size.
@@ -196,7 +213,9 @@ impl Pty {
                 thread::sleep(Duration::from_millis(100));
                 let text = self.text();
                 let rest = text.get(self.read..).unwrap_or_default().to_owned();
-                return (status.code().unwrap_or(-1), rest);
+                let signal =
+                    || -std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(999);
+                return (status.code().unwrap_or_else(signal), rest);
             }
             if Instant::now() > end {
                 let text = self.text();

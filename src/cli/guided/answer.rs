@@ -41,14 +41,54 @@ struct Choice {
 const CHOICES: [Choice; 10] = [
     choice('a', "apply", "[a]pply", "do it as shown"),
     choice('s', "skip", "[s]kip", "leave this step out"),
-    choice('e', "edit", "[e]dit", "another value for an input (e NAME=VALUE); the plan is made anew"),
-    choice('r', "retry", "[r]etry", "after a failure try again, else look at it again"),
-    choice('b', "back", "[b]ack", "take the last step back and decide about it again"),
-    choice('h', "shell", "s[h]ell", "a shell on the host (h HOST); it is looked at again afterwards"),
-    choice('d', "details", "[d]etails", "the whole diff, what is run, what must still be so, the undo"),
-    choice('f', "finish", "[f]inish", "this and all later steps without asking (f all: on all hosts)"),
-    choice('u', "undo", "[u]ndo and stop", "take back all that this run did here, and stop (u all: on all hosts)"),
-    choice('k', "keep", "[k]eep and stop", "stop here; what was done stays (k all: on all hosts)"),
+    choice(
+        'e',
+        "edit",
+        "[e]dit",
+        "another value for an input (e NAME=VALUE); the plan is made anew",
+    ),
+    choice(
+        'r',
+        "retry",
+        "[r]etry",
+        "after a failure try again, else look at it again",
+    ),
+    choice(
+        'b',
+        "back",
+        "[b]ack",
+        "take the last step back and decide about it again",
+    ),
+    choice(
+        'h',
+        "shell",
+        "s[h]ell",
+        "a shell on the host (h HOST); it is looked at again afterwards",
+    ),
+    choice(
+        'd',
+        "details",
+        "[d]etails",
+        "the whole diff, what is run, what must still be so, the undo",
+    ),
+    choice(
+        'f',
+        "finish",
+        "[f]inish",
+        "this and all later steps without asking (f all: on all hosts)",
+    ),
+    choice(
+        'u',
+        "undo",
+        "[u]ndo and stop",
+        "take back all that this run did here, and stop (u all: on all hosts)",
+    ),
+    choice(
+        'k',
+        "keep",
+        "[k]eep and stop",
+        "stop here; what was done stays (k all: on all hosts)",
+    ),
 ];
 
 const fn choice(key: char, word: &'static str, shown: &'static str, help: &'static str) -> Choice {
@@ -84,9 +124,14 @@ pub(super) fn menu(question: &StepQuestion, inputs: bool) -> String {
 }
 
 fn help() -> String {
-    let lines = CHOICES.iter().map(|choice| format!("{}  {:<8} {}", choice.key, choice.word, choice.help));
+    let lines = CHOICES
+        .iter()
+        .map(|choice| format!("{}  {:<8} {}", choice.key, choice.word, choice.help));
     let lines: Vec<String> = lines.collect();
-    format!("{}\nThe letter or the word, then Enter. Enter alone chooses nothing.", lines.join("\n"))
+    format!(
+        "{}\nThe letter or the word, then Enter. Enter alone chooses nothing.",
+        lines.join("\n")
+    )
 }
 
 /// Reads an answer. Only a letter or a word that stands for one is an answer.
@@ -96,19 +141,30 @@ pub(super) fn parse(line: &str, question: &StepQuestion, inputs: bool) -> Answer
         None => (line.trim().to_lowercase(), ""),
     };
     match word.as_str() {
-        "" => return Answer::None("Enter alone chooses nothing: write a letter, or ? for what they mean.".to_owned()),
+        "" => {
+            return Answer::None(
+                "Enter alone chooses nothing: write a letter, or ? for what they mean.".to_owned(),
+            );
+        }
         "?" | "help" => return Answer::None(help()),
         "y" | "yes" | "n" | "no" => {
-            return Answer::None("Not yes or no here: a applies the step, s leaves it out, ? explains.".to_owned());
+            return Answer::None(
+                "Not yes or no here: a applies the step, s leaves it out, ? explains.".to_owned(),
+            );
         }
         "q" | "quit" | "exit" => {
-            return Answer::None("To stop: k keeps what was done, u takes it back first.".to_owned());
+            return Answer::None(
+                "To stop: k keeps what was done, u takes it back first.".to_owned(),
+            );
         }
         _ => {}
     }
     let is_it = |choice: &&Choice| choice.word == word || word == choice.key.to_string();
     let Some(choice) = CHOICES.iter().find(is_it) else {
-        return Answer::None(format!("`{}` is no answer here; ? explains them.", line.trim()));
+        return Answer::None(format!(
+            "`{}` is no answer here; ? explains them.",
+            line.trim()
+        ));
     };
     if let Some(why) = senseless(choice.key, question, inputs) {
         return Answer::None(format!("Not {}: {why}.", choice.word));
@@ -128,11 +184,20 @@ pub(super) fn parse(line: &str, question: &StepQuestion, inputs: bool) -> Answer
         ('b', "") => Answer::Back,
         ('d', "") => Answer::Details,
         // The step as it is shown, once more.
-        ('r', "") if question.failure.as_ref().is_some_and(|failure| failure.tried) && is_doable(question) => {
+        ('r', "")
+            if question
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.tried)
+                && is_doable(question) =>
+        {
             Answer::Apply
         }
         ('r', "") => Answer::Again,
-        _ => Answer::None(format!("Nothing may stand behind {}, but `{rest}` does.", choice.word)),
+        _ => Answer::None(format!(
+            "Nothing may stand behind {}, but `{rest}` does.",
+            choice.word
+        )),
     };
     chosen
 }

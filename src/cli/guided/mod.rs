@@ -89,7 +89,12 @@ impl Ears {
         loop {
             if talk.is_none() && !waiting.is_empty() && waiting.len() == present.len() {
                 let group = next_group(&mut waiting, job);
-                talk = Some(Box::pin(talk::talk(job, teller, group, self.edited.clone())));
+                talk = Some(Box::pin(talk::talk(
+                    job,
+                    teller,
+                    group,
+                    self.edited.clone(),
+                )));
             }
             tokio::select! {
                 () = &mut work => return,
@@ -125,7 +130,8 @@ impl Ears {
             if scope == Scope::All {
                 self.verdict = Some(verdict);
                 let all = std::mem::take(waiting);
-                all.into_values().for_each(|asked| answer(asked, verdict.into()));
+                all.into_values()
+                    .for_each(|asked| answer(asked, verdict.into()));
             }
         }
         if talk.gone {

@@ -59,7 +59,11 @@ pub(super) async fn talk(
                 Ok((input, value, inputs)) => {
                     give_each(group, |host| {
                         let inputs = inputs.get(host).cloned()?;
-                        Some(Decision::Edit(Box::new(inputs), input.clone(), value.clone()))
+                        Some(Decision::Edit(
+                            Box::new(inputs),
+                            input.clone(),
+                            value.clone(),
+                        ))
                     });
                     return Talk {
                         edited: inputs,
@@ -119,7 +123,13 @@ async fn edit(
     loop {
         let line = match given.take() {
             Some(line) => line,
-            None => match teller.ask(Panel::Words(words), "NAME=VALUE, or Enter for none >".to_owned()).await {
+            None => match teller
+                .ask(
+                    Panel::Words(words),
+                    "NAME=VALUE, or Enter for none >".to_owned(),
+                )
+                .await
+            {
                 Heard::Line(line) => line,
                 Heard::Stopped | Heard::Gone => String::new(),
             },
@@ -139,7 +149,11 @@ async fn edit(
     }
 }
 
-fn current<'a>(job: &'a Job, host: &str, edited: &'a BTreeMap<String, Inputs>) -> Option<&'a Inputs> {
+fn current<'a>(
+    job: &'a Job,
+    host: &str,
+    edited: &'a BTreeMap<String, Inputs>,
+) -> Option<&'a Inputs> {
     edited.get(host).or_else(|| job.inputs.get(host))
 }
 
@@ -168,12 +182,18 @@ fn inputs(job: &Job, hosts: &[String], edited: &BTreeMap<String, Inputs>) -> Str
         let value = match &values[input.name.as_str()] {
             Value::String(text) => text.clone(),
             Value::Array(items) => {
-                let items = items.iter().map(|item| item.as_str().map_or(item.to_string(), str::to_owned));
+                let items = items
+                    .iter()
+                    .map(|item| item.as_str().map_or(item.to_string(), str::to_owned));
                 items.collect::<Vec<_>>().join(",")
             }
             other => other.to_string(),
         };
-        let help = if input.help.is_empty() { String::new() } else { format!(": {}", input.help) };
+        let help = if input.help.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", input.help)
+        };
         format!("{}={value} ({}){help}", input.name, input.ty)
     };
     let lines: Vec<String> = job.runbook.inputs.iter().map(line).collect();
