@@ -24,6 +24,7 @@ mod resume;
 mod run;
 mod saved;
 mod seal_key;
+mod screen;
 mod session;
 mod setup;
 mod show;

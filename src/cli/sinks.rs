@@ -14,6 +14,7 @@ use super::args::{ColorChoice, Format, Output};
 use super::ask::Heard;
 use super::asking::{Asking, Panel};
 use super::out::Kept;
+use super::screen;
 use crate::event::{Event, EventKind, Previous, Told};
 use crate::journal::Journal;
 use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Terminal};
@@ -283,7 +284,7 @@ pub(super) fn report(output: &Output, unattended: bool) -> (Report, Style) {
         (_, true) => Report::Quiet(Quiet::new(style, streams())),
         (Some(Format::Human) | None, false) if live => {
             let (rows, _) = term.size();
-            let target = indicatif::ProgressDrawTarget::stderr();
+            let target = screen::target();
             Report::Terminal(Box::new(Terminal::new(
                 style,
                 streams(),
