@@ -25,6 +25,7 @@ mod fleet;
 mod guard;
 mod guard_kinds;
 mod guided;
+mod guided_hosts;
 mod hostile;
 mod language;
 mod listed;

@@ -170,6 +170,26 @@ impl Pty {
         came
     }
 
+    /// Waits until the program asks before a step; `false` when it ends before that.
+    #[track_caller]
+    pub fn asks(&mut self) -> bool {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let ended = self.child.try_wait().expect("a child").is_some();
+            let text = self.text();
+            let new = text.get(self.read..).unwrap_or_default();
+            if let Some(at) = new.find("\n> ") {
+                self.read += at + 3;
+                return true;
+            }
+            if ended {
+                return false;
+            }
+            assert!(Instant::now() < end, "neither a question nor an end in:\n{text}");
+            thread::sleep(Duration::from_millis(15));
+        }
+    }
+
     /// Writes as a person would, at once.
     #[track_caller]
     pub fn write(&mut self, text: &str) {
