@@ -137,6 +137,7 @@ fn wanted(args: &Args) -> Result<(Loaded, Intent), Exit> {
         None => asked(args)?,
     };
     let loaded = session::load_as(&args.files, &resumed)?;
+    resumed.tell(&loaded.runbook);
     let intent = intent(args, &resumed, (interactive, loaded.runbook.risk));
     let mistake = unasked(&loaded.runbook, &intent)
         .or_else(|| start_at::mistake(&loaded.runbook, intent.start_at.as_deref()?));
