@@ -436,6 +436,11 @@ mod tests {
                 scope.spawn(move || run(path, &name.to_string()));
             }
         });
+        // A process that another test starts at this moment holds our files, and so their locks, until it is there.
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !said(path).is_empty() && std::time::Instant::now() < end {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
         assert_eq!(said(path), Vec::<String>::new());
         let ledger = Ledger::read(path).unwrap();
         let named: std::collections::BTreeSet<&str> = ledger
