@@ -14,7 +14,7 @@ use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
 use super::{Exit, args, ask, signals, sinks};
 use crate::engine::{Answerer, Job, Question};
-use crate::event::{EventKind, Events, Previous};
+use crate::event::{EventKind, Events, Mode, Previous};
 use crate::journal;
 use crate::probe::Digest;
 use crate::risk::Risk;
@@ -95,6 +95,10 @@ async fn drive(
     let refused = if intent.rehearse {
         let connected = job.connect().await;
         job.rehearse(connected).await;
+        None
+    } else if intent.mode == Mode::Drift {
+        let connected = job.connect().await;
+        job.drift(connected).await;
         None
     } else {
         perform(&job, &intent, (&teller, &mut questions)).await
