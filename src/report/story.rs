@@ -235,8 +235,8 @@ impl Story {
         }
         let groups = std::mem::take(&mut self.plans);
         let worth = match self.tally.mode() {
-            Mode::Apply => self.style.verbose() || !groups.is_calm(),
-            Mode::DryRun | Mode::Verify | Mode::Drift => true,
+            Mode::Apply | Mode::Drift => self.style.verbose() || !groups.is_calm(),
+            Mode::DryRun | Mode::Verify => true,
         };
         let order = self.tally.order();
         worth.then(|| {

@@ -153,7 +153,6 @@ fn what_was_changed_by_hand_is_found_with_its_difference() {
         .says("-by hand")
         .says("+second");
     assert_eq!(*told.result("web"), HostResult::ChangesDue { changes: 5 });
-    println!("{}", told.all());
     by_hand.is_that_of(host);
     let found = drifted(&told, "web");
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
