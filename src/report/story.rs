@@ -115,7 +115,15 @@ impl Story {
             EventKind::HostReached { host, facts, notes } => {
                 notices::host_reached(host, facts, notes, style)
             }
-            EventKind::UnfinishedFound { host, found } => Some(unfinished::found(host, found)),
+            EventKind::UnfinishedFound { host, found } => {
+                let goes_on = self.tally.mode() == Mode::Apply
+                    && self
+                        .tally
+                        .run
+                        .as_ref()
+                        .is_some_and(|run| run.runbook == found.runbook);
+                Some(unfinished::found(host, found, goes_on))
+            }
             EventKind::UnfinishedSettled {
                 host,
                 run,
