@@ -115,20 +115,9 @@ impl Story {
             EventKind::HostReached { host, facts, notes } => {
                 notices::host_reached(host, facts, notes, style)
             }
-            EventKind::UnfinishedFound { host, found } => {
-                let goes_on = self.tally.mode() == Mode::Apply
-                    && self
-                        .tally
-                        .run
-                        .as_ref()
-                        .is_some_and(|run| run.runbook == found.runbook);
-                Some(unfinished::found(host, found, goes_on))
+            EventKind::UnfinishedFound { .. } | EventKind::UnfinishedSettled { .. } => {
+                unfinished::notice(kind, &self.tally)
             }
-            EventKind::UnfinishedSettled {
-                host,
-                run,
-                decision,
-            } => Some(unfinished::settled(host, run, *decision)),
             EventKind::HostPlanned { plan } => self.host_planned(plan),
             EventKind::StepReplanned { host, step } => Some(self.step_replanned(host, step)),
             EventKind::StepStarted { host, number, name } => {

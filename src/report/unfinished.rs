@@ -5,11 +5,30 @@ use jiff::Timestamp;
 use super::line::Line;
 use super::streams::Notice;
 use super::style::Tone;
+use super::tally::Tally;
 use super::words::changes;
-use crate::event::{Decision, StepState, Unfinished, UnfinishedStep};
+use crate::event::{Decision, EventKind, Mode, StepState, Unfinished, UnfinishedStep};
+
+/// What to tell of a run that was cut off.
+pub(super) fn notice(kind: &EventKind, tally: &Tally) -> Option<Notice> {
+    match kind {
+        EventKind::UnfinishedFound { host, found: cut } => {
+            let run = tally.run.as_ref();
+            let goes_on =
+                run.is_some_and(|run| run.mode == Mode::Apply && run.runbook == cut.runbook);
+            Some(found(host, cut, goes_on))
+        }
+        EventKind::UnfinishedSettled {
+            host,
+            run,
+            decision,
+        } => Some(settled(host, run, *decision)),
+        _ => None,
+    }
+}
 
 /// An earlier run was cut off on a host. `goes_on`: this run may go on from it.
-pub(super) fn found(host: &str, found: &Unfinished, goes_on: bool) -> Notice {
+fn found(host: &str, found: &Unfinished, goes_on: bool) -> Notice {
     let head = Line::of(Tone::Warn, "unfinished: ")
         .push(Tone::Plain, head(found))
         .hanging(2);
@@ -37,7 +56,7 @@ fn hint(found: &Unfinished) -> Option<Line> {
 }
 
 /// It was decided what becomes of it.
-pub(super) fn settled(host: &str, run: &str, decision: Decision) -> Notice {
+fn settled(host: &str, run: &str, decision: Decision) -> Notice {
     let what = match decision {
         Decision::Resumed => "this run went on from where it was cut off",
         Decision::Undone => "what it had done was taken back",
