@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::args::{Format, Output};
 use super::moment::{Moment, moment};
-use super::session::{complain, print};
+use super::session::{complain, note, print};
 use super::{Exit, paths, sinks, which_run};
 use crate::event::Mode;
 use crate::journal::{self, Brief, Ending, Finding, Head, JournalError, Ledger, Proven, RunId};
@@ -85,11 +85,11 @@ pub(super) fn history(args: &Args, output: &Output) -> Exit {
     let told = told(&listed, &sinks::history(output), output.format);
     let exit = print(&told);
     if more {
-        complain(&format!(
-            "note: only the newest {limit} are shown\n  hint: --last 0 shows all"
+        note(&format!(
+            "Only the newest {limit} are shown; --last 0 shows all."
         ));
     } else if listed.is_empty() {
-        complain("note: no run on record here is like that");
+        note("No run on record here is like that.");
     }
     exit
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 
 use super::{Exit, args};
 use crate::diagnostic::Diagnostics;
+use crate::engine::Promise;
 use crate::inventory::{self, Host};
 use crate::runbook::{Inputs, Library, LibraryError, Runbook};
 
@@ -14,6 +15,8 @@ pub(super) struct Loaded {
     pub(super) runbook: Runbook,
     pub(super) hosts: Vec<Host>,
     pub(super) inputs: BTreeMap<String, Inputs>,
+    /// The saved plan that is to be performed.
+    pub(super) promise: Option<Promise>,
 }
 
 /// Reads and checks it all.
@@ -55,6 +58,7 @@ pub(super) fn load(
             runbook,
             hosts,
             inputs,
+            promise: None,
         });
     }
     for found in &mistakes {
@@ -78,6 +82,12 @@ pub(super) fn complain_about(error: &LibraryError) -> Exit {
         LibraryError::Unreadable { source, .. } => complain(&format!("error: {error}: {source}")),
         LibraryError::Unknown(_) | LibraryError::Mistakes(_) => complain(error),
     }
+}
+
+/// Says on standard error what is no mistake.
+pub(super) fn note(text: &str) {
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Says a mistake on standard error; the exit code for mistakes.

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::feed::LoadIntent;
+use super::out::Out;
 use super::session::{Loaded, complain};
 use super::unfinished::Fate;
 use super::{Exit, args, paths};
@@ -41,9 +42,31 @@ pub(super) struct Intent {
     pub(super) answers: BTreeMap<String, bool>,
     /// What becomes of runs that were cut off.
     pub(super) unfinished: Option<Fate>,
+    /// Once so many hosts have failed, no further one is begun.
+    pub(super) max_fail: Option<usize>,
+    /// Where the plan goes that a dry run makes.
+    pub(super) out: Option<Out>,
 }
 
 impl Intent {
+    /// Nobody is asked, and nothing is unusual.
+    pub(super) fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            unattended: false,
+            ask: false,
+            due: Exit::Done,
+            accept_change: false,
+            tags: Vec::new(),
+            guard: GuardTerms::default(),
+            rehearse: false,
+            answers: BTreeMap::new(),
+            unfinished: None,
+            max_fail: None,
+            out: None,
+        }
+    }
+
     /// What loading its data must know.
     pub(super) fn loading(&self) -> LoadIntent {
         LoadIntent {
@@ -117,6 +140,8 @@ pub(super) fn job(
         runbook: loaded.runbook,
         hosts: loaded.hosts,
         inputs: loaded.inputs,
+        promise: loaded.promise,
+        max_fail: intent.max_fail,
         mode: intent.mode,
         tags: intent.tags.clone(),
         forks: forks.into(),

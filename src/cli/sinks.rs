@@ -2,6 +2,7 @@
 //! both see the same order; it never waits for the report, whose pipe may be full for hours.
 
 use std::io::IsTerminal as _;
+use std::sync::PoisonError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::args::{ColorChoice, Format, Output};
 use super::ask;
+use super::out::Kept;
 use crate::event::{Event, EventKind, Previous, Told};
 use crate::journal::Journal;
 use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Terminal};
@@ -51,6 +53,8 @@ pub(super) struct Telling {
     pub(super) events: UnboundedReceiver<Told>,
     /// Set when the operator stops the run, which answers a question.
     pub(super) stop: watch::Receiver<bool>,
+    /// Where a copy of the events goes, for a plan.
+    pub(super) kept: Option<Kept>,
 }
 
 impl Teller {
@@ -61,6 +65,7 @@ impl Teller {
             journal,
             events,
             stop,
+            kept,
         } = telling;
         let previous = journal
             .as_ref()
@@ -69,7 +74,7 @@ impl Teller {
         let (items, shown) = unbounded_channel();
         let journal = spawn(
             "journal",
-            record_all(Recorder::new(journal, items), events, asked),
+            record_all(Recorder::new(journal, items, kept), events, asked),
         )?;
         let report = spawn("report", show_all(report, shown, stop))?;
         Ok(Self {
@@ -135,15 +140,17 @@ struct Recorder {
     report: UnboundedSender<Item>,
     seq: u64,
     broken: Option<String>,
+    kept: Option<Kept>,
 }
 
 impl Recorder {
-    fn new(journal: Option<Journal>, report: UnboundedSender<Item>) -> Self {
+    fn new(journal: Option<Journal>, report: UnboundedSender<Item>, kept: Option<Kept>) -> Self {
         Self {
             journal,
             report,
             seq: 0,
             broken: None,
+            kept,
         }
     }
 
@@ -165,6 +172,10 @@ impl Recorder {
         // Without a record no further step may start: nobody gets a receipt any more.
         if self.broken.is_none() {
             receipt.sign();
+        }
+        if let Some(kept) = &self.kept {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(event.clone());
         }
         let last = matches!(event.kind, EventKind::RunFinished { .. });
         self.show(Item::Event(Box::new(event)));
@@ -401,6 +412,7 @@ mod tests {
             journal,
             events: receiver,
             stop: watch::channel(false).1,
+            kept: None,
         };
         (telling, events, free)
     }

@@ -26,6 +26,8 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         resumes,
         concrete,
         plan,
+        stale,
+        ..
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
         job.finish(&host, stop.into());
@@ -45,6 +47,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     }
     if job.stopped() {
         job.finish(&host, interrupted().into());
+        link.close().await;
+        return None;
+    }
+    if let Some(stop) = job.too_many_failed() {
+        job.finish(&host, stop.into());
         link.close().await;
         return None;
     }
@@ -70,6 +77,12 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             }
             .into()
         }
+        // The checks are about the whole of it.
+        Ok(()) if let Some(stale) = stale => Stop {
+            changes: worker.changes,
+            ..stale
+        }
+        .into(),
         Ok(()) => prove(&mut worker, &rendered, &data).await,
     };
     worker.resumed(&resumes, &result).await;

@@ -9,10 +9,12 @@ mod elsewhere;
 mod earlier;
 mod guard;
 mod interlude;
+mod max_fail;
 mod last_look;
 mod new_login;
 mod occupied;
 mod outside;
+mod promise;
 mod proof;
 mod recover;
 mod rehearsal;
@@ -25,6 +27,7 @@ mod verify;
 mod worker;
 
 pub use guard::GuardTerms;
+pub use promise::{Promise, Promised};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +42,7 @@ use crate::event::{EventKind, Events, Fault, HostResult, Mode, Unfinished};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::HostPlan;
+use crate::probe::Answers;
 use crate::runbook::{Inputs, Rendered, Runbook};
 use crate::transport::{ReadHost, RunCard, SshOptions};
 use crate::value::Name;
@@ -62,6 +66,10 @@ pub struct Job {
     pub forks: usize,
     /// How guarded steps are guarded.
     pub guard: GuardTerms,
+    /// The saved plans that are to be performed; none: whatever the hosts need.
+    pub promise: Option<Promise>,
+    /// Once so many hosts have failed, no further one is begun; none: whatever happens.
+    pub max_fail: Option<usize>,
     /// How connections are made.
     pub ssh: SshOptions,
     /// Who runs what, for the hosts' own records.
@@ -115,10 +123,21 @@ pub struct Surveyed {
     data: Arc<Value>,
     /// Runs that were cut off there and that this one goes on from.
     resumes: Vec<String>,
+    /// What the plan was made from.
+    pub answers: Answers,
+    /// How the host ends whatever is done: a part of the saved plan was left out.
+    stale: Option<Stop>,
     /// The steps as they are for this host, as YAML; empty when nothing is due.
     concrete: String,
     /// The plan.
     pub plan: HostPlan,
+}
+
+impl Surveyed {
+    /// The host in the inventory.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
 }
 
 /// Why a host is out.

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::compare::{NOT_WANTED, plan_step, skipped};
+use super::promise::Kept;
 use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
 use crate::change::Known;
 use crate::event::{EventKind, Fault, Mode};
+use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::probe::{Answers, Probe};
@@ -47,11 +49,12 @@ pub(super) async fn survey(
         Err(diagnostics) => Err(Stop::new(Fault::Failed, diagnostics.to_string())),
         Ok(rendered) => match look(&job, &host, &mut link, &rendered.steps).await {
             Err(error) => Err(error.into()),
-            Ok(plan) => Ok((plan, rendered)),
+            Ok(looked) => kept(&job, looked, &facts, &rendered.steps).map(|kept| (kept, rendered)),
         },
     };
     match planned {
-        Ok((plan, rendered)) => {
+        Ok((Agreed { looked, stale }, rendered)) => {
+            let Looked { plan, answers } = looked;
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
             let concrete = if job.mode == Mode::Apply && plan.is_pending() {
@@ -65,6 +68,8 @@ pub(super) async fn survey(
                 logins,
                 rendered,
                 resumes,
+                answers,
+                stale,
                 concrete,
                 data: data.clone(),
                 plan,
@@ -78,9 +83,41 @@ pub(super) async fn survey(
     }
 }
 
+/// A plan, and what it was made from.
+pub(super) struct Looked {
+    pub(super) plan: HostPlan,
+    pub(super) answers: Answers,
+}
+
+/// What may be done on a host.
+struct Agreed {
+    looked: Looked,
+    /// How the host ends, when only a part of the saved plan is left.
+    stale: Option<Stop>,
+}
+
+/// What is left of a plan beside the saved one, if there is one.
+fn kept(job: &Job, looked: Looked, facts: &Facts, steps: &[RenderedStep]) -> Result<Agreed, Stop> {
+    let kept = match &job.promise {
+        None => Kept::Whole,
+        Some(promise) => promise.check(&job.events, (&looked.plan, &looked.answers, facts), steps),
+    };
+    match kept {
+        Kept::Whole => Ok(Agreed {
+            looked,
+            stale: None,
+        }),
+        Kept::Part(plan, stop) => Ok(Agreed {
+            looked: Looked { plan, ..looked },
+            stale: Some(stop),
+        }),
+        Kept::Nothing(stop) => Err(stop),
+    }
+}
+
 /// The steps as `render` prints them. What could be rendered is whole.
 fn concrete(job: &Job, world: &World<'_>) -> String {
-    let steps = runbook::concrete(&job.runbook, world).ok();
+    let steps = runbook::concrete_of(&job.runbook, world, &|tags| job.wants(tags)).ok();
     let text = steps.and_then(|steps| serde_yaml::to_string(&steps).ok());
     text.unwrap_or_default()
 }
@@ -91,9 +128,10 @@ async fn look(
     host: &Host,
     link: &mut ReadHost,
     steps: &[RenderedStep],
-) -> Result<HostPlan, TransportError> {
+) -> Result<Looked, TransportError> {
     let answers = desk::ask(job, host, link, &probes(steps)).await?;
-    Ok(planned(job, host, steps, &answers, link.is_root()))
+    let plan = planned(job, host, steps, &answers, link.is_root());
+    Ok(Looked { plan, answers })
 }
 
 /// The plan that these answers come to.
@@ -152,7 +190,7 @@ fn plan(job: &Job, steps: &[RenderedStep], answers: &Answers) -> Vec<StepPlan> {
 }
 
 /// Questions and pauses are only for what comes after them.
-fn drop_idle_interludes(planned: &mut [StepPlan]) {
+pub(super) fn drop_idle_interludes(planned: &mut [StepPlan]) {
     let last_due = planned.iter().rposition(StepPlan::is_pending);
     for (index, step) in planned.iter_mut().enumerate() {
         let is_idle = last_due.is_none_or(|last| index > last);

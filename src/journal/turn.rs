@@ -1,7 +1,7 @@
 //! The order in which runs began on this machine: each names the last line of the one before, so that a run
 //! that was taken away later is missed. Runs that begin at the same moment take turns.
 //!
-//! `<state>/runs/.last` holds the id of the run that began last, and its lock is the turn. Ids alone do not
+//! `<state>/last-run` holds the id of the run that began last, and its lock is the turn. Ids alone do not
 //! tell: two runs may begin in the same second, and a clock may be set back.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,16 +16,17 @@ use super::{EVENTS, RunId, reader};
 use crate::event::Previous;
 use crate::probe::Digest;
 
-/// The name of the file in the folder of runs. It is no run id.
-const LAST: &str = ".last";
+/// The name of the file, beside the folder of runs.
+const LAST: &str = "last-run";
 
-/// The turn takes milliseconds; a process that was stopped while it had it must not stop all others.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The turn takes milliseconds, on a busy disk more; a process that was stopped while it had it must not stop all
+/// others for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The turn of a run that begins. It ends with this.
 #[derive(Debug)]
 pub(super) struct Turn {
-    runs: PathBuf,
+    state: PathBuf,
     last: File,
 }
 
@@ -34,14 +35,14 @@ impl Turn {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub(super) fn take(runs: &Path) -> io::Result<Self> {
+    pub(super) fn take(state: &Path) -> io::Result<Self> {
         let last = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(runs.join(LAST))?;
+            .open(state.join(LAST))?;
         let end = Instant::now() + PATIENCE;
         while let Err(TryLockError::WouldBlock) = last.try_lock() {
             if Instant::now() > end {
@@ -49,14 +50,14 @@ impl Turn {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        let runs = runs.to_owned();
-        Ok(Self { runs, last })
+        let state = state.to_owned();
+        Ok(Self { state, last })
     }
 
     /// The last line of the run before, as it is now.
     pub(super) fn previous(&mut self, run: &RunId) -> Option<Previous> {
-        let before = last_begun(&self.runs).or_else(|| self.newest(run))?;
-        let line = last_line(&self.runs.join(before.as_str()).join(EVENTS));
+        let before = last_begun(&self.state).or_else(|| self.newest(run))?;
+        let line = last_line(&self.state.join("runs").join(before.as_str()).join(EVENTS));
         // A run that is gone already, or cannot be read, is named all the same.
         let line = line.ok().flatten();
         let (number, digest) = line.map_or((0, String::new()), |line| {
@@ -71,8 +72,7 @@ impl Turn {
 
     /// Where no run has left its name yet: those of older versions did not.
     fn newest(&self, run: &RunId) -> Option<RunId> {
-        let state = self.runs.parent()?;
-        let runs = reader::runs(state).ok()?;
+        let runs = reader::runs(&self.state).ok()?;
         runs.into_iter().rev().find(|other| other != run)
     }
 
@@ -88,10 +88,10 @@ impl Turn {
     }
 }
 
-/// The run that began last on this machine, as the folder of runs tells.
-pub(super) fn last_begun(runs: &Path) -> Option<RunId> {
+/// The run that began last on this machine, as the state folder tells.
+pub(super) fn last_begun(state: &Path) -> Option<RunId> {
     let mut text = String::new();
-    let file = fs::File::open(runs.join(LAST)).ok()?;
+    let file = fs::File::open(state.join(LAST)).ok()?;
     file.take(128).read_to_string(&mut text).ok()?;
     text.lines().next()?.parse().ok()
 }

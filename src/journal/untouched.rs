@@ -100,7 +100,7 @@ impl Ledger {
         Ok(Self {
             first: first.map(|head| head.run.clone()),
             heads,
-            last: turn::last_begun(&state.join("runs")),
+            last: turn::last_begun(state),
             state: state.to_owned(),
         })
     }

@@ -31,7 +31,7 @@ impl Journal {
         let path = dir.join(EVENTS);
         let made = || {
             make_private(&runs)?;
-            let mut turn = Turn::take(&runs)?;
+            let mut turn = Turn::take(state)?;
             let previous = turn.previous(run);
             let file = make(&dir, &path)?;
             turn.pass_on(run)?;
@@ -156,6 +156,8 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
         | EventKind::HostReached { .. }
         | EventKind::UnfinishedFound { .. }
         | EventKind::HostPlanned { .. }
+        | EventKind::PlanOpened(_)
+        | EventKind::StepMoved { .. }
         | EventKind::StepReplanned { .. }
         | EventKind::PlannedAgain { .. }
         | EventKind::StepStarted { .. }
