@@ -118,12 +118,9 @@ impl Story {
             EventKind::HostReached { host, facts, notes } => {
                 notices::host_reached(host, facts, notes, style)
             }
-            EventKind::UnfinishedFound { host, found } => Some(unfinished::found(host, found)),
-            EventKind::UnfinishedSettled {
-                host,
-                run,
-                decision,
-            } => Some(unfinished::settled(host, run, *decision)),
+            EventKind::UnfinishedFound { .. } | EventKind::UnfinishedSettled { .. } => {
+                unfinished::notice(kind, &self.tally)
+            }
             EventKind::HostPlanned { plan } => self.host_planned(plan),
             EventKind::PlanOpened(saved) => saved_plan::plan_opened(saved, style),
             EventKind::StepMoved { host, moved } => Some(self.step_moved(host, moved)),
