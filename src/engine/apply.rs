@@ -81,11 +81,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
 /// The first step that must not be passed over: nothing at all is done on such a host.
 fn obstacle(plan: &HostPlan) -> Option<Stop> {
     let (step, obstacle) = plan.obstacle()?;
-    let fault = if obstacle.human {
-        Fault::NeedsHuman
-    } else {
-        Fault::Failed
-    };
+    let fault = Fault::of(&obstacle);
     let message = format!("{} ({}): {}", step.number, step.subject, obstacle.why);
     Some(Stop::new(fault, message).hint(obstacle.hint.map(str::to_owned)))
 }

@@ -49,14 +49,11 @@ pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()>
     };
     let proofs = checks(&job, way, &mut link, &rendered.checks).await;
     let result = match (plan.obstacle(), plan.is_pending(), failed(&proofs)) {
-        (Some((step, obstacle)), _, _) => {
-            let fault = if obstacle.human {
-                Fault::NeedsHuman
-            } else {
-                Fault::Failed
-            };
-            Stop::new(fault, format!("{}: {}", step.number, obstacle.why)).into()
-        }
+        (Some((step, obstacle)), _, _) => Stop::new(
+            Fault::of(&obstacle),
+            format!("{}: {}", step.number, obstacle.why),
+        )
+        .into(),
         (None, true, _) => HostResult::ChangesDue {
             changes: plan.count(),
         },
