@@ -10,10 +10,12 @@ use crate::plan::{HostPlan, StepPlan};
 
 mod channel;
 mod outcome;
+mod previous;
 mod unfinished;
 
 pub use channel::{Events, Receipt, Told};
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
+pub use previous::Previous;
 pub use unfinished::{Decision, StepState, Unfinished, UnfinishedStep};
 
 /// One event. Numbers are gap-free from 1 within a run.
@@ -63,8 +65,14 @@ pub enum EventKind {
         unattended: bool,
         /// Who started it: `user@machine`.
         operator: String,
+        /// The address that the operator's own login came from, when they were logged in over SSH.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
         /// The hosts that were selected.
         hosts: Vec<String>,
+        /// The run before on this machine; none for the first, and for runs of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<Previous>,
     },
     /// External data is there.
     DataReady {

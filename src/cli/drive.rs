@@ -14,7 +14,8 @@ use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
 use super::{Exit, args, ask, signals, sinks};
 use crate::engine::{Answerer, Job, Question};
-use crate::event::{EventKind, Events};
+use crate::event::{EventKind, Events, Previous};
+use crate::journal;
 use crate::probe::Digest;
 use crate::risk::Risk;
 use crate::runbook::Runbook;
@@ -90,7 +91,7 @@ async fn drive(
     let begun = Instant::now();
     let control = job.ssh.control.clone();
     let signals = tokio::spawn(signals::listen(stop, job.events.clone(), control));
-    job.events.tell(started(&job, &intent));
+    job.events.tell(started(&job, &intent, teller.previous()));
     let refused = if intent.rehearse {
         let connected = job.connect().await;
         job.rehearse(connected).await;
@@ -118,9 +119,9 @@ async fn drive(
     }
 }
 
-fn started(job: &Job, intent: &Intent) -> EventKind {
+fn started(job: &Job, intent: &Intent, previous: Option<Previous>) -> EventKind {
     EventKind::RunStarted {
-        format: 1,
+        format: journal::FORMAT,
         run: job.card.run.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         runbook: job.runbook.name.to_string(),
@@ -133,7 +134,9 @@ fn started(job: &Job, intent: &Intent) -> EventKind {
         mode: intent.mode,
         unattended: intent.unattended,
         operator: job.card.operator.clone(),
+        from: setup::login_from(),
         hosts: job.hosts.iter().map(|host| host.name.to_string()).collect(),
+        previous,
     }
 }
 

@@ -7,8 +7,10 @@ mod concrete;
 mod drive;
 mod exit;
 mod feed;
+mod history;
 mod lint;
 mod list;
+mod moment;
 mod paths;
 mod perform;
 mod render;
@@ -16,9 +18,11 @@ mod results;
 mod run;
 mod session;
 mod setup;
+mod show;
 mod signals;
 mod sinks;
 mod trace;
+mod which_run;
 
 use clap::{Parser, Subcommand};
 
@@ -46,6 +50,10 @@ enum Verb {
     Lint(lint::Args),
     /// Show a runbook's concrete steps for one host
     Render(render::Args),
+    /// List the runs of the past, or prove that their records are untouched
+    History(history::Args),
+    /// Tell a run of the past again
+    Show(show::Args),
 }
 
 /// Most open files that we ask for: enough for 5000 hosts. Children inherit the limit, and where the
@@ -81,6 +89,8 @@ pub fn main() -> std::process::ExitCode {
         Verb::List(args) => list::list(args, &cli.output),
         Verb::Lint(args) => lint::lint(args, &cli.output),
         Verb::Render(args) => render::render(args, &cli.output),
+        Verb::History(args) => history::history(args, &cli.output),
+        Verb::Show(args) => show::show(args, &cli.output),
     };
     exit.into()
 }

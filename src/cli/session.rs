@@ -80,6 +80,12 @@ pub(super) fn complain_about(error: &LibraryError) -> Exit {
     }
 }
 
+/// Says on standard error what is no mistake.
+pub(super) fn note(text: &str) {
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Says a mistake on standard error; the exit code for mistakes.
 pub(super) fn complain(error: &(impl Display + ?Sized)) -> Exit {
     let text = error.to_string();

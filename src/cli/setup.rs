@@ -1,6 +1,7 @@
 //! What a run is made of before its first connection: its id, its journal, its connections.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -145,6 +146,16 @@ pub(super) fn operator() -> String {
         user.unwrap_or_else(|| "root".to_owned()),
         machine.trim()
     )
+}
+
+/// The address that the operator's login on this machine came from; none at its own keyboard, and where sudo
+/// took the variables away.
+pub(super) fn login_from() -> Option<String> {
+    let told = ["SSH_CONNECTION", "SSH_CLIENT"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
+    let address: IpAddr = told.split(' ').next()?.parse().ok()?;
+    Some(address.to_string())
 }
 
 /// The journal of the run. A dry run also goes without: it changes nothing that must be on record.

@@ -5,15 +5,15 @@ use std::io::IsTerminal as _;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::args::{ColorChoice, Format, Output};
 use super::ask;
-use crate::event::{Event, EventKind, Told};
+use crate::event::{Event, EventKind, Previous, Told};
 use crate::journal::Journal;
-use crate::report::{Json, Plain, Quiet, Report, Streams, Style, Terminal};
+use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Terminal};
 
 /// A question for the operator, asked when everything before it was shown.
 struct Question {
@@ -29,6 +29,7 @@ enum Item {
 
 /// The threads that tell, and the way to ask through them.
 pub(super) struct Teller {
+    previous: Option<Previous>,
     journal: JoinHandle<Option<String>>,
     report: JoinHandle<()>,
     questions: UnboundedSender<Question>,
@@ -53,6 +54,9 @@ impl Teller {
             events,
             stop,
         } = telling;
+        let previous = journal
+            .as_ref()
+            .and_then(|journal| journal.previous().cloned());
         let (questions, asked) = unbounded_channel();
         let (items, shown) = unbounded_channel();
         let journal = spawn(
@@ -61,10 +65,16 @@ impl Teller {
         )?;
         let report = spawn("report", show_all(report, shown, stop))?;
         Ok(Self {
+            previous,
             journal,
             report,
             questions,
         })
+    }
+
+    /// What the journal says of the run before on this machine.
+    pub(super) fn previous(&self) -> Option<Previous> {
+        self.previous.clone()
     }
 
     /// Asks the operator after everything told so far was shown.
@@ -248,6 +258,50 @@ pub(super) fn report(output: &Output, unattended: bool) -> Report {
     }
 }
 
+/// The form of a run that is told again: as the run looked, without anything that moves. All of it is data.
+pub(super) fn replay(output: &Output) -> Report {
+    let streams = Streams {
+        data: Box::new(std::io::stdout()),
+        status: Box::new(std::io::stdout()),
+    };
+    let screen = is_screen(output);
+    let style = style(output, screen);
+    match output.format {
+        Some(Format::Json) => Report::Json(Json::new(streams)),
+        Some(Format::Human) | None if screen => {
+            let target = indicatif::ProgressDrawTarget::hidden();
+            Report::Terminal(Box::new(Terminal::new(style, streams, target, 24)))
+        }
+        Some(Format::Human | Format::Plain) | None => Report::Plain(Plain::new(style, streams)),
+    }
+}
+
+/// How runs of the past are told.
+pub(super) fn history(output: &Output) -> History {
+    let screen = is_screen(output);
+    let plain = match output.format {
+        Some(Format::Human) => false,
+        Some(Format::Plain | Format::Json) => true,
+        None => !screen,
+    };
+    let style = style(output, screen);
+    History {
+        style: Style {
+            // A line for each run, however long it is.
+            width: style.width.filter(|_| !plain),
+            ..style
+        },
+        plain,
+        now: Zoned::now(),
+    }
+}
+
+/// Whether standard output is a terminal that a person looks at.
+fn is_screen(output: &Output) -> bool {
+    let ci = std::env::var_os("CI").is_some();
+    std::io::stdout().is_terminal() && output.verbose < 2 && !ci && !dumb()
+}
+
 fn dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }
@@ -263,7 +317,7 @@ fn style(output: &Output, live: bool) -> Style {
     let columns = std::env::var("COLUMNS")
         .ok()
         .and_then(|columns| columns.parse().ok());
-    let width = columns.or_else(|| live.then(|| usize::from(console::Term::stderr().size().1)));
+    let width = columns.or_else(|| live.then(|| usize::from(console::Term::stdout().size().1)));
     let language = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));

@@ -89,9 +89,40 @@ impl Chain {
         }
     }
 
+    /// Checks the next line as [`Chain::open`] does, without reading what happened.
+    pub(super) fn follow(&mut self, line: &[u8]) -> Result<(), Misfit> {
+        let prev = carried(line).or_else(|| {
+            let Envelope { prev, .. } = serde_json::from_slice(line).ok()?;
+            Some(prev)
+        });
+        let linked = prev.ok_or(Misfit::Unreadable)? == self.prev;
+        self.advance(line);
+        if linked {
+            Ok(())
+        } else {
+            Err(Misfit::Unlinked)
+        }
+    }
+
+    /// The digest of the last line; empty before the first.
+    pub(super) fn last(&self) -> &str {
+        &self.prev
+    }
+
     fn advance(&mut self, line: &[u8]) {
         Digest::of(line).as_str().clone_into(&mut self.prev);
     }
+}
+
+/// The digest at the end of a line that we wrote, where it always stands.
+fn carried(line: &[u8]) -> Option<String> {
+    const KEY: &str = r#","prev":""#;
+    let text = std::str::from_utf8(line).ok()?;
+    let (body, digest) = text.strip_suffix("\"}")?.rsplit_once(KEY)?;
+    let is_digest = digest.is_empty() || digest.len() == 64;
+    let is_hex = digest.bytes().all(|b| b.is_ascii_hexdigit());
+    // The key of an object at the top of the line, not of one within, nor a piece of a text.
+    (is_digest && is_hex && body.starts_with(r#"{"seq":"#)).then(|| digest.to_owned())
 }
 
 fn parse(line: &[u8]) -> Option<(Event, String)> {
@@ -110,7 +141,7 @@ fn parse(line: &[u8]) -> Option<(Event, String)> {
 }
 
 /// JSON with `\u` escapes for what serde leaves raw. Such characters stand only inside strings.
-fn escaped(json: &str) -> String {
+pub fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_hidden(c) {

@@ -3,15 +3,23 @@
 //! The writer is part of doing the job: a run whose journal cannot be written starts no step. The
 //! reader gives the same events back, so that history needs no renderers of its own.
 
+mod brief;
 mod chain;
+mod ending;
 mod hidden;
 mod reader;
 mod run_id;
+mod tail;
+mod turn;
+mod untouched;
 mod writer;
 
-pub use chain::Chain;
+pub use brief::{Brief, Ended, Head, Started};
+pub use chain::{Chain, escaped};
+pub use ending::{Ending, NoEnding};
 pub use reader::{Integrity, Recording, runs};
 pub use run_id::RunId;
+pub use untouched::{Finding, Ledger, Proven};
 pub use writer::Journal;
 
 pub(crate) use hidden::is_hidden;
@@ -57,6 +65,14 @@ pub enum JournalError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Its first line is not the beginning of a run.
+    #[error("the journal {path} has no beginning: {why}")]
+    Headless {
+        /// The file.
+        path: PathBuf,
+        /// What its first line is instead, as a clause.
+        why: &'static str,
     },
     /// The journal was written by a version whose form this one could misread.
     #[error("the journal {path} has format {found}, this version reads up to {FORMAT}")]

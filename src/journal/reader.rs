@@ -96,7 +96,7 @@ impl Recording {
 }
 
 /// The format that the first line names, read apart so that it is found whatever else is new there.
-fn format(bytes: &[u8]) -> Option<u32> {
+pub(super) fn format(bytes: &[u8]) -> Option<u32> {
     #[derive(Deserialize)]
     struct First {
         kind: Started,

@@ -2,11 +2,12 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::turn::Turn;
 use super::{Chain, EVENTS, JournalError, RunId};
-use crate::event::{Event, EventKind, HostResult, StepResult};
+use crate::event::{Event, EventKind, HostResult, Previous, StepResult};
 
 /// The journal of a run under way.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     chain: Chain,
+    previous: Option<Previous>,
     ended: bool,
 }
 
@@ -24,13 +26,27 @@ impl Journal {
     /// # Errors
     /// When that is not possible; then no step may start.
     pub fn create(state: &Path, run: &RunId) -> Result<Self, JournalError> {
-        let dir = state.join("runs").join(run.as_str());
+        let runs = state.join("runs");
+        let dir = runs.join(run.as_str());
         let path = dir.join(EVENTS);
-        let file = make(&dir, &path).map_err(|source| JournalError::Create {
+        let made = || {
+            make_private(&runs)?;
+            let mut turn = Turn::take(state)?;
+            let previous = turn.previous(run);
+            let file = make(&dir, &path)?;
+            turn.pass_on(run)?;
+            Ok((file, previous))
+        };
+        let (file, previous) = made().map_err(|source| JournalError::Create {
             path: path.clone(),
             source,
         })?;
-        Ok(Self::over(dir, path, file))
+        // Held for as long as the run lives: whoever reads the journal can tell. Some file systems cannot.
+        let _ = file.try_lock();
+        Ok(Self {
+            previous,
+            ..Self::over(dir, path, file)
+        })
     }
 
     fn over(dir: PathBuf, path: PathBuf, file: File) -> Self {
@@ -39,6 +55,7 @@ impl Journal {
             path,
             file,
             chain: Chain::new(),
+            previous: None,
             ended: false,
         }
     }
@@ -48,6 +65,11 @@ impl Journal {
     pub(crate) fn on_full_disk() -> Self {
         let full = OpenOptions::new().append(true).open("/dev/full");
         Self::over("/dev".into(), "/dev/full".into(), full.unwrap())
+    }
+
+    /// The run before on this machine, for the first event.
+    pub fn previous(&self) -> Option<&Previous> {
+        self.previous.as_ref()
     }
 
     /// The run's folder.
@@ -75,6 +97,11 @@ impl Journal {
     fn write(&mut self, event: &Event) -> io::Result<()> {
         let line = self.chain.seal(event)?;
         self.file.write_all(line.as_bytes())?;
+        // What is written to a file without a name is lost.
+        if self.file.metadata()?.nlink() == 0 {
+            let gone = "it was removed while the run was under way";
+            return Err(io::Error::new(io::ErrorKind::NotFound, gone));
+        }
         if tells_of_a_deed(&event.kind) {
             self.file.sync_data()?;
         }
@@ -82,12 +109,14 @@ impl Journal {
     }
 }
 
+/// Makes a folder that only its owner can look into, and those above it.
+fn make_private(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).recursive(true).create(dir)
+}
+
 fn make(dir: &Path, path: &Path) -> io::Result<File> {
-    let mut builder = DirBuilder::new();
-    builder.mode(0o700);
     let runs = dir.parent().unwrap_or(dir);
-    builder.recursive(true).create(runs)?;
-    builder.recursive(false).create(dir)?;
+    DirBuilder::new().mode(0o700).create(dir)?;
     let file = OpenOptions::new()
         .append(true)
         .create_new(true)
@@ -181,6 +210,47 @@ mod tests {
         let state = tempfile::NamedTempFile::new().unwrap();
         let error = Journal::create(state.path(), &run()).unwrap_err();
         assert!(matches!(error, JournalError::Create { .. }));
+    }
+
+    #[test]
+    fn a_journal_that_was_removed_is_not_written_on() {
+        let state = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(state.path(), &run()).unwrap();
+        journal.append(&event(1)).unwrap();
+        std::fs::remove_dir_all(journal.dir()).unwrap();
+        let error = journal.append(&event(2)).unwrap_err();
+        assert!(matches!(error, JournalError::Append { .. }));
+        assert!(journal.append(&event(3)).is_err());
+    }
+
+    #[test]
+    fn each_run_names_the_last_line_of_the_one_before() {
+        let state = tempfile::tempdir().unwrap();
+        let id = |text: &str| text.parse::<RunId>().unwrap();
+        let mut first = Journal::create(state.path(), &id("b")).unwrap();
+        assert_eq!(first.previous(), None);
+        first.append(&event(1)).unwrap();
+        first.append(&event(2)).unwrap();
+        // Neither ids nor clocks decide which run was before.
+        let second = Journal::create(state.path(), &id("a")).unwrap();
+        let text = std::fs::read_to_string(first.dir().join(EVENTS)).unwrap();
+        let last = text.lines().last().unwrap();
+        let previous = Previous {
+            run: "b".to_owned(),
+            line: 2,
+            digest: crate::probe::Digest::of(last.as_bytes()).to_string(),
+        };
+        assert_eq!(second.previous(), Some(&previous));
+        let third = Journal::create(state.path(), &id("c")).unwrap();
+        let nothing_yet = Previous {
+            run: "a".to_owned(),
+            line: 0,
+            digest: String::new(),
+        };
+        assert_eq!(third.previous(), Some(&nothing_yet));
+        std::fs::remove_dir_all(third.dir()).unwrap();
+        let fourth = Journal::create(state.path(), &id("d")).unwrap();
+        assert_eq!(fourth.previous().unwrap().run, "c", "it is missed already");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod diff;
 mod groups;
 mod guard_lines;
 mod headline;
+mod history;
 mod json;
 mod line;
 mod live;
@@ -38,6 +39,7 @@ mod samples;
 mod tests;
 
 pub use clean::harmless;
+pub use history::{History, Listed};
 pub use json::Json;
 pub use plain::Plain;
 pub use quiet::Quiet;
@@ -114,6 +116,18 @@ impl Report {
         match self {
             Report::Plain(plain) => plain.show_plans(),
             Report::Terminal(terminal) => terminal.pause(),
+            Report::Json(_) | Report::Quiet(_) => Ok(()),
+        }
+    }
+
+    /// Tells the end of a run whose last event is not on record.
+    ///
+    /// # Errors
+    /// When a stream cannot be written to.
+    pub fn end_early(&mut self) -> io::Result<()> {
+        match self {
+            Report::Plain(plain) => plain.end(),
+            Report::Terminal(terminal) => terminal.end(),
             Report::Json(_) | Report::Quiet(_) => Ok(()),
         }
     }

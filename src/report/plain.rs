@@ -28,11 +28,21 @@ impl Plain {
     /// # Errors
     /// When a stream cannot be written to.
     pub fn tell(&mut self, event: &Event) -> io::Result<()> {
-        let mut notices = self.story.tell(event);
+        let notices = self.story.tell(event);
+        notices.iter().try_for_each(|notice| self.write(notice))?;
         if let EventKind::RunFinished { .. } = event.kind {
-            notices.extend(self.story.ending());
-            notices.extend(self.story.summary());
+            self.end()?;
         }
+        Ok(())
+    }
+
+    /// Tells what is held back, and the summary.
+    ///
+    /// # Errors
+    /// When a stream cannot be written to.
+    pub fn end(&mut self) -> io::Result<()> {
+        let mut notices = self.story.ending();
+        notices.extend(self.story.summary());
         notices.iter().try_for_each(|notice| self.write(notice))
     }
 

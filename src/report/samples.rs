@@ -32,7 +32,9 @@ pub(super) fn started(mode: Mode, hosts: &[&str]) -> EventKind {
         mode,
         unattended: false,
         operator: "ada@desk".into(),
+        from: None,
         hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+        previous: None,
     }
 }
 

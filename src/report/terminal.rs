@@ -48,16 +48,26 @@ impl Terminal {
     pub fn tell(&mut self, event: &Event) -> io::Result<()> {
         self.now = self.now.max(event.at);
         self.live.take(event);
-        let mut notices = self.story.tell(event);
+        let notices = self.story.tell(event);
         if let EventKind::RunFinished { .. } = event.kind {
             self.clear();
-            notices.extend(self.story.ending());
-            notices.extend(self.story.summary());
-            return self.write(&notices);
+            self.write(&notices)?;
+            return self.end();
         }
         self.write(&notices)?;
         self.draw();
         Ok(())
+    }
+
+    /// Tells what is held back, and the summary.
+    ///
+    /// # Errors
+    /// When a stream cannot be written to.
+    pub fn end(&mut self) -> io::Result<()> {
+        self.clear();
+        let mut notices = self.story.ending();
+        notices.extend(self.story.summary());
+        self.write(&notices)
     }
 
     /// Moves the clock of the live view; to be called a few times a second.

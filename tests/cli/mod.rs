@@ -1,5 +1,6 @@
 //! The program as its users meet it: one file per verb.
 
+mod history;
 mod lint;
 mod list;
 mod render;
