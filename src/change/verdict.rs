@@ -143,7 +143,6 @@ impl Diff {
             why: why.into(),
             hint: Some(hint.to_owned()),
             human: false,
-            moved: Vec::new(),
             moved,
         };
         Self {

@@ -11,10 +11,12 @@ mod history;
 mod lint;
 mod list;
 mod moment;
+mod past;
 mod paths;
 mod perform;
 mod render;
 mod results;
+mod rollback;
 mod run;
 mod session;
 mod setup;
@@ -54,6 +56,8 @@ enum Verb {
     History(history::Args),
     /// Tell a run of the past again
     Show(show::Args),
+    /// Take a run of the past back, by the records that lie on its hosts
+    Rollback(rollback::Args),
 }
 
 /// Most open files that we ask for: enough for 5000 hosts. Children inherit the limit, and where the
@@ -91,6 +95,7 @@ pub fn main() -> std::process::ExitCode {
         Verb::Render(args) => render::render(args, &cli.output),
         Verb::History(args) => history::history(args, &cli.output),
         Verb::Show(args) => show::show(args, &cli.output),
+        Verb::Rollback(args) => rollback::rollback(args, &cli.output),
     };
     exit.into()
 }

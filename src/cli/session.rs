@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 
 use super::{Exit, args};
 use crate::diagnostic::Diagnostics;
+use crate::engine::Undoes;
 use crate::inventory::{self, Host};
 use crate::runbook::{Inputs, Library, LibraryError, Runbook};
 
@@ -14,6 +15,8 @@ pub(super) struct Loaded {
     pub(super) runbook: Runbook,
     pub(super) hosts: Vec<Host>,
     pub(super) inputs: BTreeMap<String, Inputs>,
+    /// The run that is taken back, instead of a runbook.
+    pub(super) undoes: Option<Undoes>,
 }
 
 /// Reads and checks it all.
@@ -55,6 +58,7 @@ pub(super) fn load(
             runbook,
             hosts,
             inputs,
+            undoes: None,
         });
     }
     for found in &mistakes {

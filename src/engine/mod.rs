@@ -15,6 +15,7 @@ mod outside;
 mod proof;
 mod recover;
 mod rehearsal;
+mod restore;
 mod step;
 mod survey;
 mod take_back;
@@ -23,6 +24,7 @@ mod verify;
 mod worker;
 
 pub use guard::GuardTerms;
+pub use restore::{HereChange, Undoes};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,6 +54,8 @@ pub struct Job {
     pub hosts: Vec<Host>,
     /// The inputs' values by host name.
     pub inputs: BTreeMap<String, Inputs>,
+    /// The run that it takes back; then the steps come from the hosts' own records.
+    pub undoes: Option<Undoes>,
     /// What it is for.
     pub mode: Mode,
     /// Only steps with one of these tags; all when empty.
@@ -109,6 +113,8 @@ pub struct Surveyed {
     data: Arc<Value>,
     /// The steps as they are for this host, as YAML; empty when nothing is due.
     concrete: String,
+    /// What taking a run back comes to.
+    returns: Option<restore::Returns>,
     /// The plan.
     pub plan: HostPlan,
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::compare::{NOT_WANTED, plan_step, skipped};
+use super::restore::{self, Returns, Undoes};
 use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
 use crate::change::Known;
 use crate::event::{EventKind, Fault, Mode};
@@ -41,19 +42,16 @@ pub(super) async fn survey(
         facts: Some(&facts),
         data: &data,
     };
-    let rendered = runbook::render(&job.runbook, &world);
-    let planned = match rendered.map(|rendered| on_terms(rendered, job.guard)) {
-        Err(diagnostics) => Err(Stop::new(Fault::Failed, diagnostics.to_string())),
-        Ok(rendered) => match look(&job, &host, &mut link, &rendered.steps).await {
-            Err(error) => Err(error.into()),
-            Ok(plan) => Ok((plan, rendered)),
-        },
+    let planned = match &job.undoes {
+        Some(undoes) => back(&job, undoes, &host, &mut link).await,
+        None => forward(&job, &world, &mut link).await,
     };
     match planned {
-        Ok((plan, rendered)) => {
+        Ok((plan, rendered, returns)) => {
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
-            let concrete = if job.mode == Mode::Apply && plan.is_pending() {
+            let has_steps = job.undoes.is_none() && plan.is_pending();
+            let concrete = if job.mode == Mode::Apply && has_steps {
                 concrete(&job, &world)
             } else {
                 String::new()
@@ -64,6 +62,7 @@ pub(super) async fn survey(
                 logins,
                 rendered,
                 concrete,
+                returns,
                 data: data.clone(),
                 plan,
             })
@@ -74,6 +73,32 @@ pub(super) async fn survey(
             None
         }
     }
+}
+
+type Planned = (HostPlan, Rendered, Option<Returns>);
+
+/// The plan of a runbook.
+async fn forward(job: &Job, world: &World<'_>, link: &mut ReadHost) -> Result<Planned, Stop> {
+    let rendered = runbook::render(&job.runbook, world);
+    let rendered =
+        rendered.map_err(|diagnostics| Stop::new(Fault::Failed, diagnostics.to_string()))?;
+    let rendered = on_terms(rendered, job.guard);
+    let plan = look(job, world.host, link, &rendered.steps).await?;
+    Ok((plan, rendered, None))
+}
+
+/// The plan that takes an earlier run back.
+async fn back(
+    job: &Job,
+    undoes: &Undoes,
+    host: &Host,
+    link: &mut ReadHost,
+) -> Result<Planned, Stop> {
+    let (rendered, returns) = restore::rendered(undoes, host, link).await?;
+    let rendered = on_terms(rendered, job.guard);
+    let mut plan = look(job, host, link, &rendered.steps).await?;
+    restore::name_later(undoes, link, &mut plan, &rendered.steps).await;
+    Ok((plan, rendered, Some(returns)))
 }
 
 /// The steps as `render` prints them. What could be rendered is whole.

@@ -168,6 +168,8 @@ pub struct RunCard {
     pub operator: String,
     /// When it started, RFC 3339.
     pub started: String,
+    /// The run that it takes back.
+    pub undoes: Option<String>,
 }
 
 impl RunCard {
@@ -180,14 +182,18 @@ impl RunCard {
     }
 
     fn card(&self) -> String {
-        format!(
+        let card = format!(
             "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
             self.run,
             self.runbook,
             self.operator,
             self.started,
             env!("CARGO_PKG_VERSION")
-        )
+        );
+        match &self.undoes {
+            Some(run) => format!("{card}\nundoes={run}"),
+            None => card,
+        }
     }
 }
 

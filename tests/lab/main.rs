@@ -33,6 +33,7 @@ mod poisoned;
 mod port_move;
 mod port_move_cut;
 mod refresh;
+mod rollback;
 mod sysctl;
 mod units;
 mod ssh_hardening;

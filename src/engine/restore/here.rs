@@ -32,7 +32,9 @@ impl HereChange {
         let words = self.back().into_iter().flat_map(|call| {
             let input = call.input.as_deref().unwrap_or_default();
             let input = String::from_utf8_lossy(input).into_owned();
-            [call.function.clone(), input].into_iter().chain(call.args.clone())
+            [call.function.clone(), input]
+                .into_iter()
+                .chain(call.args.clone())
         });
         Probe::new("here_can", words)
     }
@@ -69,7 +71,9 @@ impl Resource for HereChange {
                 let shown = self.change.shown.iter();
                 let change = Change::new(
                     format!("take back: {}", self.change.summary),
-                    shown.map(|shown| turned(shown, &self.change.undo)).collect(),
+                    shown
+                        .map(|shown| turned(shown, &self.change.undo))
+                        .collect(),
                     back.clone(),
                     Undo::Call(self.change.act.clone()),
                 );

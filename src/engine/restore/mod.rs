@@ -76,7 +76,8 @@ pub(super) async fn rendered(
     let found = text.and_then(|answer| record::RunRecord::parse(&answer.output));
     let Some(found) = found else {
         let message = format!("the host has no record of run {}", undoes.run);
-        let hint = "`holdfast restore-points` lists the runs that it knows; reading them takes root";
+        let hint =
+            "`holdfast restore-points` lists the runs that it knows; reading them takes root";
         return Err(Stop::new(Fault::Failed, message).hint(Some(hint.to_owned())));
     };
     let here = undoes.here.get(host.name.as_str());
@@ -86,7 +87,12 @@ pub(super) async fn rendered(
 }
 
 /// Names the later runs that changed what moved.
-pub(super) async fn name_later(undoes: &Undoes, link: &mut ReadHost, plan: &mut HostPlan, steps: &[RenderedStep]) {
+pub(super) async fn name_later(
+    undoes: &Undoes,
+    link: &mut ReadHost,
+    plan: &mut HostPlan,
+    steps: &[RenderedStep],
+) {
     let stale = |outcome: &Outcome| matches!(outcome, Outcome::Seen(Verdict::Blocked(blocked)) if !blocked.moved.is_empty());
     if !plan.steps.iter().any(|step| stale(&step.outcome)) {
         return;
@@ -109,7 +115,10 @@ pub(super) async fn name_later(undoes: &Undoes, link: &mut ReadHost, plan: &mut 
             && let Some(run) = later.iter().rev().find(|run| run.touches(&probes))
         {
             blocked.why = format!("it was changed since, by {}", run.words());
-            blocked.hint = Some(format!("take that back first: holdfast rollback {}", run.run));
+            blocked.hint = Some(format!(
+                "take that back first: holdfast rollback {}",
+                run.run
+            ));
         }
     }
 }
@@ -150,13 +159,16 @@ fn later_runs(text: &str) -> Vec<Later> {
         }
         let Some(run) = runs.last_mut() else { continue };
         match key {
-            "card" => run
-                .card
-                .extend(value.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()))),
+            "card" => run.card.extend(
+                value
+                    .split_once('=')
+                    .map(|(k, v)| (k.to_owned(), v.to_owned())),
+            ),
             "change" => {
                 let record = serde_json::from_str::<ChangeRecord>(value);
                 let before = record.map(|record| record.before).unwrap_or_default();
-                run.probes.extend(before.into_iter().map(|expected| expected.probe));
+                run.probes
+                    .extend(before.into_iter().map(|expected| expected.probe));
             }
             _ => {}
         }
@@ -165,7 +177,11 @@ fn later_runs(text: &str) -> Vec<Later> {
 }
 
 /// The proof: the host answers as it did before the run that was taken back.
-pub(super) async fn proof(worker: &mut Worker<'_>, steps: &[RenderedStep], returns: &Returns) -> super::verify::Proven {
+pub(super) async fn proof(
+    worker: &mut Worker<'_>,
+    steps: &[RenderedStep],
+    returns: &Returns,
+) -> super::verify::Proven {
     let name = "The host answers as before that run".to_owned();
     let mut probes: Vec<Probe> = super::survey::probes(steps);
     probes.extend(returns.before.keys().cloned());
@@ -175,7 +191,9 @@ pub(super) async fn proof(worker: &mut Worker<'_>, steps: &[RenderedStep], retur
         touched: &touched,
     };
     let proof = match last.ask(worker.job, worker.host, &probes).await {
-        Err(error) => Proof::CouldNotTell { why: error.to_string() },
+        Err(error) => Proof::CouldNotTell {
+            why: error.to_string(),
+        },
         Ok(answers) => compared(returns, &answers),
     };
     worker.job.events.tell(EventKind::Checked {
@@ -202,7 +220,10 @@ fn compared(returns: &Returns, answers: &Answers) -> Proof {
             seen: format!("{} answers are the same", returns.before.len()),
         },
         (other, true) => Proof::CouldNotTell {
-            why: format!("what was not taken back makes a difference to {}", other.join(", ")),
+            why: format!(
+                "what was not taken back makes a difference to {}",
+                other.join(", ")
+            ),
         },
         (other, false) => Proof::No {
             seen: format!("another answer to {}", other.join(", ")),
@@ -228,6 +249,10 @@ mod tests {
         let later = later_runs(&text);
         assert_eq!(later.len(), 2);
         assert!(later[0].touches(&[probe]));
-        assert!(later[0].words().starts_with("run r-2 (runbook web, ada@desk"));
+        assert!(
+            later[0]
+                .words()
+                .starts_with("run r-2 (runbook web, ada@desk")
+        );
     }
 }

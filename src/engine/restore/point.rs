@@ -71,7 +71,10 @@ impl Resource for Restore {
             Some(State::Made) => {}
             None => {
                 return Ok(Diff::blocked(
-                    format!("the host no longer knows how to take back {} of run {}", self.place, self.run),
+                    format!(
+                        "the host no longer knows how to take back {} of run {}",
+                        self.place, self.run
+                    ),
                     "restore points are kept by count and age, see `holdfast restore-points`",
                 ));
             }
@@ -88,7 +91,9 @@ impl Resource for Restore {
 
 fn stays(why: &str) -> Diff {
     Diff {
-        verdict: Verdict::NotApplicable { why: why.to_owned() },
+        verdict: Verdict::NotApplicable {
+            why: why.to_owned(),
+        },
         notes: Vec::new(),
     }
 }
@@ -109,7 +114,10 @@ impl Restore {
                 unsure |= look.ours.is_empty() || look.is_of_itself();
             }
         }
-        let is_ours = |look: &Look| seen.get(&look.probe).is_ok_and(|now| look.ours.contains(&now.digest()));
+        let is_ours = |look: &Look| {
+            seen.get(&look.probe)
+                .is_ok_and(|now| look.ours.contains(&now.digest()))
+        };
         if !moved.is_empty() {
             return Ok(Diff::moved(
                 format!("it was changed since run {}", self.run),
@@ -117,7 +125,10 @@ impl Restore {
                 moved,
             ));
         }
-        if !self.looks.is_empty() && as_before == self.looks.len() && !self.looks.iter().all(is_ours) {
+        if !self.looks.is_empty()
+            && as_before == self.looks.len()
+            && !self.looks.iter().all(is_ours)
+        {
             return Ok(Diff::compliant());
         }
         let note = unsure.then(|| {
@@ -132,7 +143,11 @@ impl Restore {
     /// The change that takes the change back.
     fn reversed(&self) -> Change {
         let call = |function: &str| Call::new(function, [self.run.as_str(), self.place.as_str()]);
-        let shown = self.change.shown.iter().map(|shown| turned(shown, &self.change.undo));
+        let shown = self
+            .change
+            .shown
+            .iter()
+            .map(|shown| turned(shown, &self.change.undo));
         let change = Change::new(
             format!("take back: {}", self.change.summary),
             shown.collect(),
@@ -150,17 +165,29 @@ impl Restore {
 /// The same the other way round.
 pub(super) fn turned(shown: &Shown, undo: &Undo) -> Shown {
     match shown.clone() {
-        Shown::Text { path, before, after } => Shown::Text {
+        Shown::Text {
+            path,
+            before,
+            after,
+        } => Shown::Text {
             path,
             before: after,
             after: before,
         },
-        Shown::Lines { what, removed, added } => Shown::Lines {
+        Shown::Lines {
+            what,
+            removed,
+            added,
+        } => Shown::Lines {
             what,
             removed: added,
             added: removed,
         },
-        Shown::Property { name, before, after } => Shown::Property {
+        Shown::Property {
+            name,
+            before,
+            after,
+        } => Shown::Property {
             name,
             before: after,
             after: before,
@@ -225,7 +252,9 @@ mod tests {
     fn what_the_run_left_is_taken_back_and_what_is_back_is_left_alone() {
         let restore = restore();
         let diff = verdict(&restore, "new\n", "point=1/1 made\n");
-        let [change] = diff.verdict.changes() else { panic!("{diff:?}") };
+        let [change] = diff.verdict.changes() else {
+            panic!("{diff:?}")
+        };
         assert_eq!(change.act.args, ["r-1", "1/1"]);
         let turned = Shown::Property {
             name: "mode".to_owned(),
@@ -233,7 +262,10 @@ mod tests {
             after: "600".to_owned(),
         };
         assert_eq!(change.shown, [turned]);
-        for (now, points) in [("new\n", "point=1/1 taken\n"), ("old\n", "point=1/1 made\n")] {
+        for (now, points) in [
+            ("new\n", "point=1/1 taken\n"),
+            ("old\n", "point=1/1 made\n"),
+        ] {
             assert_eq!(verdict(&restore, now, points).verdict, Verdict::Compliant);
         }
         // One that was begun is finished whatever it looks like.
@@ -247,7 +279,9 @@ mod tests {
         // Of a file that holds even when other changes were taken back already.
         for points in ["point=1/1 made\n", "point=1/1 made\npoint=2/1 taken\n"] {
             let diff = verdict(&restore, "edited\n", points);
-            let Verdict::Blocked(blocked) = diff.verdict else { panic!("{diff:?}") };
+            let Verdict::Blocked(blocked) = diff.verdict else {
+                panic!("{diff:?}")
+            };
             assert_eq!(blocked.moved.len(), 1);
         }
     }

@@ -11,7 +11,10 @@ const PACKED: [&str; 5] = ["content", "look", "stdout", "before", "after"];
 
 /// What moved, as a diff from the state that a run left to the one that was found.
 pub(super) fn moved(probe: &Probe, left: Option<&Answer>, now: &Answer) -> Shown {
-    let about = probe.args.first().map_or(probe.function.as_str(), String::as_str);
+    let about = probe
+        .args
+        .first()
+        .map_or(probe.function.as_str(), String::as_str);
     Shown::Text {
         path: format!("{about} (as the run left it, and as it is now)"),
         before: left.map(text),
@@ -58,13 +61,22 @@ mod tests {
     fn what_was_packed_is_shown_as_text() {
         let answer = |content: &str| Answer {
             status: 0,
-            output: format!("type=file\ncontent={}\nmode=644\n", BASE64.encode(content)).into_bytes(),
+            output: format!("type=file\ncontent={}\nmode=644\n", BASE64.encode(content))
+                .into_bytes(),
         };
         let probe = Probe::new("hf_file", ["/etc/motd"]);
-        let Shown::Text { before, after, .. } = moved(&probe, Some(&answer("a\n")), &answer("a\nb\n")) else {
+        let Shown::Text { before, after, .. } =
+            moved(&probe, Some(&answer("a\n")), &answer("a\nb\n"))
+        else {
             panic!("no text");
         };
-        assert_eq!(before.as_deref(), Some("type=file\ncontent:\n  a\nmode=644\n"));
-        assert_eq!(after.as_deref(), Some("type=file\ncontent:\n  a\n  b\nmode=644\n"));
+        assert_eq!(
+            before.as_deref(),
+            Some("type=file\ncontent:\n  a\nmode=644\n")
+        );
+        assert_eq!(
+            after.as_deref(),
+            Some("type=file\ncontent:\n  a\n  b\nmode=644\n")
+        );
     }
 }

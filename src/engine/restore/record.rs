@@ -96,9 +96,11 @@ impl RunRecord {
                 continue;
             };
             match key {
-                "card" => found
-                    .card
-                    .extend(value.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()))),
+                "card" => found.card.extend(
+                    value
+                        .split_once('=')
+                        .map(|(k, v)| (k.to_owned(), v.to_owned())),
+                ),
                 "journal" => begun.extend(begun_change(value)),
                 "point" => lines.extend([line.as_str(), "\n"]),
                 "change" => changes.extend(change(value)),
@@ -148,11 +150,6 @@ impl RunRecord {
         }
         self.whole = end.is_some();
         self.left.extend(end.unwrap_or_default());
-    }
-
-    /// A line of its card; empty when it has none.
-    pub(super) fn card(&self, key: &str) -> &str {
-        self.card.get(key).map_or("", String::as_str)
     }
 }
 
@@ -204,14 +201,19 @@ mod tests {
 
     fn record(step: usize, probe: &Probe) -> String {
         let call = || Call::new("hf_x", ["a"]);
-        let shown = vec![Shown::Run { argv: vec!["x".into()] }];
+        let shown = vec![Shown::Run {
+            argv: vec!["x".into()],
+        }];
         let digest = crate::probe::Digest::of(b"0\nold\n");
         ChangeRecord {
             step: StepNumber(step),
             name: "a step".into(),
             subject: "x".into(),
             change: Change::new("x", shown, call(), Undo::Call(call())),
-            before: vec![crate::plan::Expectation { probe: probe.clone(), digest }],
+            before: vec![crate::plan::Expectation {
+                probe: probe.clone(),
+                digest,
+            }],
             guarded: false,
             port_before: None,
             port_after: None,
@@ -233,13 +235,16 @@ mod tests {
             kept.len()
         );
         let found = RunRecord::parse(text.as_bytes()).unwrap();
-        assert_eq!(found.card("runbook"), "web");
+        assert_eq!(found.card["runbook"], "web");
         // The fourth step was recorded, and never begun.
         assert_eq!(found.points.len(), 1);
         assert_eq!(found.points[0].state, State::Taking);
         assert!(found.whole);
         let left = &found.left[&probe];
-        assert_eq!((left.status, left.output.as_slice()), (0, b"new\nwithout end".as_slice()));
+        assert_eq!(
+            (left.status, left.output.as_slice()),
+            (0, b"new\nwithout end".as_slice())
+        );
         assert!(RunRecord::parse(b"").is_none());
         assert!(RunRecord::parse(b"card=a=b\nkept=kept 900\nx\n").is_none());
     }

@@ -51,7 +51,12 @@ impl Resource for Reread {
 
     fn diff(&self, seen: &Answers, known: &Known) -> Result<Diff, ParseError> {
         for probe in self.probes() {
-            if seen.get(&probe)?.text().lines().any(|line| line == "LoadState=not-found") {
+            if seen
+                .get(&probe)?
+                .text()
+                .lines()
+                .any(|line| line == "LoadState=not-found")
+            {
                 return Ok(Diff::compliant());
             }
         }
@@ -81,7 +86,10 @@ mod tests {
             output: b"init=systemd\nLoadState=not-found\n".to_vec(),
         };
         let seen = Answers::from_iter([(probe, answer)]);
-        assert_eq!(unit.diff(&seen, &Known::nothing()).unwrap(), Diff::compliant());
+        assert_eq!(
+            unit.diff(&seen, &Known::nothing()).unwrap(),
+            Diff::compliant()
+        );
         let odd = Call::new("hf_mark_reload", ["a b; rm -rf /"]);
         assert!(Reread::of(&odd, &["back-1".to_owned()]).is_none());
     }

@@ -115,7 +115,11 @@ impl<'a> Page<'a> {
             looks: self.looks(points, index),
             stays,
             whole: self.whole,
-            timing: if is_package(point) { Timing::AtEnd } else { Timing::InOrder },
+            timing: if is_package(point) {
+                Timing::AtEnd
+            } else {
+                Timing::InOrder
+            },
         };
         let name = format!("{}: {}", record.step, record.name);
         self.push(Some(id), name, Box::new(restore), guard);
@@ -127,7 +131,9 @@ impl<'a> Page<'a> {
         match &point.record.change.undo {
             Undo::Impossible { why } => return Some(format!("it cannot be taken back: {why}")),
             Undo::Call(_) if is_package(point) && !self.undoes.packages => {
-                return Some("packages stay; --packages removes those that it installed".to_owned());
+                return Some(
+                    "packages stay; --packages removes those that it installed".to_owned(),
+                );
             }
             Undo::Call(_) => {}
         }
@@ -140,10 +146,16 @@ impl<'a> Page<'a> {
                 let mut before = point.record.before.iter();
                 before.any(|expected| looks(other, &expected.probe))
             };
-            !self.undoes.wants(other.record.step) && other.state != State::Taken && !other.is_at_end() && touches()
+            !self.undoes.wants(other.record.step)
+                && other.state != State::Taken
+                && !other.is_at_end()
+                && touches()
         });
         later.map(|other| {
-            format!("{} of the same run changed it afterwards and is not taken back", other.record.step)
+            format!(
+                "{} of the same run changed it afterwards and is not taken back",
+                other.record.step
+            )
         })
     }
 
