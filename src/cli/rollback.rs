@@ -8,14 +8,14 @@ use super::setup::Intent;
 use super::{Exit, args, ask, drive, paths, which_run};
 use crate::change::StepNumber;
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::Undoes;
+use crate::engine::{GuardTerms, Undoes};
 use crate::event::Mode;
 use crate::inventory::{self, Host};
 use crate::journal::{Recording, RunId};
 use crate::risk::Risk;
 use crate::runbook::{Inputs, Runbook};
 use crate::template::{Templates, Text};
-use crate::value::Port;
+use crate::value::{Duration, Port};
 
 /// Flags of `rollback`.
 #[derive(Debug, clap::Args)]
@@ -47,8 +47,9 @@ pub(super) struct Args {
     /// With --dry-run: exit 2 when something would be taken back
     #[arg(long, env = "HOLDFAST_DETAILED_EXITCODE", requires = "dry_run")]
     detailed_exitcode: bool,
-    #[command(flatten)]
-    guard: args::Guard,
+    /// How long a host waits for a new login before it makes guarded changes again, from 10s to 1h
+    #[arg(long, env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = args::guard_time)]
+    guard_time: Duration,
     /// The inventory: a file, an executable, or a folder of them
     #[arg(
         short,
@@ -83,8 +84,11 @@ pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
         },
         accept_change: false,
         tags: Vec::new(),
-        guard: args.guard.terms(),
-        rehearse: args.guard.rehearse,
+        guard: GuardTerms {
+            time: args.guard_time.get(),
+            accept_irreversible: false,
+        },
+        rehearse: false,
         answers: BTreeMap::new(),
     };
     match load(args) {

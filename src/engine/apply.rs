@@ -25,6 +25,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         rendered,
         data,
         concrete,
+        start,
         returns,
         plan,
     } = surveyed;
@@ -54,6 +55,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let papers = RunPapers {
         due: &unfinished::due_lines(&plan),
         steps: &concrete,
+        start: &start,
     };
     let link = match link.begin(&job.card, papers).await {
         Ok(link) => link,

@@ -113,6 +113,8 @@ pub struct Surveyed {
     data: Arc<Value>,
     /// The steps as they are for this host, as YAML; empty when nothing is due.
     concrete: String,
+    /// What it answered to all that was asked: an expectation in JSON a line.
+    start: String,
     /// What taking a run back comes to.
     returns: Option<restore::Returns>,
     /// The plan.

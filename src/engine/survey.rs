@@ -11,8 +11,9 @@ use super::restore::{self, Returns, Undoes};
 use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
 use crate::change::Known;
 use crate::event::{EventKind, Fault, Mode};
+use crate::here::is_here;
 use crate::inventory::Host;
-use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::plan::{Expectation, HostPlan, Outcome, StepPlan};
 use crate::probe::{Answers, Probe};
 use crate::runbook::{self, Rendered, RenderedStep, World};
 use crate::transport::{ReadHost, TransportError};
@@ -47,7 +48,7 @@ pub(super) async fn survey(
         None => forward(&job, &world, &mut link).await,
     };
     match planned {
-        Ok((plan, rendered, returns)) => {
+        Ok((Looked { plan, start }, rendered, returns)) => {
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
             let has_steps = job.undoes.is_none() && plan.is_pending();
@@ -62,6 +63,7 @@ pub(super) async fn survey(
                 logins,
                 rendered,
                 concrete,
+                start,
                 returns,
                 data: data.clone(),
                 plan,
@@ -75,7 +77,13 @@ pub(super) async fn survey(
     }
 }
 
-type Planned = (HostPlan, Rendered, Option<Returns>);
+/// A plan and what it was made from, as [`RunPapers`](crate::transport::RunPapers) keep it.
+struct Looked {
+    plan: HostPlan,
+    start: String,
+}
+
+type Planned = (Looked, Rendered, Option<Returns>);
 
 /// The plan of a runbook.
 async fn forward(job: &Job, world: &World<'_>, link: &mut ReadHost) -> Result<Planned, Stop> {
@@ -83,8 +91,8 @@ async fn forward(job: &Job, world: &World<'_>, link: &mut ReadHost) -> Result<Pl
     let rendered =
         rendered.map_err(|diagnostics| Stop::new(Fault::Failed, diagnostics.to_string()))?;
     let rendered = on_terms(rendered, job.guard);
-    let plan = look(job, world.host, link, &rendered.steps).await?;
-    Ok((plan, rendered, None))
+    let looked = look(job, world.host, link, &rendered.steps).await?;
+    Ok((looked, rendered, None))
 }
 
 /// The plan that takes an earlier run back.
@@ -96,9 +104,9 @@ async fn back(
 ) -> Result<Planned, Stop> {
     let (rendered, returns) = restore::rendered(undoes, host, link).await?;
     let rendered = on_terms(rendered, job.guard);
-    let mut plan = look(job, host, link, &rendered.steps).await?;
-    restore::name_later(undoes, link, &mut plan, &rendered.steps).await;
-    Ok((plan, rendered, Some(returns)))
+    let mut looked = look(job, host, link, &rendered.steps).await?;
+    restore::name_later(undoes, link, &mut looked.plan, &rendered.steps).await;
+    Ok((looked, rendered, Some(returns)))
 }
 
 /// The steps as `render` prints them. What could be rendered is whole.
@@ -114,9 +122,19 @@ async fn look(
     host: &Host,
     link: &mut ReadHost,
     steps: &[RenderedStep],
-) -> Result<HostPlan, TransportError> {
-    let answers = desk::ask(job, host, link, &probes(steps)).await?;
-    Ok(planned(job, host, steps, &answers, link.is_root()))
+) -> Result<Looked, TransportError> {
+    let probes = probes(steps);
+    let answers = desk::ask(job, host, link, &probes).await?;
+    let there = probes.into_iter().filter(|probe| !is_here(&probe.function));
+    let line = |probe: Probe| {
+        let digest = answers.get(&probe).ok()?.digest();
+        let line = serde_json::to_string(&Expectation { probe, digest }).ok()?;
+        Some(line + "\n")
+    };
+    Ok(Looked {
+        start: there.filter_map(line).collect(),
+        plan: planned(job, host, steps, &answers, link.is_root()),
+    })
 }
 
 /// The plan that these answers come to.

@@ -2,12 +2,13 @@
 # What earlier runs left on record: see record.write.sh for the folders.
 
 # hf_run_record RUN: everything that taking it back needs, nothing when there is no such run. Lines `card=`,
-# `journal=`, `change=STEP/CHANGE JSON`, `point=STEP/CHANGE STATE`, and `kept=PLACE LENGTH` with so many bytes below.
+# `journal=`, `start=` JSON, `change=STEP/CHANGE JSON`, `point=STEP/CHANGE STATE`, and `kept=PLACE LENGTH` with so many bytes below.
 hf_run_record() {
 	hf_record=/var/lib/holdfast/runs/$1
 	[ -d "$hf_record" ] || return 0
 	sed 's/^/card=/' "$hf_record/run" 2>/dev/null
 	sed -n 's/^[0-9]* /journal=/p' "$hf_record/journal" 2>/dev/null
+	sed 's/^/start=/' "$hf_record/start" 2>/dev/null
 	hf_points "$1"
 	for hf_one in "$hf_record"/*/*/change.json; do
 		[ -s "$hf_one" ] || continue

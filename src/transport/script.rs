@@ -205,6 +205,8 @@ pub struct RunPapers<'a> {
     pub due: &'a str,
     /// All steps as they are for this host, as YAML.
     pub steps: &'a str,
+    /// What the host answered before anything was changed: an expectation in JSON a line.
+    pub start: &'a str,
 }
 
 /// A request that loads the write set, takes the lock and opens the run's folder.
@@ -219,7 +221,11 @@ pub(super) fn open_run(nonce: &str, card: &RunCard, papers: RunPapers<'_>) -> St
     let library = format!("{ENVIRONMENT}{}{}", *READ_SET, *WRITE_SET);
     push_file(&mut text, nonce, "\"$HF_RUN/lib.sh.new\"", &library);
     text.push_str("hf_lib_done\n");
-    for (name, paper) in [("due", papers.due), ("steps.yaml", papers.steps)] {
+    for (name, paper) in [
+        ("due", papers.due),
+        ("steps.yaml", papers.steps),
+        ("start", papers.start),
+    ] {
         if !paper.is_empty() {
             let place = format!("\"$HF_RUN/{name}\"");
             push_file(&mut text, nonce, &place, paper);

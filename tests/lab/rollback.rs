@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use crate::operator::{Operator, Told, list_inputs};
+use crate::operator::{Operator, list_inputs};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
 
 /// Everything of a host that a rollback must bring back: files with owner, mode and list, rules, values of the
@@ -13,8 +13,9 @@ const STATE: &str = r"
     find . -xdev \( -name .pwd.lock -o -name '*.cache' -o -name '*-' \) -prune -o -printf '%p %y %m %u:%g %l\n' | sort
     find . -xdev \( -name .pwd.lock -o -name '*.cache' -o -name '*-' \) -prune -o -type f -exec sha256sum {} + | sort -k 2
     getfacl -Rcpn ssh ufw fail2ban sudoers.d 2>/dev/null
-    find /root /home /usr/local /var/spool/cron /var/lib/holdfast/pending -printf '%p %y %m %u:%g %l\n' 2>/dev/null | sort
-    { iptables-save; ip6tables-save; } 2>/dev/null | sed -e '/^#/d' -e 's/ *\[[0-9:]*\]//'
+    find /root /home /usr/local /var/spool/cron -printf '%p %y %m %u:%g %l\n' 2>/dev/null | sort
+    find /var/lib/holdfast/pending -type f 2>/dev/null | sort
+    { iptables-save; ip6tables-save; } 2>/dev/null | sed -e '/^[#*]/d' -e '/^COMMIT/d' -e 's/ *\[[0-9:]*\]//' -e '/^:[A-Z]* ACCEPT$/d'
     sysctl -a 2>/dev/null | grep -E '^(kernel\.(kptr|dmesg|unpriv|yama|sysrq|perf|kexec)|fs\.(prot|suid)|net\.ipv[46]\.(conf\.(all|default|lo)|tcp_syn|icmp|ip_forward))' | grep -v -e stable_secret -e use_tempaddr
     systemctl list-unit-files --no-legend --no-pager | grep -v -e holdfast -e transient | awk '{ print $1, $2 }' | sort
     systemctl list-units --no-legend --no-pager --plain --type=service,socket,timer --state=active | awk '{ print $1 }' |

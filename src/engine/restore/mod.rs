@@ -16,7 +16,7 @@ use super::worker::Worker;
 use crate::change::{StepNumber, Verdict};
 use crate::event::{EventKind, Fault, Proof};
 use crate::inventory::Host;
-use crate::plan::{Expectation, HostPlan, Outcome};
+use crate::plan::{HostPlan, Outcome};
 use crate::probe::{Answers, Digest, Probe};
 use crate::record::ChangeRecord;
 use crate::runbook::{Rendered, RenderedStep};
@@ -46,19 +46,10 @@ impl Undoes {
 /// The state that taking back comes to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Returns {
-    /// What was found right before the first change that is taken back.
+    /// What the host answered before the run, about what is taken back.
     before: BTreeMap<Probe, Digest>,
     /// Whether something of the run stays.
     left_out: bool,
-}
-
-impl Returns {
-    /// A change is taken back: an earlier one of the run than those that were noted so far.
-    fn note(&mut self, before: &[Expectation]) {
-        let found = before.iter();
-        self.before
-            .extend(found.map(|expected| (expected.probe.clone(), expected.digest.clone())));
-    }
 }
 
 /// Makes the steps of a host from the record that lies there.
@@ -205,7 +196,7 @@ pub(super) async fn proof(
     super::verify::Proven {
         name,
         proof,
-        inside: !returns.left_out,
+        inside: !returns.left_out && !returns.before.is_empty(),
     }
 }
 
@@ -215,6 +206,11 @@ fn compared(returns: &Returns, answers: &Answers) -> Proof {
         (now != *digest).then(|| probe.to_string())
     };
     let other: Vec<String> = returns.before.iter().filter_map(differs).collect();
+    if returns.before.is_empty() {
+        return Proof::CouldNotTell {
+            why: "nothing is on record of how the host was before".to_owned(),
+        };
+    }
     match (other.as_slice(), returns.left_out) {
         ([], _) => Proof::Yes {
             seen: format!("{} answers are the same", returns.before.len()),

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::Call;
-use crate::probe::{Answer, Probe};
+use crate::plan::Expectation;
+use crate::probe::{Answer, Digest, Probe};
 use crate::record::ChangeRecord;
 
 /// What a run left on a host.
@@ -13,6 +14,8 @@ pub(super) struct RunRecord {
     pub(super) card: BTreeMap<String, String>,
     /// Its changes that were begun, in that order.
     pub(super) points: Vec<Point>,
+    /// What it answered before anything was changed.
+    pub(super) start: BTreeMap<Probe, Digest>,
     /// What the host answered when the run went, as far as that is known.
     pub(super) left: BTreeMap<Probe, Answer>,
     /// Whether that was asked at its end. Else it is what its steps left, each of them.
@@ -103,6 +106,12 @@ impl RunRecord {
                 ),
                 "journal" => begun.extend(begun_change(value)),
                 "point" => lines.extend([line.as_str(), "\n"]),
+                "start" => {
+                    let read = serde_json::from_str::<Expectation>(value).ok();
+                    found
+                        .start
+                        .extend(read.map(|expected| (expected.probe, expected.digest)));
+                }
                 "change" => changes.extend(change(value)),
                 "kept" => {
                     let (place, answers) = take_kept(value, &mut rest)?;

@@ -62,6 +62,7 @@ fn is_package(point: &Point) -> bool {
 struct Page<'a> {
     undoes: &'a Undoes,
     left: BTreeMap<Probe, crate::probe::Answer>,
+    start: BTreeMap<Probe, crate::probe::Digest>,
     whole: bool,
     steps: Vec<RenderedStep>,
     /// Which services read what is taken back, and the ids of those steps.
@@ -74,6 +75,7 @@ impl<'a> Page<'a> {
         Self {
             undoes,
             left: record.left.clone(),
+            start: record.start.clone(),
             whole: record.whole,
             steps: Vec::new(),
             marks: Vec::new(),
@@ -92,7 +94,11 @@ impl<'a> Page<'a> {
             None => {
                 // What was found with a package in place says nothing about the host without it.
                 if !self.undoes.packages || !points[..index].iter().any(is_package) {
-                    self.returns.note(&point.record.before);
+                    for expected in &point.record.before {
+                        let found = self.start.get_key_value(&expected.probe);
+                        let found = found.map(|(probe, digest)| (probe.clone(), digest.clone()));
+                        self.returns.before.extend(found);
+                    }
                 }
                 for mark in point.marks() {
                     match self.marks.iter_mut().find(|(known, _)| known == mark) {
