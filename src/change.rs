@@ -164,6 +164,7 @@ pub enum Gives {
         /// Its path.
         path: String,
         /// Its content; `None` when the change only touches mode or owner.
+        #[serde(default, with = "optional_bytes")]
         content: Option<Vec<u8>>,
     },
     /// A file will be gone.

@@ -6,16 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{Note, StepNumber};
 use crate::facts::Facts;
-use crate::plan::{HostPlan, StepPlan};
+use crate::plan::{HostPlan, Moved, StepPlan};
 
 mod channel;
 mod outcome;
 mod previous;
+mod saved_plan;
 mod unfinished;
 
 pub use channel::{Events, Receipt, Told};
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use previous::Previous;
+pub use saved_plan::SavedPlan;
 pub use unfinished::{Decision, StepState, Unfinished, UnfinishedStep};
 
 /// One event. Numbers are gap-free from 1 within a run.
@@ -132,6 +134,15 @@ pub enum EventKind {
     HostPlanned {
         /// The plan.
         plan: HostPlan,
+    },
+    /// The run shows or performs a plan that was saved.
+    PlanOpened(SavedPlan),
+    /// On a host, a step is not what it was when the plan was saved.
+    StepMoved {
+        /// The host.
+        host: String,
+        /// The step, and how it moved.
+        moved: Moved,
     },
     /// A step turned out different from its prediction, before it is performed.
     StepReplanned {
@@ -274,6 +285,7 @@ impl EventKind {
         match self {
             EventKind::HostConnecting { host }
             | EventKind::HostReached { host, .. }
+            | EventKind::StepMoved { host, .. }
             | EventKind::UnfinishedFound { host, .. }
             | EventKind::UnfinishedSettled { host, .. }
             | EventKind::StepReplanned { host, .. }
@@ -294,6 +306,7 @@ impl EventKind {
             EventKind::RunStarted { .. }
             | EventKind::DataReady { .. }
             | EventKind::DataRefused { .. }
+            | EventKind::PlanOpened(_)
             | EventKind::Interrupting
             | EventKind::RunFinished { .. }
             | EventKind::Unknown => None,

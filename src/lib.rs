@@ -32,6 +32,7 @@ pub mod runbook;
 // ── what will happen, what happened: serialisable ────────────────────────────────────────────
 pub mod plan;
 pub mod event;
+pub mod plan_file;
 pub mod record;
 // ── doing ────────────────────────────────────────────────────────────────────────────────────
 pub mod transport;

@@ -1,11 +1,18 @@
 //! What will happen: the plan of a run, per host and step. Plain data that can be stored.
 
+mod explain;
+mod left_out;
+mod moved;
+
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Note, Shown, StepNumber, Verdict};
 use crate::probe::{Digest, Probe};
 use crate::risk::Risk;
 use crate::runbook::Interlude;
+
+pub use left_out::{left_out, without};
+pub use moved::{Look, Measure, Moved, Moves, moves};
 
 /// The plan for one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -112,6 +112,11 @@ impl Answers {
         self.0.insert(probe, answer);
     }
 
+    /// All of them, by their questions.
+    pub fn iter(&self) -> impl Iterator<Item = (&Probe, &Answer)> {
+        self.0.iter()
+    }
+
     /// Takes over newer answers.
     pub fn update(&mut self, newer: Self) {
         self.0.extend(newer.0);

@@ -1,6 +1,5 @@
 //! A runbook's concrete steps for one host: its facts are asked, nothing else is.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -8,7 +7,7 @@ use tokio::sync::watch;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args, feed};
-use crate::engine::{Answerer, GuardTerms, Job};
+use crate::engine::{Answerer, Job};
 use crate::event::{EventKind, Events, HostResult, Mode, Told};
 use crate::runbook;
 
@@ -20,17 +19,7 @@ pub(super) fn concrete(
     loaded: Loaded,
     connections: &args::Connections,
 ) -> Result<serde_json::Value, Exit> {
-    let intent = Intent {
-        mode: Mode::DryRun,
-        unattended: false,
-        ask: false,
-        due: Exit::Done,
-        accept_change: false,
-        tags: Vec::new(),
-        guard: GuardTerms::default(),
-        rehearse: false,
-        answers: BTreeMap::new(),
-    };
+    let intent = Intent::new(Mode::DryRun);
     let links = setup::links(connections)?;
     let runtime = setup::runtime()?;
     let (events, mut told) = Events::channel();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
-use super::perform::perform;
+use super::perform::{Performed, perform};
 use super::results::exit_of;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
@@ -60,6 +60,7 @@ fn begin(
         journal,
         events: receiver,
         stop: stopped.clone(),
+        kept: intent.out.as_ref().map(|out| out.told.clone()),
     };
     let teller =
         Teller::start(telling).map_err(|error| complain(&format!("cannot start: {error}")))?;
@@ -92,10 +93,14 @@ async fn drive(
     let control = job.ssh.control.clone();
     let signals = tokio::spawn(signals::listen(stop, job.events.clone(), control));
     job.events.tell(started(&job, &intent, teller.previous()));
-    let refused = if intent.rehearse {
+    if let Some(promise) = &job.promise {
+        let opened = EventKind::PlanOpened(promise.told.clone());
+        job.events.tell(opened);
+    }
+    let Performed { refused, plan } = if intent.rehearse {
         let connected = job.connect().await;
         job.rehearse(connected).await;
-        None
+        Performed::default()
     } else {
         perform(&job, &intent, (&teller, &mut questions)).await
     };
@@ -109,6 +114,8 @@ async fn drive(
     // Signals are still heard: a report that nobody reads must not keep the operator here.
     let told = tokio::task::spawn_blocking(move || teller.finish()).await;
     signals.abort();
+    let saved = intent.out.zip(plan).map(|(out, plan)| out.save(plan, exit));
+    let exit = saved.map_or(exit, |saved| exit.worse(saved));
     match told {
         Ok(None) => exit,
         Ok(Some(broken)) => {

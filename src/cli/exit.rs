@@ -117,6 +117,8 @@ impl Exit {
                 Fault::Reverted => Exit::Reverted,
                 Fault::OutcomeUnknown => Exit::OutcomeUnknown,
                 Fault::Interrupted => Exit::Interrupted,
+                // Those that failed decide.
+                Fault::NotBegun => Exit::Done,
             },
         }
     }

@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Verbs load, wire the parts together and choose the exit
 //! code; they decide nothing about hosts.
 
+mod apply;
 mod args;
 mod ask;
 mod concrete;
@@ -11,19 +12,25 @@ mod history;
 mod lint;
 mod list;
 mod moment;
+mod out;
 mod past;
 mod paths;
 mod perform;
+mod plan;
 mod render;
 mod results;
 mod rollback;
 mod run;
+mod saved;
+mod seal_key;
 mod session;
 mod setup;
 mod show;
+mod show_plan;
 mod signals;
 mod sinks;
 mod trace;
+mod unfinished;
 mod which_run;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +51,10 @@ struct Cli {
 enum Verb {
     /// Show what a runbook would change, and change it after a question
     Run(run::Args),
+    /// Save what a runbook would change, to be shown, reviewed and applied later
+    Plan(plan::Args),
+    /// Perform a saved plan: exactly it, or nothing where a host moved since
+    Apply(apply::Args),
     /// Ask whether everything a runbook wants is so, in effect; change nothing
     Verify(run::VerifyArgs),
     /// List the runbooks at hand: summary, risk, and where they come from
@@ -54,7 +65,7 @@ enum Verb {
     Render(render::Args),
     /// List the runs of the past, or prove that their records are untouched
     History(history::Args),
-    /// Tell a run of the past again
+    /// Tell a run of the past again, or show a saved plan
     Show(show::Args),
     /// Take a run of the past back, by the records that lie on its hosts
     Rollback(rollback::Args),
@@ -89,6 +100,8 @@ pub fn main() -> std::process::ExitCode {
     trace::start(&cli.output);
     let exit = match &cli.verb {
         Verb::Run(args) => run::run(args, &cli.output),
+        Verb::Plan(args) => plan::plan(args, &cli.output),
+        Verb::Apply(args) => apply::apply(args, &cli.output),
         Verb::Verify(args) => run::verify(args, &cli.output),
         Verb::List(args) => list::list(args, &cli.output),
         Verb::Lint(args) => lint::lint(args, &cli.output),

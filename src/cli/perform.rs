@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinError;
@@ -10,17 +12,27 @@ use super::results::{declined, dry_result, question};
 use super::session::complain;
 use super::setup::Intent;
 use super::sinks::Teller;
-use super::{Exit, feed};
+use super::{Exit, feed, unfinished};
 use crate::engine::{Job, Question, Surveyed};
 use crate::event::{Fault, Mode};
 use crate::plan::HostPlan;
+use crate::plan_file::{Made, PlanFile, SavedHost, Terms, Texts};
 
-/// Survey, question, steps and proof; the exit code that refused data asks for.
+/// What came of it.
+#[derive(Default)]
+pub(super) struct Performed {
+    /// The exit code that refused data asks for.
+    pub(super) refused: Option<Exit>,
+    /// The plan to save, without what was told.
+    pub(super) plan: Option<PlanFile>,
+}
+
+/// Survey, question, steps and proof.
 pub(super) async fn perform(
     job: &Arc<Job>,
     intent: &Intent,
     (teller, questions): (&Teller, &mut UnboundedReceiver<Question>),
-) -> Option<Exit> {
+) -> Performed {
     let loading = {
         let (job, intent) = (job.clone(), intent.loading());
         tokio::task::spawn_blocking(move || feed::load(&job, &intent))
@@ -29,18 +41,55 @@ pub(super) async fn perform(
     let (data, connected) = tokio::join!(loading, job.connect());
     match usable(data) {
         Ok(feed) => {
+            let connected = unfinished::decide(job, intent, teller, connected).await;
             let surveyed = job.survey(connected, feed.value.clone()).await;
+            let plan = intent.out.as_ref().map(|_| {
+                let data = feed.value.clone();
+                to_save(job, intent, data, &surveyed)
+            });
             let agreed = carry_out(job, intent, (teller, questions), surveyed).await;
             // A list that a person said no to is not what the next one is measured by.
             if agreed && let Err(error) = feed.keep() {
                 complain(&format!("warning: {error}"));
             }
-            None
+            Performed {
+                refused: None,
+                plan,
+            }
         }
         Err(Without { fault, why, exit }) => {
             job.abandon(connected, fault, &why).await;
-            Some(exit)
+            Performed {
+                refused: Some(exit),
+                plan: None,
+            }
         }
+    }
+}
+
+/// The plans of all hosts that could be looked at as root: what others hide from us cannot be promised.
+fn to_save(job: &Job, intent: &Intent, data: Value, surveyed: &[Surveyed]) -> PlanFile {
+    let seen = surveyed.iter().filter(|host| !host.plan.unprivileged);
+    let hosts = seen.filter_map(|host| {
+        let inputs = job.inputs.get(host.plan.host.as_str())?;
+        let saved = SavedHost::of(host.host(), inputs, &job.runbook, &host.answers);
+        Some(saved)
+    });
+    PlanFile {
+        made: Made {
+            run: job.card.run.clone(),
+            at: Timestamp::now(),
+            operator: job.card.operator.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        runbook: Texts::of(&job.runbook),
+        terms: Terms {
+            tags: intent.tags.clone(),
+            accept_irreversible: intent.guard.accept_irreversible,
+        },
+        data,
+        hosts: hosts.collect(),
+        told: Vec::new(),
     }
 }
 

@@ -74,22 +74,17 @@ pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
         return complain("there is no terminal to ask on\n  hint: use --yes or --dry-run");
     }
     let intent = Intent {
-        mode,
-        unattended: false,
         ask,
         due: if args.detailed_exitcode {
             Exit::ChangesDue
         } else {
             Exit::Done
         },
-        accept_change: false,
-        tags: Vec::new(),
         guard: GuardTerms {
             time: args.guard_time.get(),
             accept_irreversible: false,
         },
-        rehearse: false,
-        answers: BTreeMap::new(),
+        ..Intent::new(mode)
     };
     match load(args) {
         Ok(loaded) => drive::start(loaded, intent, &args.connections, output),
@@ -115,6 +110,7 @@ fn load(args: &Args) -> Result<Loaded, Exit> {
         runbook: runbook(&run, &past).map_err(|mistake| complain(&mistake))?,
         inputs: inputs.collect(),
         hosts,
+        promise: None,
         undoes: Some(Undoes {
             run: run.to_string(),
             steps: args

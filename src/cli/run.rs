@@ -1,16 +1,14 @@
 //! `holdfast run` and `holdfast verify`: what the operator wants.
 
-use std::collections::BTreeMap;
-
 use clap::CommandFactory as _;
 use serde_json::Value;
 
 use super::drive;
 use super::session::{self, complain};
 use super::setup::Intent;
+use super::unfinished::Fate;
 use super::{Cli, Exit, args, ask};
 use crate::diagnostic::Diagnostic;
-use crate::engine::GuardTerms;
 use crate::event::Mode;
 use crate::runbook;
 use crate::value::Name;
@@ -59,6 +57,18 @@ pub(super) struct Args {
         value_parser = answer
     )]
     answers: Vec<(String, bool)>,
+    /// What becomes of an earlier run that was cut off on a host: this run goes on from it (what --yes and
+    /// --unattended do where nothing is done again blindly), or it stays as it is
+    #[arg(
+        long,
+        env = "HOLDFAST_UNFINISHED",
+        value_name = "WHAT",
+        conflicts_with = "dry_run"
+    )]
+    unfinished: Option<Fate>,
+    /// Begin no further host once N have failed (unreachable ones count); without it every host is tried
+    #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    max_fail: Option<u16>,
     #[command(flatten)]
     guard: args::Guard,
     #[command(flatten)]
@@ -86,7 +96,7 @@ pub(super) struct VerifyArgs {
     connections: args::Connections,
 }
 
-fn answer(text: &str) -> Result<(String, bool), String> {
+pub(super) fn answer(text: &str) -> Result<(String, bool), String> {
     match text.split_once('=') {
         Some((id, "yes")) => Ok((id.to_owned(), true)),
         Some((id, "no")) => Ok((id.to_owned(), false)),
@@ -126,6 +136,9 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
         guard: args.guard.terms(),
         rehearse: args.guard.rehearse,
         answers: args.answers.iter().cloned().collect(),
+        unfinished: args.unfinished,
+        max_fail: args.max_fail.map(usize::from),
+        ..Intent::new(mode)
     };
     match session::load(&args.files, &args.selection, name) {
         Ok(loaded) => match unasked(&loaded.runbook, &intent) {
@@ -137,7 +150,7 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
 }
 
 /// The answer to a question that the runbook does not ask.
-fn unasked(runbook: &runbook::Runbook, intent: &Intent) -> Option<Diagnostic> {
+pub(super) fn unasked(runbook: &runbook::Runbook, intent: &Intent) -> Option<Diagnostic> {
     let questions = runbook.questions();
     let id = intent.answers.keys().find(|id| !questions.contains(id))?;
     let message = format!("{} asks no question with the id `{id}`", runbook.name);
@@ -147,15 +160,8 @@ fn unasked(runbook: &runbook::Runbook, intent: &Intent) -> Option<Diagnostic> {
 
 pub(super) fn verify(args: &VerifyArgs, output: &args::Output) -> Exit {
     let intent = Intent {
-        mode: Mode::Verify,
-        unattended: false,
-        ask: false,
         due: Exit::ChangesDue,
-        accept_change: false,
-        tags: Vec::new(),
-        guard: GuardTerms::default(),
-        rehearse: false,
-        answers: BTreeMap::new(),
+        ..Intent::new(Mode::Verify)
     };
     match session::load(&args.files, &args.selection, &args.runbook) {
         Ok(loaded) => drive::start(loaded, intent, &args.connections, output),

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 
 use super::{Exit, args};
 use crate::diagnostic::Diagnostics;
-use crate::engine::Undoes;
+use crate::engine::{Promise, Undoes};
 use crate::inventory::{self, Host};
 use crate::runbook::{Inputs, Library, LibraryError, Runbook};
 
@@ -15,6 +15,8 @@ pub(super) struct Loaded {
     pub(super) runbook: Runbook,
     pub(super) hosts: Vec<Host>,
     pub(super) inputs: BTreeMap<String, Inputs>,
+    /// The saved plan that is to be performed.
+    pub(super) promise: Option<Promise>,
     /// The run that is taken back, instead of a runbook.
     pub(super) undoes: Option<Undoes>,
 }
@@ -58,6 +60,7 @@ pub(super) fn load(
             runbook,
             hosts,
             inputs,
+            promise: None,
             undoes: None,
         });
     }

@@ -9,11 +9,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::feed::LoadIntent;
+use super::out::Out;
 use super::session::{Loaded, complain};
+use super::unfinished::Fate;
 use super::{Exit, args, paths};
 use crate::engine::{Answerer, GuardTerms, Job};
 use crate::event::{Events, Mode};
-use crate::journal::{Journal, RunId};
+use crate::journal::{self, Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
 use crate::value::Name;
 
@@ -38,9 +40,33 @@ pub(super) struct Intent {
     pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
+    /// What becomes of runs that were cut off.
+    pub(super) unfinished: Option<Fate>,
+    /// Once so many hosts have failed, no further one is begun.
+    pub(super) max_fail: Option<usize>,
+    /// Where the plan goes that a dry run makes.
+    pub(super) out: Option<Out>,
 }
 
 impl Intent {
+    /// Nobody is asked, and nothing is unusual.
+    pub(super) fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            unattended: false,
+            ask: false,
+            due: Exit::Done,
+            accept_change: false,
+            tags: Vec::new(),
+            guard: GuardTerms::default(),
+            rehearse: false,
+            answers: BTreeMap::new(),
+            unfinished: None,
+            max_fail: None,
+            out: None,
+        }
+    }
+
     /// What loading its data must know.
     pub(super) fn loading(&self) -> LoadIntent {
         LoadIntent {
@@ -116,6 +142,8 @@ pub(super) fn job(
         hosts: loaded.hosts,
         inputs: loaded.inputs,
         undoes: loaded.undoes,
+        promise: loaded.promise,
+        max_fail: intent.max_fail,
         mode: intent.mode,
         tags: intent.tags.clone(),
         forks: forks.into(),
@@ -124,9 +152,16 @@ pub(super) fn job(
         card,
         events: wires.events,
         answerer: wires.answerer,
+        is_over,
         stop: wires.stop,
         results: std::sync::Mutex::default(),
     }
+}
+
+/// Whether a run of this machine is over.
+fn is_over(run: &str) -> bool {
+    let run: Result<RunId, _> = run.parse();
+    run.is_ok_and(|run| journal::is_over(&paths::state(), &run))
 }
 
 /// Sorts by time and cannot be guessed: the first 12 digits of a `UUIDv7` are milliseconds.

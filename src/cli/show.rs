@@ -1,4 +1,5 @@
-//! `holdfast show`: a run told again as it was told then, from its journal, through the same renderers.
+//! `holdfast show`: a run told again as it was told then, from its journal, through the same renderers; or a
+//! saved plan.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::args::{Format, Output};
 use super::history::with_source;
 use super::session::{complain, print, written};
-use super::{Exit, paths, sinks, which_run};
+use super::{Exit, paths, saved, show_plan, sinks, which_run};
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, EventKind};
 use crate::journal::{self, Brief, EVENTS, Head, Integrity, JournalError, Recording, RunId};
@@ -14,15 +15,29 @@ use crate::journal::{self, Brief, EVENTS, Head, Integrity, JournalError, Recordi
 /// Flags of `show`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The run: its id, enough of its beginning or end, or `last`
-    #[arg(value_name = "RUN")]
-    run: String,
-    /// Only what happened on this host
+    /// The run (its id, enough of its beginning or end, or `last`), or a file that `holdfast plan` saved
+    #[arg(value_name = "RUN|FILE")]
+    what: String,
+    /// Only what happened on this host of the run
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
 }
 
 pub(super) fn show(args: &Args, output: &Output) -> Exit {
+    let file = Path::new(&args.what);
+    if saved::is_plan(file) {
+        return match &args.host {
+            None => show_plan::show(file, output),
+            Some(_) => complain("a saved plan is shown whole: --host is for runs"),
+        };
+    }
+    // No run is called like a path, so it is a file that was meant.
+    if args.what.contains(['/', '.']) {
+        return match file.metadata() {
+            Ok(_) => complain(&format!("{} is no saved plan", file.display())),
+            Err(error) => complain(&format!("cannot read {}: {error}", file.display())),
+        };
+    }
     match run(args, output) {
         Ok(exit) | Err(exit) => exit,
     }
@@ -30,7 +45,7 @@ pub(super) fn show(args: &Args, output: &Output) -> Exit {
 
 fn run(args: &Args, output: &Output) -> Result<Exit, Exit> {
     let state = paths::state();
-    let run = which_run::find(&state, &args.run).map_err(|mistake| complain(&mistake))?;
+    let run = which_run::find(&state, &args.what).map_err(|mistake| complain(&mistake))?;
     let unreadable = |error: JournalError| {
         complain(&with_source(&error));
         Exit::Failed

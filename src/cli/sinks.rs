@@ -2,6 +2,7 @@
 //! both see the same order; it never waits for the report, whose pipe may be full for hours.
 
 use std::io::IsTerminal as _;
+use std::sync::PoisonError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::args::{ColorChoice, Format, Output};
 use super::ask;
+use super::out::Kept;
 use crate::event::{Event, EventKind, Previous, Told};
 use crate::journal::Journal;
 use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Terminal};
@@ -18,7 +20,15 @@ use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Termina
 /// A question for the operator, asked when everything before it was shown.
 struct Question {
     text: String,
-    answer: oneshot::Sender<bool>,
+    answer: Answer,
+}
+
+/// Where the answer goes, and what it may be.
+enum Answer {
+    /// Yes or no.
+    Yes(oneshot::Sender<bool>),
+    /// One of some words; `None` when it is none of them for good.
+    Word(&'static [&'static str], oneshot::Sender<Option<usize>>),
 }
 
 /// What the report is to show, in order.
@@ -43,6 +53,8 @@ pub(super) struct Telling {
     pub(super) events: UnboundedReceiver<Told>,
     /// Set when the operator stops the run, which answers a question.
     pub(super) stop: watch::Receiver<bool>,
+    /// Where a copy of the events goes, for a plan.
+    pub(super) kept: Option<Kept>,
 }
 
 impl Teller {
@@ -53,6 +65,7 @@ impl Teller {
             journal,
             events,
             stop,
+            kept,
         } = telling;
         let previous = journal
             .as_ref()
@@ -61,7 +74,7 @@ impl Teller {
         let (items, shown) = unbounded_channel();
         let journal = spawn(
             "journal",
-            record_all(Recorder::new(journal, items), events, asked),
+            record_all(Recorder::new(journal, items, kept), events, asked),
         )?;
         let report = spawn("report", show_all(report, shown, stop))?;
         Ok(Self {
@@ -80,10 +93,23 @@ impl Teller {
     /// Asks the operator after everything told so far was shown.
     pub(super) async fn confirm(&self, text: String) -> bool {
         let (answer, answered) = oneshot::channel();
+        let answer = Answer::Yes(answer);
         if self.questions.send(Question { text, answer }).is_err() {
             return false;
         }
         answered.await.unwrap_or(false)
+    }
+
+    /// The same with the answer one of `words`; its place among them.
+    pub(super) async fn choose(
+        &self,
+        text: String,
+        words: &'static [&'static str],
+    ) -> Option<usize> {
+        let (answer, answered) = oneshot::channel();
+        let answer = Answer::Word(words, answer);
+        self.questions.send(Question { text, answer }).ok()?;
+        answered.await.ok().flatten()
     }
 
     /// Waits until the last event was told; why the journal is not whole, if it is not.
@@ -114,15 +140,17 @@ struct Recorder {
     report: UnboundedSender<Item>,
     seq: u64,
     broken: Option<String>,
+    kept: Option<Kept>,
 }
 
 impl Recorder {
-    fn new(journal: Option<Journal>, report: UnboundedSender<Item>) -> Self {
+    fn new(journal: Option<Journal>, report: UnboundedSender<Item>, kept: Option<Kept>) -> Self {
         Self {
             journal,
             report,
             seq: 0,
             broken: None,
+            kept,
         }
     }
 
@@ -144,6 +172,10 @@ impl Recorder {
         // Without a record no further step may start: nobody gets a receipt any more.
         if self.broken.is_none() {
             receipt.sign();
+        }
+        if let Some(kept) = &self.kept {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(event.clone());
         }
         let last = matches!(event.kind, EventKind::RunFinished { .. });
         self.show(Item::Event(Box::new(event)));
@@ -197,14 +229,7 @@ async fn show_all(
                     // A closed terminal or pipe leaves nobody to tell.
                     let _ = report.tell(&event);
                 }
-                Some(Item::Question(Question { text, answer })) => {
-                    // What could not be shown cannot be agreed to.
-                    let shown = report.pause().is_ok();
-                    let yes = shown && ask::confirm(&text, &stop);
-                    report.resume();
-                    // Whoever asked may be gone after a stop.
-                    let _ = answer.send(yes);
-                }
+                Some(Item::Question(question)) => put(&mut report, question, &stop),
                 None => break,
             },
             () = window_change(&mut resized) => {
@@ -215,6 +240,26 @@ async fn show_all(
         }
     }
     let _ = report.close();
+}
+
+/// Asks, while nothing moves on the screen. What could not be shown cannot be agreed to, and whoever asked may be
+/// gone after a stop.
+fn put(report: &mut Report, Question { text, answer }: Question, stop: &watch::Receiver<bool>) {
+    let shown = report.pause().is_ok();
+    match answer {
+        Answer::Yes(answer) => {
+            let _ = answer.send(shown && ask::confirm(&text, stop));
+        }
+        Answer::Word(words, answer) => {
+            let word = if shown {
+                ask::choose(&text, words, stop)
+            } else {
+                None
+            };
+            let _ = answer.send(word);
+        }
+    }
+    report.resume();
 }
 
 async fn window_change(signal: &mut Option<tokio::signal::unix::Signal>) {
@@ -367,6 +412,7 @@ mod tests {
             journal,
             events: receiver,
             stop: watch::channel(false).1,
+            kept: None,
         };
         (telling, events, free)
     }

@@ -12,6 +12,7 @@ pub struct Source(Arc<SourceText>);
 struct SourceText {
     path: PathBuf,
     text: String,
+    finished: bool,
 }
 
 impl Source {
@@ -20,7 +21,22 @@ impl Source {
         Self(Arc::new(SourceText {
             path: path.into(),
             text: text.into(),
+            finished: false,
         }))
+    }
+
+    /// The same for a text in which nothing is left to fill in: braces in it mean themselves.
+    pub fn finished(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self(Arc::new(SourceText {
+            path: path.into(),
+            text: text.into(),
+            finished: true,
+        }))
+    }
+
+    /// Whether nothing is left to fill in.
+    pub fn is_finished(&self) -> bool {
+        self.0.finished
     }
 
     /// The path as shown in messages.

@@ -9,7 +9,7 @@ use super::outside::Outside;
 use super::restore::{self, Returns};
 use super::step::Done;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, interlude, unfinished, verify};
+use super::{Job, Stop, Surveyed, interlude, settle, unfinished, verify};
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
@@ -20,14 +20,17 @@ use crate::transport::RunPapers;
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let Surveyed {
         host,
-        link,
+        mut link,
         logins,
         rendered,
         data,
+        resumes,
         concrete,
         start,
         returns,
         plan,
+        stale,
+        ..
     } = surveyed;
     if let Some(stop) = obstacle(&plan) {
         job.finish(&host, stop.into());
@@ -35,6 +38,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         return None;
     }
     if !plan.is_pending() {
+        settle::resumed_idly(&job, &host, &mut link, &resumes).await;
         job.finish(&host, HostResult::NothingToDo);
         link.close().await;
         return None;
@@ -49,6 +53,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             &host,
             Stop::new(Fault::Interrupted, "stopped before anything was done").into(),
         );
+        link.close().await;
+        return None;
+    }
+    if let Some(stop) = job.too_many_failed() {
+        job.finish(&host, stop.into());
         link.close().await;
         return None;
     }
@@ -76,6 +85,12 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             }
             .into()
         }
+        // The checks are about the whole of it.
+        Ok(()) if let Some(stale) = stale => Stop {
+            changes: worker.changes,
+            ..stale
+        }
+        .into(),
         Ok(()) => {
             let goal = Goal {
                 rendered: &rendered,
@@ -85,6 +100,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             prove(&mut worker, &goal).await
         }
     };
+    worker.resumed(&resumes, &result).await;
     worker.end(&result).await;
     job.finish(&host, result);
     None

@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::earlier::Settled;
 use super::elsewhere::Found;
 use super::new_login::Logins;
+use super::occupied::Lock;
 use super::take_back::{AGAIN, RETRIES};
-use super::{Connected, Job, Stop, earlier, elsewhere, interrupted, pause, unfinished};
+use super::{Connected, Job, Stop, earlier, elsewhere, interrupted, occupied, pause, unfinished};
 use crate::change::Note;
 use crate::event::{EventKind, Fault, Mode, Unfinished};
 use crate::facts::{self, Facts};
 use crate::inventory::Host;
-use crate::probe::Answers;
+use crate::probe::{Answers, Probe};
 use crate::runbook::{Fit, Supported};
 use crate::transport::ReadHost;
 
@@ -54,6 +55,7 @@ pub(super) async fn connect(job: Arc<Job>, host: Host) -> Option<Connected> {
                 facts,
                 logins,
                 unfinished,
+                resumes: Vec::new(),
             })
         }
         Err(stop) => {
@@ -120,9 +122,7 @@ async fn rest(job: &Job) -> Result<(), Stop> {
 async fn open(job: &Job, host: &Host, logins: &mut Logins) -> Result<Found, Stop> {
     // A dry run is useful even without root: it says what it could not read.
     let root_needed = job.mode != Mode::DryRun;
-    let mut first = facts::probes();
-    first.push(earlier::probe());
-    first.push(unfinished::probe());
+    let first = first_questions();
     logins.make_room().await;
     match ReadHost::open(host, &job.ssh, root_needed, &first).await {
         Ok((link, answers)) => Ok(Found {
@@ -136,6 +136,12 @@ async fn open(job: &Job, host: &Host, logins: &mut Logins) -> Result<Found, Stop
     }
 }
 
+fn first_questions() -> Vec<Probe> {
+    let mut first = facts::probes();
+    first.extend([earlier::probe(), unfinished::probe(), occupied::probe()]);
+    first
+}
+
 impl Found {
     async fn reached(
         self,
@@ -145,11 +151,20 @@ impl Found {
     ) -> Result<Reached, Stop> {
         let Self {
             host,
-            link,
-            answers,
+            mut link,
+            mut answers,
             note,
         } = self;
-        match read(job, &answers) {
+        let lock = occupied::look(job, &mut link, &answers, &first_questions()).await;
+        let read = lock.and_then(|lock| {
+            match lock {
+                Lock::Free => {}
+                Lock::Freed(anew) => answers = anew,
+                Lock::Held(note) => notes.push(note),
+            }
+            read(job, &answers)
+        });
+        match read {
             Ok(facts) => {
                 notes.extend(note);
                 Ok(Reached {

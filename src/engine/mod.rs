@@ -9,13 +9,17 @@ mod elsewhere;
 mod earlier;
 mod guard;
 mod interlude;
+mod max_fail;
 mod last_look;
 mod new_login;
+mod occupied;
 mod outside;
+mod promise;
 mod proof;
 mod recover;
 mod rehearsal;
 mod restore;
+mod settle;
 mod step;
 mod survey;
 mod take_back;
@@ -24,6 +28,7 @@ mod verify;
 mod worker;
 
 pub use guard::GuardTerms;
+pub use promise::{Promise, Promised};
 pub use restore::{HereChange, Undoes};
 
 use std::collections::BTreeMap;
@@ -39,6 +44,7 @@ use crate::event::{EventKind, Events, Fault, HostResult, Mode, Unfinished};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::HostPlan;
+use crate::probe::Answers;
 use crate::runbook::{Inputs, Rendered, Runbook};
 use crate::transport::{ReadHost, RunCard, SshOptions};
 use crate::value::Name;
@@ -64,6 +70,10 @@ pub struct Job {
     pub forks: usize,
     /// How guarded steps are guarded.
     pub guard: GuardTerms,
+    /// The saved plans that are to be performed; none: whatever the hosts need.
+    pub promise: Option<Promise>,
+    /// Once so many hosts have failed, no further one is begun; none: whatever happens.
+    pub max_fail: Option<usize>,
     /// How connections are made.
     pub ssh: SshOptions,
     /// Who runs what, for the hosts' own records.
@@ -72,6 +82,8 @@ pub struct Job {
     pub events: Events,
     /// Who answers the questions of manual steps.
     pub answerer: Answerer,
+    /// Whether a run of this machine is over, by its id: then nobody here holds a host for it any more.
+    pub is_over: fn(&str) -> bool,
     /// True once the operator asked to stop: the running step ends, nothing more starts.
     pub stop: watch::Receiver<bool>,
     /// How each host ended; starts empty.
@@ -86,8 +98,10 @@ pub struct Connected {
     facts: Facts,
     /// The connections that were made to it.
     logins: Logins,
-    /// Runs that were cut off there.
+    /// Runs that were cut off there and of which nothing was decided yet.
     unfinished: Vec<Unfinished>,
+    /// Those that this run goes on from.
+    resumes: Vec<String>,
 }
 
 impl Connected {
@@ -111,6 +125,12 @@ pub struct Surveyed {
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,
+    /// Runs that were cut off there and that this one goes on from.
+    resumes: Vec<String>,
+    /// What the plan was made from.
+    pub answers: Answers,
+    /// How the host ends whatever is done: a part of the saved plan was left out.
+    stale: Option<Stop>,
     /// The steps as they are for this host, as YAML; empty when nothing is due.
     concrete: String,
     /// What it answered to all that was asked: an expectation in JSON a line.
@@ -119,6 +139,13 @@ pub struct Surveyed {
     returns: Option<restore::Returns>,
     /// The plan.
     pub plan: HostPlan,
+}
+
+impl Surveyed {
+    /// The host in the inventory.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
 }
 
 /// Why a host is out.

@@ -12,7 +12,7 @@ use crate::transport::{Performed, ReadHost, WriteHost};
 
 /// How long a host may be away before we give up asking; the first part of the wait is for a
 /// network that comes back, the rest is the step's own time limit.
-const AWAY: Duration = Duration::from_mins(1);
+pub(super) const AWAY: Duration = Duration::from_mins(1);
 
 /// The status of a step that the lost connection never reached.
 pub(super) const NEVER_STARTED: i32 = -2;

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::compare::{NOT_WANTED, plan_step, skipped};
+use super::promise::Kept;
 use super::restore::{self, Returns, Undoes};
 use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
 use crate::change::Known;
 use crate::event::{EventKind, Fault, Mode};
+use crate::facts::Facts;
 use crate::here::is_here;
 use crate::inventory::Host;
 use crate::plan::{Expectation, HostPlan, Outcome, StepPlan};
@@ -28,6 +30,7 @@ pub(super) async fn survey(
         mut link,
         facts,
         logins,
+        resumes,
         ..
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
@@ -45,10 +48,12 @@ pub(super) async fn survey(
     };
     let planned = match &job.undoes {
         Some(undoes) => back(&job, undoes, &host, &mut link).await,
-        None => forward(&job, &world, &mut link).await,
+        None => forward(&job, &world, &facts, &mut link).await,
     };
     match planned {
-        Ok((Looked { plan, start }, rendered, returns)) => {
+        Ok((Agreed { looked, stale }, rendered, returns)) => {
+            let Looked { plan, answers } = looked;
+            let start = start_of(&rendered.steps, &answers);
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
             let has_steps = job.undoes.is_none() && plan.is_pending();
@@ -62,6 +67,9 @@ pub(super) async fn survey(
                 link,
                 logins,
                 rendered,
+                resumes,
+                answers,
+                stale,
                 concrete,
                 start,
                 returns,
@@ -77,22 +85,35 @@ pub(super) async fn survey(
     }
 }
 
-/// A plan and what it was made from, as [`RunPapers`](crate::transport::RunPapers) keep it.
-struct Looked {
-    plan: HostPlan,
-    start: String,
+/// A plan, and what it was made from.
+pub(super) struct Looked {
+    pub(super) plan: HostPlan,
+    pub(super) answers: Answers,
 }
 
-type Planned = (Looked, Rendered, Option<Returns>);
+/// What may be done on a host.
+struct Agreed {
+    looked: Looked,
+    /// How the host ends, when only a part of the saved plan is left.
+    stale: Option<Stop>,
+}
+
+type Planned = (Agreed, Rendered, Option<Returns>);
 
 /// The plan of a runbook.
-async fn forward(job: &Job, world: &World<'_>, link: &mut ReadHost) -> Result<Planned, Stop> {
+async fn forward(
+    job: &Job,
+    world: &World<'_>,
+    facts: &Facts,
+    link: &mut ReadHost,
+) -> Result<Planned, Stop> {
     let rendered = runbook::render(&job.runbook, world);
     let rendered =
         rendered.map_err(|diagnostics| Stop::new(Fault::Failed, diagnostics.to_string()))?;
     let rendered = on_terms(rendered, job.guard);
     let looked = look(job, world.host, link, &rendered.steps).await?;
-    Ok((looked, rendered, None))
+    let agreed = kept(job, looked, facts, &rendered.steps)?;
+    Ok((agreed, rendered, None))
 }
 
 /// The plan that takes an earlier run back.
@@ -106,12 +127,47 @@ async fn back(
     let rendered = on_terms(rendered, job.guard);
     let mut looked = look(job, host, link, &rendered.steps).await?;
     restore::name_later(undoes, link, &mut looked.plan, &rendered.steps).await;
-    Ok((looked, rendered, Some(returns)))
+    let agreed = Agreed {
+        looked,
+        stale: None,
+    };
+    Ok((agreed, rendered, Some(returns)))
+}
+
+/// What the host answered before anything was changed, as [`RunPapers`](crate::transport::RunPapers) keep it.
+fn start_of(steps: &[RenderedStep], answers: &Answers) -> String {
+    let there = probes(steps);
+    let there = there.into_iter().filter(|probe| !is_here(&probe.function));
+    let line = |probe: Probe| {
+        let digest = answers.get(&probe).ok()?.digest();
+        let line = serde_json::to_string(&Expectation { probe, digest }).ok()?;
+        Some(line + "\n")
+    };
+    there.filter_map(line).collect()
+}
+
+/// What is left of a plan beside the saved one, if there is one.
+fn kept(job: &Job, looked: Looked, facts: &Facts, steps: &[RenderedStep]) -> Result<Agreed, Stop> {
+    let kept = match &job.promise {
+        None => Kept::Whole,
+        Some(promise) => promise.check(&job.events, (&looked.plan, &looked.answers, facts), steps),
+    };
+    match kept {
+        Kept::Whole => Ok(Agreed {
+            looked,
+            stale: None,
+        }),
+        Kept::Part(plan, stop) => Ok(Agreed {
+            looked: Looked { plan, ..looked },
+            stale: Some(stop),
+        }),
+        Kept::Nothing(stop) => Err(stop),
+    }
 }
 
 /// The steps as `render` prints them. What could be rendered is whole.
 fn concrete(job: &Job, world: &World<'_>) -> String {
-    let steps = runbook::concrete(&job.runbook, world).ok();
+    let steps = runbook::concrete_of(&job.runbook, world, &|tags| job.wants(tags)).ok();
     let text = steps.and_then(|steps| serde_yaml::to_string(&steps).ok());
     text.unwrap_or_default()
 }
@@ -123,18 +179,9 @@ async fn look(
     link: &mut ReadHost,
     steps: &[RenderedStep],
 ) -> Result<Looked, TransportError> {
-    let probes = probes(steps);
-    let answers = desk::ask(job, host, link, &probes).await?;
-    let there = probes.into_iter().filter(|probe| !is_here(&probe.function));
-    let line = |probe: Probe| {
-        let digest = answers.get(&probe).ok()?.digest();
-        let line = serde_json::to_string(&Expectation { probe, digest }).ok()?;
-        Some(line + "\n")
-    };
-    Ok(Looked {
-        start: there.filter_map(line).collect(),
-        plan: planned(job, host, steps, &answers, link.is_root()),
-    })
+    let answers = desk::ask(job, host, link, &probes(steps)).await?;
+    let plan = planned(job, host, steps, &answers, link.is_root());
+    Ok(Looked { plan, answers })
 }
 
 /// The plan that these answers come to.
@@ -193,7 +240,7 @@ fn plan(job: &Job, steps: &[RenderedStep], answers: &Answers) -> Vec<StepPlan> {
 }
 
 /// Questions and pauses are only for what comes after them.
-fn drop_idle_interludes(planned: &mut [StepPlan]) {
+pub(super) fn drop_idle_interludes(planned: &mut [StepPlan]) {
     let last_due = planned.iter().rposition(StepPlan::is_pending);
     for (index, step) in planned.iter_mut().enumerate() {
         let is_idle = last_due.is_none_or(|last| index > last);

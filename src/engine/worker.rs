@@ -81,7 +81,7 @@ fn closing(result: &HostResult) -> Option<&'static str> {
         HostResult::Stopped { fault, .. } => match fault {
             Fault::OutcomeUnknown | Fault::Unreachable => None,
             Fault::Reverted => Some("reverted"),
-            Fault::Interrupted => Some("stopped"),
+            Fault::Interrupted | Fault::NotBegun => Some("stopped"),
             Fault::Identity
             | Fault::Authentication
             | Fault::Sudo

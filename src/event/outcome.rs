@@ -34,6 +34,8 @@ pub enum Fault {
     OutcomeUnknown,
     /// The operator interrupted the run.
     Interrupted,
+    /// So many other hosts had failed by then that no further one was begun (`--max-fail`).
+    NotBegun,
     /// The journal on the controller cannot be written: without a record nothing more is started.
     Journal,
 }
@@ -125,6 +127,35 @@ pub enum HostResult {
         /// How many changes had been made by then.
         changes: usize,
     },
+}
+
+impl HostResult {
+    /// Whether something went wrong on the host, or may have.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            HostResult::Stopped { fault, .. } => match fault {
+                Fault::Interrupted | Fault::NotBegun => false,
+                Fault::Unreachable
+                | Fault::Identity
+                | Fault::Authentication
+                | Fault::Sudo
+                | Fault::Locked
+                | Fault::Unsupported
+                | Fault::Failed
+                | Fault::Stale
+                | Fault::NeedsHuman
+                | Fault::Verification
+                | Fault::Reverted
+                | Fault::OutcomeUnknown
+                | Fault::Journal => true,
+            },
+            HostResult::NothingToDo
+            | HostResult::ChangesDue { .. }
+            | HostResult::Changed { .. }
+            | HostResult::Verified
+            | HostResult::Declined => false,
+        }
+    }
 }
 
 /// What a guard did.

@@ -29,7 +29,7 @@ hf_left_tells() {
 }
 
 hf_left_story() {
-	sed -n -e '/^runbook=/p' -e '/^operator=/p' -e '/^started=/p' -e '/^version=/p' "$1/run"
+	sed -n -e '/^runbook=/p' -e '/^operator=/p' -e '/^started=/p' -e '/^version=/p' -e '/^undoes=/p' "$1/run"
 	read -r hf_left_boot </proc/sys/kernel/random/boot_id
 	case $(grep ' opened boot ' "$1/journal" | tail -n 1) in
 	*" $hf_left_boot" | '') ;;
@@ -38,6 +38,12 @@ hf_left_story() {
 	sed -n -e '$s/^\([0-9]*\) .*/last=\1/p' "$1/journal"
 	if [ -r "$1/due" ]; then sed -e 's/^/due=/' "$1/due"; fi
 	sed -n -e 's/^[0-9]* \(step .*\)/journal=\1/p' -e 's/^[0-9]* \(guard undo .*\)/journal=\1/p' "$1/journal" | tail -n 1000
+}
+
+# hf_lock_state: who holds this host now, in words, and which run; nothing when nobody does.
+hf_lock_state() {
+	if hf_lock_words=$(hf_lock_holder); then return 0; fi
+	printf 'holder=%s\nrun=%s\n' "$hf_lock_words" "$(hf_lock_run)"
 }
 
 # The id of the run that holds this host now.

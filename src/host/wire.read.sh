@@ -43,7 +43,8 @@ hf_run_output() {
 # The run that holds this host now, if any. Opening the lock for reading creates nothing.
 hf_lock_holder() {
 	[ -r /run/holdfast.lock ] || return 0
-	if ! flock -n /run/holdfast.lock true; then
+	# Shared, so that two who look do not take each other for a run.
+	if ! flock -s -n /run/holdfast.lock true; then
 		sed -n 1p /run/holdfast.holder 2>/dev/null
 		return 1
 	fi

@@ -20,7 +20,8 @@ hf_open_run() {
 		# Our own earlier shell, whose connection was lost without its knowing.
 		hf_end_dead_shell "$1" && flock -w 5 9
 	fi
-	if ! flock -n 9; then
+	# Who only looks at the lock has it for a moment.
+	if ! flock -n 9 && ! { sleep 0.2 && flock -n 9; }; then
 		exec 9>&-
 		hf_say 0 73 "$(sed -n 1p /run/holdfast.holder 2>/dev/null)"
 		return 0
@@ -36,6 +37,8 @@ hf_open_run() {
 	hf_status=$?
 	if [ "$hf_status" -eq 0 ]; then
 		trap '[ -e "$HF_RUN/busy" ] || : >/run/holdfast.holder' EXIT
+		# Without these a shell that is ended while it answers would not come to that.
+		trap 'exit 141' PIPE HUP TERM
 		# Closed with exec: beside a function dash keeps a copy of the descriptor, and so the lock.
 		(
 			exec </dev/null >/dev/null 2>&1 9>&-
@@ -109,6 +112,11 @@ hf_alive() {
 # the end of its output. The step writes progress frames to fd 3, which is our stdout.
 hf_perform() {
 	hf_dir=$HF_RUN/$1
+	# On a full disk only its beginning may be there.
+	if [ "$(tail -n 1 "$hf_dir/step.sh" 2>/dev/null)" != hf_done ]; then
+		hf_say 0 70 "$hf_dir/step.sh cannot be written: is the disk full?"
+		return 0
+	fi
 	: >"$HF_RUN/busy"
 	setsid timeout -k 10 "$2" sh "$hf_dir/step.sh" 3>&1 >"$hf_dir/output" 2>&1 </dev/null &
 	hf_session=$!
@@ -120,7 +128,15 @@ hf_perform() {
 	esac
 	hf_alive
 	rm -f "$HF_RUN/busy"
-	hf_say 0 "$hf_rc" "$(tail -c 65536 "$hf_dir/output")"
+	hf_say 0 "$hf_rc" "$(hf_last_words "$hf_dir/output")"
+}
+
+# hf_last_words FILE: what a step said at the end. On a full disk nothing of it is there.
+hf_last_words() {
+	tail -c 65536 "$1"
+	if [ ! -s "$1" ] && [ "$(df -P "$HF_RUN" | awk 'NR == 2 { print $4 }')" = 0 ]; then
+		echo "the disk is full: $HF_RUN cannot be written"
+	fi
 }
 
 # hf_kill_session ID: ends every process of a session and waits until they are gone.

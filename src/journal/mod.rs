@@ -17,7 +17,7 @@ mod writer;
 pub use brief::{Brief, Ended, Head, Started};
 pub use chain::{Chain, escaped};
 pub use ending::{Ending, NoEnding};
-pub use reader::{Integrity, Recording, runs};
+pub use reader::{Integrity, Recording, is_over, runs};
 pub use run_id::RunId;
 pub use untouched::{Finding, Ledger, Proven};
 pub use writer::Journal;

@@ -109,6 +109,12 @@ pub(super) fn format(bytes: &[u8]) -> Option<u32> {
     Some(serde_json::from_slice::<First>(line).ok()?.kind.format)
 }
 
+/// Whether a run of this machine is over: its journal is here, and the process that wrote it is gone.
+pub fn is_over(state: &Path, run: &RunId) -> bool {
+    let path = state.join("runs").join(run.as_str()).join(EVENTS);
+    fs::File::open(path).is_ok_and(|journal| journal.try_lock_shared().is_ok())
+}
+
 /// The runs below a state folder, oldest first. None when nothing ever ran.
 ///
 /// # Errors

@@ -156,6 +156,8 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
         | EventKind::HostReached { .. }
         | EventKind::UnfinishedFound { .. }
         | EventKind::HostPlanned { .. }
+        | EventKind::PlanOpened(_)
+        | EventKind::StepMoved { .. }
         | EventKind::StepReplanned { .. }
         | EventKind::PlannedAgain { .. }
         | EventKind::StepStarted { .. }

@@ -89,6 +89,7 @@ impl Count {
             | Fault::NeedsHuman
             | Fault::Reverted
             | Fault::Interrupted
+            | Fault::NotBegun
             | Fault::Journal => {
                 self.made_before += changes;
                 &mut self.not_done

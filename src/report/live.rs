@@ -102,6 +102,8 @@ impl Live {
             EventKind::HostFinished { result, .. } => finished(result),
             EventKind::DataReady { .. }
             | EventKind::DataRefused { .. }
+            | EventKind::PlanOpened(_)
+            | EventKind::StepMoved { .. }
             | EventKind::UnfinishedFound { .. }
             | EventKind::UnfinishedSettled { .. }
             | EventKind::Interrupting

@@ -24,6 +24,7 @@ mod step_notices;
 mod plain;
 mod plan_view;
 mod quiet;
+mod saved_plan;
 mod story;
 mod streams;
 mod style;

@@ -47,6 +47,8 @@ impl Quiet {
             | EventKind::UnfinishedFound { .. }
             | EventKind::UnfinishedSettled { .. }
             | EventKind::HostPlanned { .. }
+            | EventKind::PlanOpened(_)
+            | EventKind::StepMoved { .. }
             | EventKind::StepReplanned { .. }
             | EventKind::PlannedAgain { .. }
             | EventKind::StepStarted { .. }

@@ -119,7 +119,7 @@ const fn failed(fault: Fault) -> &'static str {
     match fault {
         Fault::OutcomeUnknown => "may have been done or not",
         Fault::Interrupted => "was interrupted",
-        Fault::Stale | Fault::Journal => "was not begun",
+        Fault::Stale | Fault::Journal | Fault::NotBegun => "was not begun",
         Fault::Reverted => "was taken back",
         Fault::Unreachable
         | Fault::Identity

@@ -9,6 +9,7 @@ use super::guard_lines;
 use super::line::Line;
 use super::notices;
 use super::plan_view;
+use super::saved_plan;
 use super::step_notices;
 use super::streams::{Notice, Stream};
 use super::style::Style;
@@ -16,7 +17,7 @@ use super::summary::summary;
 use super::tally::Tally;
 use super::unfinished;
 use crate::event::{Event, EventKind, HostResult, Mode, Proof};
-use crate::plan::{HostPlan, StepPlan};
+use crate::plan::{HostPlan, Moved, StepPlan};
 
 /// What the reader has before them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub(super) struct Story {
     view: View,
     plans: Groups,
     checks: Checks,
+    moved: Vec<(Moved, String)>,
     replanned: Vec<(StepPlan, String)>,
     progress: HashMap<String, String>,
     told_unknown: bool,
@@ -57,6 +59,7 @@ impl Story {
             view,
             plans: Groups::default(),
             checks: Checks::default(),
+            moved: Vec::new(),
             replanned: Vec::new(),
             progress: HashMap::new(),
             told_unknown: false,
@@ -122,6 +125,8 @@ impl Story {
                 decision,
             } => Some(unfinished::settled(host, run, *decision)),
             EventKind::HostPlanned { plan } => self.host_planned(plan),
+            EventKind::PlanOpened(saved) => saved_plan::plan_opened(saved, style),
+            EventKind::StepMoved { host, moved } => Some(self.step_moved(host, moved)),
             EventKind::StepReplanned { host, step } => Some(self.step_replanned(host, step)),
             EventKind::StepStarted { host, number, name } => {
                 step_notices::step_started(host, *number, name, style)
@@ -162,6 +167,15 @@ impl Story {
     fn host_planned(&mut self, plan: &HostPlan) -> Option<Notice> {
         self.plans.add(plan);
         None
+    }
+
+    fn step_moved(&mut self, host: &str, moved: &Moved) -> Notice {
+        let like = self.moved.iter().find(|(known, _)| known == moved);
+        let like = like.map(|(_, host)| host.clone());
+        if like.is_none() {
+            self.moved.push((moved.clone(), host.to_owned()));
+        }
+        saved_plan::step_moved(host, moved, like.as_deref(), &self.style)
     }
 
     fn step_replanned(&mut self, host: &str, step: &StepPlan) -> Notice {

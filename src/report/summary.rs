@@ -153,6 +153,7 @@ const fn alarm(fault: Fault) -> u8 {
         Fault::NeedsHuman => 11,
         Fault::Unsupported => 12,
         Fault::Interrupted => 13,
+        Fault::NotBegun => 14,
     }
 }
 

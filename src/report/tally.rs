@@ -138,6 +138,8 @@ impl Tally {
                 });
             }
             EventKind::DataReady { .. }
+            | EventKind::PlanOpened(_)
+            | EventKind::StepMoved { .. }
             | EventKind::HostConnecting { .. }
             | EventKind::UnfinishedSettled { .. }
             | EventKind::StepStarted { .. }

@@ -112,6 +112,7 @@ pub(super) const fn class(fault: Fault) -> &'static str {
         Fault::Reverted => "reverted",
         Fault::OutcomeUnknown => "outcome unknown",
         Fault::Interrupted => "interrupted",
+        Fault::NotBegun => "not begun",
         Fault::Journal => "no record",
     }
 }
@@ -137,6 +138,7 @@ pub(super) const fn advice(fault: Fault) -> &'static str {
             "Run again when it can be reached: it looks at what was done, and carries on."
         }
         Fault::Interrupted => "Run again to carry on.",
+        Fault::NotBegun => "Mend the hosts that failed; then run again.",
         Fault::Journal => {
             "Make room for the journal on this machine; then run again: what is done stays done."
         }

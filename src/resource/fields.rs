@@ -60,13 +60,15 @@ impl<'a> Fields<'a> {
 
     /// The text of `content`, or what the file of `template` makes. `key` gets the blame for its size.
     pub(crate) fn content(&mut self, key: &str) -> Option<String> {
-        let text = match (self.shape.text(self.node, "template"), self.text("content")) {
-            (Some(template), _) => {
+        // Steps that were filled in name their template, too.
+        let text = match (self.text("content"), self.shape.text(self.node, "template")) {
+            (Some(content), _) => content,
+            (None, template) => {
+                let template = template?;
                 let name = self.text("template")?;
                 let rendered = self.scope.file(name.trim(), &template);
                 self.keep(rendered)?
             }
-            (None, content) => content?,
         };
         if text.len() > LARGEST {
             let error = Diagnostic::error(format!(

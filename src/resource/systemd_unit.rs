@@ -15,7 +15,7 @@ use super::{
     says_nothing,
 };
 use crate::access;
-use crate::change::{Call, Change, Diff, Known, Note, Shown, Undo, Verdict};
+use crate::change::{Call, Change, Diff, Known, Note, Shown, StepNumber, Undo, Verdict};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::probe::{Answers, ParseError, Probe};
 use crate::shape::{Field, Shape, Ty};
@@ -210,6 +210,7 @@ impl Resource for SystemdUnit {
         }
         Ok(diff
             .map_changes(|change| self.put(change))
+            .after(self.earlier(known))
             .with_notes(notes))
     }
 
@@ -219,6 +220,15 @@ impl Resource for SystemdUnit {
 }
 
 impl SystemdUnit {
+    /// The last step that writes another file of the same unit: systemd's view of the unit changes with it.
+    fn earlier(&self, known: &Known) -> Option<StepNumber> {
+        let path = format!("/etc/systemd/system/{}", self.name);
+        let drop_ins = format!("{path}.d/");
+        let unit = known.file(&path).map(|(step, _)| step);
+        let drop_ins = known.files_below(&drop_ins).map(|(step, _)| step);
+        drop_ins.chain(unit).max()
+    }
+
     /// Whether the unit file is the one that a running or enabled unit comes from.
     fn is_in_use(&self, lines: &Lines<'_>) -> bool {
         let ours = lines.get("FragmentPath") == self.path.as_str();

@@ -1,5 +1,9 @@
-//! A runbook's steps for one host as a tree, for `holdfast render`: what the author would have
-//! written without templates.
+//! A runbook's steps for one host as a tree: what the author would have written without templates. `holdfast
+//! render` prints it, and a run leaves it on the host, where `left.rs` reads it back.
+//!
+//! Each step has its number as `step`, its `name`, and the key of its kind, or `skipped` with the reason. What
+//! stands in an included runbook names that as `runbook`; `reload_on` is kept, because a service may say nothing
+//! else.
 
 use serde_json::{Map, Value, json};
 
@@ -8,54 +12,109 @@ use super::render::items;
 use super::{Act, Runbook, Step, World, scope};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::template::{Scope, Text};
+use crate::value::Name;
+
+/// Whether a step with these tags is asked for.
+type Wants<'a> = &'a dyn Fn(&[Name]) -> bool;
 
 /// Each step with its number, its name and its resource, everything filled in.
 ///
 /// # Errors
 /// Every mistake at once.
 pub fn concrete(runbook: &Runbook, world: &World<'_>) -> Result<Value, Diagnostics> {
-    let mut out = Diagnostics::new();
-    let mut steps = Vec::new();
-    collect(runbook, world, &mut steps, &mut out);
-    out.into_result(Value::Array(steps))
+    concrete_of(runbook, world, &|_| true)
 }
 
-fn collect(runbook: &Runbook, world: &World<'_>, steps: &mut Vec<Value>, out: &mut Diagnostics) {
-    let scope = scope(runbook, world);
-    for step in &runbook.steps {
-        if let Act::Include(include) = &step.act
-            && step.wanted(&scope).unwrap_or(true)
-        {
-            match include.world(step, &scope, world) {
-                Ok(inner) => collect(&include.runbook, &inner.as_world(), steps, out),
-                Err(found) => out.append(found),
+/// The same, where steps whose tags are not asked for are skipped.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn concrete_of(
+    runbook: &Runbook,
+    world: &World<'_>,
+    wants: &dyn Fn(&[Name]) -> bool,
+) -> Result<Value, Diagnostics> {
+    let mut page = Page {
+        wants,
+        steps: Vec::new(),
+        said: Diagnostics::new(),
+    };
+    page.collect(runbook, world, &Around::default());
+    page.said.into_result(Value::Array(page.steps))
+}
+
+/// What has been filled in so far.
+struct Page<'a> {
+    wants: Wants<'a>,
+    steps: Vec<Value>,
+    said: Diagnostics,
+}
+
+/// What the includes around a runbook add to its steps.
+#[derive(Default)]
+struct Around {
+    prefix: String,
+    tags: Vec<Name>,
+    /// The included runbook; none at the top.
+    runbook: Option<String>,
+}
+
+impl Page<'_> {
+    fn collect(&mut self, runbook: &Runbook, world: &World<'_>, around: &Around) {
+        let scope = scope(runbook, world);
+        for step in &runbook.steps {
+            if let Act::Include(include) = &step.act
+                && step.wanted(&scope).unwrap_or(true)
+            {
+                match include.world(step, &scope, world) {
+                    Ok(inner) => {
+                        let label = step.label().unwrap_or_default();
+                        let within = Around {
+                            prefix: format!("{}{label}/", around.prefix),
+                            tags: [around.tags.as_slice(), &step.tags].concat(),
+                            runbook: Some(include.runbook.name.to_string()),
+                        };
+                        self.collect(&include.runbook, &inner.as_world(), &within);
+                    }
+                    Err(found) => self.said.append(found),
+                }
+                continue;
             }
-            continue;
-        }
-        let scopes = items(step, &scope).unwrap_or_else(|diagnostic| {
-            out.push(diagnostic);
-            Vec::new()
-        });
-        for scope in scopes {
-            match concrete_step(step, &scope, steps.len() + 1) {
-                Ok(step) => steps.push(step),
-                Err(diagnostic) => out.push(diagnostic),
+            let scopes = items(step, &scope).unwrap_or_else(|diagnostic| {
+                self.said.push(diagnostic);
+                Vec::new()
+            });
+            for scope in scopes {
+                match self.step(step, &scope, around) {
+                    Ok(step) => self.steps.push(step),
+                    Err(diagnostic) => self.said.push(diagnostic),
+                }
             }
         }
     }
-}
 
-fn concrete_step(step: &Step, scope: &Scope, number: usize) -> Result<Value, Diagnostic> {
-    let mut map = Map::new();
-    map.insert("step".to_owned(), json!(number));
-    map.insert("name".to_owned(), json!(scope.text(&step.name)?));
-    let (key, value) = if step.wanted(scope)? {
-        concrete_act(&step.act, scope)?
-    } else {
-        ("skipped", json!("its condition does not hold"))
-    };
-    map.insert(key.to_owned(), value);
-    Ok(Value::Object(map))
+    fn step(&self, step: &Step, scope: &Scope, around: &Around) -> Result<Value, Diagnostic> {
+        let mut map = Map::new();
+        map.insert("step".to_owned(), json!(self.steps.len() + 1));
+        map.insert("name".to_owned(), json!(scope.text(&step.name)?));
+        let (key, value) = if !step.wanted(scope)? {
+            ("skipped", json!("its condition does not hold"))
+        } else if (self.wants)(&[around.tags.as_slice(), &step.tags].concat()) {
+            concrete_act(&step.act, scope)?
+        } else {
+            ("skipped", json!("not asked for by --tags"))
+        };
+        map.insert(key.to_owned(), value);
+        if let Some(runbook) = &around.runbook {
+            map.insert("runbook".to_owned(), json!(runbook));
+        }
+        if !step.reload_on.is_empty() {
+            let ids = step.reload_on.iter();
+            let ids: Vec<String> = ids.map(|id| format!("{}{id}", around.prefix)).collect();
+            map.insert("reload_on".to_owned(), json!(ids));
+        }
+        Ok(Value::Object(map))
+    }
 }
 
 fn concrete_act(act: &Act, scope: &Scope) -> Result<(&'static str, Value), Diagnostic> {

@@ -6,12 +6,13 @@ use crate::diagnostic::Diagnostic;
 use crate::template::{Scope, Text};
 use crate::yaml::{Kind, Node};
 
-/// What the author would have written without templates. A text that stands for a list becomes one.
+/// What the author would have written without templates. A text that stands for a list becomes one; within a list
+/// its items stand in its place.
 pub(super) fn tree(node: &Node, scope: &Scope) -> Result<Value, Diagnostic> {
     match &node.kind {
         Kind::Null => Ok(Value::Null),
         Kind::Scalar { .. } => scalar(node, scope),
-        Kind::List(list) => list.iter().map(|item| tree(item, scope)).collect(),
+        Kind::List(list) => list_of(list, scope),
         Kind::Map(entries) => {
             let fields = entries.iter().map(|(key, value)| {
                 Ok((
@@ -26,9 +27,20 @@ pub(super) fn tree(node: &Node, scope: &Scope) -> Result<Value, Diagnostic> {
     }
 }
 
+fn list_of(list: &[Node], scope: &Scope) -> Result<Value, Diagnostic> {
+    let mut values = Vec::new();
+    for item in list {
+        match (&item.kind, tree(item, scope)?) {
+            (Kind::Scalar { .. }, Value::Array(many)) => values.extend(many),
+            (_, one) => values.push(one),
+        }
+    }
+    Ok(Value::Array(values))
+}
+
 fn scalar(node: &Node, scope: &Scope) -> Result<Value, Diagnostic> {
     match Text::from_node(node).filter(|text| !text.is_constant()) {
-        None => Ok(node.to_value()),
+        None => Ok(as_written(node)),
         Some(text) => {
             let items = scope.list(std::slice::from_ref(&text))?;
             match items.as_slice() {
@@ -39,5 +51,14 @@ fn scalar(node: &Node, scope: &Scope) -> Result<Value, Diagnostic> {
                     .collect()),
             }
         }
+    }
+}
+
+/// A number or a truth value only where it is written again as it was: `1.10` stays a text.
+fn as_written(node: &Node) -> Value {
+    let value = node.to_value();
+    match node.text() {
+        Some(text) if !value.is_string() && value.to_string() != text => Value::from(text),
+        Some(_) | None => value,
     }
 }

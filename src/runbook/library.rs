@@ -164,6 +164,25 @@ impl Library {
     }
 }
 
+/// Reads and checks a runbook whose text was kept, with those of the runbooks that it includes.
+///
+/// # Errors
+/// When it is not among them, or has mistakes.
+pub fn load_saved(
+    name: &str,
+    runbooks: &BTreeMap<String, Source>,
+    templates: Templates,
+) -> Result<Runbook, LibraryError> {
+    let find = |name: &str| {
+        let known = runbooks.keys().map(String::as_str);
+        runbooks.get(name).cloned().ok_or_else(|| {
+            Diagnostic::error(format!("there is no runbook `{name}`")).nearest(name, known)
+        })
+    };
+    let source = find(name).map_err(LibraryError::Unknown)?;
+    load_from(name, &source, templates, &Shelf::of(&find)).map_err(LibraryError::Mistakes)
+}
+
 fn add_project_file(path: PathBuf, entries: &mut BTreeMap<String, Entry>) {
     let name = stem(&path);
     let source = fs::read_to_string(&path)

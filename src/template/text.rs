@@ -57,11 +57,15 @@ impl Text {
 
     /// Whether nothing is left to render.
     pub fn is_constant(&self) -> bool {
-        !self.text.contains("{{") && !self.text.contains("{%")
+        let has_templates = self.text.contains("{{") || self.text.contains("{%");
+        !has_templates || self.place.source.is_finished()
     }
 
     /// The expression, when the whole text is one `{{ expression }}`.
     pub(super) fn single_expression(&self) -> Option<&str> {
+        if self.is_constant() {
+            return None;
+        }
         let inner = self.text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
         let one = !inner.contains("{{") && !inner.contains("}}") && !inner.contains("{%");
         one.then_some(inner)

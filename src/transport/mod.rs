@@ -15,6 +15,7 @@ mod local;
 mod script;
 mod ssh;
 mod offer;
+mod settle;
 mod wire;
 mod write_host;
 

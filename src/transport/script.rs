@@ -89,6 +89,17 @@ pub(super) fn trial(nonce: &str, call: &Call) -> String {
     text
 }
 
+/// A request that calls a write function in a shell within the shell, which so stays one that only reads.
+pub(super) fn call_alone(nonce: &str, call: &Call) -> String {
+    let mut text = format!(
+        "HF_NONCE={nonce}\n(\n{}hf_answer 0 hf_aloud {}",
+        *WRITE_SET, call.function
+    );
+    push_words(&mut text, &call.args);
+    text.push_str(")\nhf_end\n");
+    text
+}
+
 /// How many parts of a request run at the same time on the host.
 const PARTS: usize = 3;
 

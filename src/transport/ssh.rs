@@ -237,6 +237,9 @@ impl SshConnection {
     }
 }
 
+/// How often a silent server is asked for a sign of life; after four without one the connection is lost.
+const ALIVE: Duration = Duration::from_secs(10);
+
 async fn login(host: &Host, options: &SshOptions) -> Result<Session, TransportError> {
     let config = config_for(host, options).map_err(|error| TransportError::Unreachable {
         message: format!("our ssh configuration cannot be written: {error}"),
@@ -248,7 +251,7 @@ async fn login(host: &Host, options: &SshOptions) -> Result<Session, TransportEr
         .control_directory(&options.control)
         .config_file(config)
         .connect_timeout(options.connect_timeout)
-        .server_alive_interval(Duration::from_secs(15))
+        .server_alive_interval(ALIVE)
         // A killed controller must not leave the master behind for ever. Short is enough: a master
         // counts as idle only without sessions, and the host's shell is one for as long as we are there.
         .control_persist(ControlPersist::IdleFor(

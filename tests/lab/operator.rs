@@ -76,7 +76,8 @@ impl<'lab> Operator<'lab> {
     fn runs(&self) -> BTreeSet<PathBuf> {
         let folder = self.home().join(".local/state/holdfast/runs");
         let entries = fs::read_dir(folder).into_iter().flatten();
-        entries.map(|entry| entry.expect("a run").path()).collect()
+        let paths = entries.map(|entry| entry.expect("a run").path());
+        paths.filter(|path| path.is_dir()).collect()
     }
 
     /// The program with these words, ready to start.
@@ -162,6 +163,13 @@ impl Running<'_> {
     /// The process of the program itself: what was started for it was replaced by it.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its run's id, once there is one.
+    pub fn id(&self) -> Option<String> {
+        let folder = self.journal()?;
+        let name = folder.parent()?.file_name()?;
+        Some(name.to_str()?.to_owned())
     }
 
     /// Ends it without a chance to say or tidy anything.

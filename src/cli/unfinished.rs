@@ -1,0 +1,203 @@
+//! Runs that were cut off, before anything is done: what becomes of each, by a flag or by the operator's word.
+
+use std::sync::Arc;
+
+use super::setup::Intent;
+use super::sinks::Teller;
+use crate::engine::{Connected, Job};
+use crate::event::{Fault, Mode, Unfinished};
+
+/// What is to become of runs that were cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Fate {
+    /// Go on from what is there
+    Resume,
+    /// Leave it as it is, and do not tell of it again
+    Settle,
+}
+
+/// What is done about one of them on its hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Fate(Fate),
+    /// It stays as it is, and is told of again.
+    Leave,
+    /// Nobody may decide this but a person.
+    Refuse,
+    /// The operator wants nothing done.
+    Quit,
+}
+
+/// A run that was cut off, on all hosts where it was.
+struct Cut<'a> {
+    run: &'a str,
+    found: Vec<(&'a str, &'a Unfinished)>,
+}
+
+/// Decides about all of them; the hosts that the run goes on with.
+pub(super) async fn decide(
+    job: &Arc<Job>,
+    intent: &Intent,
+    teller: &Teller,
+    mut connected: Vec<Connected>,
+) -> Vec<Connected> {
+    if job.mode != Mode::Apply {
+        return connected;
+    }
+    let ways: Vec<(String, Way)> = {
+        let mut ways = Vec::new();
+        for cut in cuts(&connected) {
+            let way = way(job, intent, teller, &cut).await;
+            ways.push((cut.run.to_owned(), way));
+        }
+        ways
+    };
+    for (run, way) in ways {
+        connected = carry_out(job, connected, &run, way).await;
+    }
+    connected
+}
+
+fn cuts(connected: &[Connected]) -> Vec<Cut<'_>> {
+    let mut cuts: Vec<Cut<'_>> = Vec::new();
+    for host in connected {
+        for found in host.unfinished() {
+            let here = (host.host().name.as_str(), found);
+            match cuts.iter_mut().find(|cut| cut.run == found.run) {
+                Some(cut) => cut.found.push(here),
+                None => cuts.push(Cut {
+                    run: &found.run,
+                    found: vec![here],
+                }),
+            }
+        }
+    }
+    cuts
+}
+
+async fn way(job: &Job, intent: &Intent, teller: &Teller, cut: &Cut<'_>) -> Way {
+    if cut.found.iter().all(|(_, found)| job.takes_back(found)) {
+        let whole = job
+            .undoes
+            .as_ref()
+            .is_some_and(|undoes| undoes.steps.is_empty());
+        return if whole {
+            Way::Fate(Fate::Resume)
+        } else {
+            Way::Leave
+        };
+    }
+    let same = cut.found.iter().all(|(_, found)| job.goes_on_from(found));
+    let blind = same && cut.found.iter().any(|(_, found)| is_blind(found));
+    match intent.unfinished {
+        // A timer that always says so has not looked.
+        Some(Fate::Resume) if intent.unattended && blind => Way::Refuse,
+        Some(Fate::Resume) if !same => Way::Leave,
+        Some(fate) => Way::Fate(fate),
+        None if intent.ask => ask(teller, cut, same).await,
+        None if blind => Way::Refuse,
+        None if same => Way::Fate(Fate::Resume),
+        None => Way::Leave,
+    }
+}
+
+fn is_blind(found: &Unfinished) -> bool {
+    found.unrepeatable().next().is_some()
+}
+
+async fn ask(teller: &Teller, cut: &Cut<'_>, same: bool) -> Way {
+    const SAME: &[&str] = &["resume", "settle", "quit"];
+    const OTHER: &[&str] = &["leave", "settle", "quit"];
+    let text = question(cut, same);
+    let (words, first) = if same {
+        (SAME, Way::Fate(Fate::Resume))
+    } else {
+        (OTHER, Way::Leave)
+    };
+    match teller.choose(text, words).await {
+        Some(0) => first,
+        Some(1) => Way::Fate(Fate::Settle),
+        Some(_) | None => Way::Quit,
+    }
+}
+
+fn question(cut: &Cut<'_>, same: bool) -> String {
+    let hosts: Vec<&str> = cut.found.iter().map(|(host, _)| *host).collect();
+    let mut text = format!("Run {} was cut off on {}.", cut.run, hosts.join(", "));
+    let once = cut.found.iter().find_map(|(host, found)| {
+        let step = found.unrepeatable().next()?;
+        Some((host, step))
+    });
+    if let Some((host, step)) = once.filter(|_| same) {
+        text.push_str(&format!(
+            " On {host} nobody knows whether {} ({}) was done, and going on does it again.",
+            step.number, step.name
+        ));
+    }
+    let first = if same {
+        "resume: this run goes on from what is there"
+    } else {
+        "leave: it is of another runbook, and is told of again"
+    };
+    text.push_str(&format!(
+        "\n  {first}\n  settle: it stays as it is, and is not told of again\n  quit: nothing is done there now\nWhich?"
+    ));
+    text
+}
+
+async fn carry_out(
+    job: &Arc<Job>,
+    connected: Vec<Connected>,
+    run: &str,
+    way: Way,
+) -> Vec<Connected> {
+    let mut stay = Vec::new();
+    for mut host in connected {
+        let found = host.unfinished().iter().find(|found| found.run == run);
+        let Some(found) = found.cloned() else {
+            stay.push(host);
+            continue;
+        };
+        match way {
+            Way::Leave => stay.push(host),
+            Way::Fate(Fate::Resume) => {
+                host.resume(run);
+                stay.push(host);
+            }
+            Way::Fate(Fate::Settle) => match job.leave_unfinished(&mut host, run).await {
+                Ok(()) => stay.push(host),
+                Err(error) => {
+                    let message = format!("run {run} cannot be settled: {error}");
+                    job.refuse(host, error.fault(), &message, None).await;
+                }
+            },
+            // Where all is known nothing keeps the run from going on.
+            Way::Refuse if !is_blind(&found) => {
+                host.resume(run);
+                stay.push(host);
+            }
+            Way::Refuse => {
+                let (message, hint) = refusal(&found);
+                job.refuse(host, Fault::NeedsHuman, &message, Some(hint))
+                    .await;
+            }
+            Way::Quit => job.decline(host).await,
+        }
+    }
+    stay
+}
+
+fn refusal(found: &Unfinished) -> (String, String) {
+    let steps: Vec<String> = found
+        .unrepeatable()
+        .map(|step| format!("{} ({})", step.number, step.name))
+        .collect();
+    let message = format!(
+        "run {} was cut off in {}: nobody knows whether that was done, and it is not done again blindly",
+        found.run,
+        steps.join(", ")
+    );
+    let hint =
+        "look at the host; then --unfinished resume does it again, and a --guided run can skip it";
+    (message, hint.to_owned())
+}

@@ -1,0 +1,29 @@
+//! Which saved plan a run shows or performs.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+
+/// A saved plan as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedPlan {
+    /// The file, as the operator named it.
+    pub file: String,
+    /// The digest of what is in it.
+    pub sha256: String,
+    /// The run that made it.
+    pub made_by_run: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// How old it is, in seconds; negative when the clocks of two machines differ.
+    pub age: i64,
+    /// Who made it: `user@machine`.
+    pub operator: String,
+    /// The version of Holdfast that made it.
+    pub version: String,
+    /// Whether its seal was made with our own key. Otherwise nobody here can tell that it was not forged.
+    pub sealed_by_us: bool,
+    /// The hosts that have no plan in it, and what was in the way when that is known.
+    pub without_plan: Vec<(String, Option<Fault>)>,
+}

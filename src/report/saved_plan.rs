@@ -1,0 +1,86 @@
+//! What is told of a saved plan: whose it is and how old, and what moved on a host since it was made.
+
+use super::diff;
+use super::line::Line;
+use super::streams::{Notice, Stream};
+use super::style::{Sign, Style, Tone};
+use super::words::{class, seconds, sentence};
+use crate::event::SavedPlan;
+use crate::plan::Moved;
+
+/// The run shows or performs a saved plan.
+pub(super) fn plan_opened(saved: &SavedPlan, style: &Style) -> Option<Notice> {
+    if style.quiet && saved.sealed_by_us {
+        return None;
+    }
+    let dot = style.sign(Sign::Dot);
+    let at = saved.made_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let head = Line::of(Tone::Plain, "plan ")
+        .push(Tone::Strong, &saved.file)
+        .push(
+            Tone::Plain,
+            format!(
+                ": made by {} on {at}, {}, with Holdfast {}",
+                saved.operator,
+                age(saved.age),
+                saved.version
+            ),
+        )
+        .hanging(2);
+    let digest = format!("sha256 {}{dot}run {}", saved.sha256, saved.made_by_run);
+    let mut lines = vec![head, Line::of(Tone::Dim, digest).indented(2).hanging(2)];
+    if !saved.sealed_by_us {
+        lines.push(
+            Line::of(Tone::Warn, "warning")
+                .push(
+                    Tone::Plain,
+                    ": it is not sealed with your key, so only you can tell whether it is what was reviewed: look at it, and compare its sha256.",
+                )
+                .indented(2)
+                .hanging(2),
+        );
+    }
+    for (host, fault) in &saved.without_plan {
+        let why = fault.map_or(String::new(), |fault| format!(" ({})", class(fault)));
+        let text = format!("no plan in it for {host}{why}");
+        lines.push(Line::of(Tone::Warn, text).indented(2).hanging(2));
+    }
+    Some(Notice::of_run(Stream::Status, lines))
+}
+
+/// `2 h 3 min ago`.
+fn age(age: i64) -> String {
+    match u64::try_from(age) {
+        Err(_) => format!("{} ahead of this clock", seconds(age.unsigned_abs())),
+        Ok(age) if age >= 2 * DAY => format!("{} days {} h ago", age / DAY, age % DAY / 3600),
+        Ok(age) => format!("{} ago", seconds(age)),
+    }
+}
+
+/// In seconds.
+const DAY: u64 = 86_400;
+
+/// A step is not what it was. `like` names a host where it moved the same way.
+pub(super) fn step_moved(host: &str, moved: &Moved, like: Option<&str>, style: &Style) -> Notice {
+    let about = match (moved.subject.as_str(), moved.name.as_str()) {
+        ("", name) => name,
+        (subject, _) => subject,
+    };
+    let head = Line::of(
+        Tone::Bad,
+        format!("{} {} moved ", style.sign(Sign::Bad), moved.number),
+    )
+    .push(Tone::Strong, format!("({about})"))
+    .hanging(2);
+    if let Some(like) = like {
+        let head = head.push(Tone::Plain, format!(": as on {like}"));
+        return Notice::of_host(host, vec![head]).for_data_stream();
+    }
+    let mut lines = vec![head.push(Tone::Plain, format!(": {}", sentence(&moved.why)))];
+    if !moved.shown.is_empty() {
+        lines.push(Line::of(Tone::Dim, "from then to now:").indented(2));
+    }
+    let shown = moved.shown.iter().flat_map(|one| diff::shown(one, style));
+    lines.extend(shown.map(|line| line.indented(2)));
+    Notice::of_host(host, lines).for_data_stream()
+}

@@ -1,0 +1,614 @@
+//! Runs that are cut off, at any moment and by anything: the next run says what was done and what not, carries on,
+//! and leaves nothing of them lying.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::guard::{held, nothing_is_held};
+use crate::operator::{Operator, Told, within};
+use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
+use holdfast::event::{Decision, EventKind, Fault, StepState, Unfinished};
+
+/// Steps of many kinds, each due again with another value of `v`; one waits for a guard's proof.
+const MANY: &str = r#"name: many
+summary: Many kinds
+why: for a test
+risk: medium
+inputs:
+  v: {type: int, min: 1, help: what is different}
+steps:
+  - name: A file is there
+    file: {path: /etc/holdfast-many.conf, content: "v={{ inputs.v }}\n", mode: "0640"}
+  - name: Values of the kernel
+    sysctl: { file: 77-many.conf, values: { net.ipv4.tcp_keepalive_time: "{{ 7000 + inputs.v }}" } }
+  - name: Settings of apt
+    apt_conf: { file: 52many, lists: { "Unattended-Upgrade::Origins-Pattern": [ "origin=x{{ inputs.v }}" ] } }
+  - name: Something takes its time
+    command:
+      argv: [sh, -c, "sleep 0.7; echo {{ inputs.v }} >/etc/holdfast-many.slow"]
+      unless: [grep, -qx, "{{ inputs.v }}", /etc/holdfast-many.slow]
+      undo: ["true"]
+  - name: A guarded file is there
+    guard: true
+    file: {path: /etc/holdfast-many.guarded, content: "v={{ inputs.v }}\n"}
+  - id: unit
+    name: A drop-in
+    systemd_unit: { name: lab-listen, drop_in: 10-many.conf, content: "[Service]\nNice={{ inputs.v % 20 }}\n" }
+  - name: It is read
+    service: { name: lab-listen, running: true }
+    reload_on: [unit]
+"#;
+
+/// A row of numbers without a pattern, the same for the same seed (`xorshift64`).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % below.max(1)
+    }
+}
+
+/// What was found of runs that were cut off.
+fn found(told: &Told) -> Vec<Unfinished> {
+    let found = told.events.iter().filter_map(|event| match &event.kind {
+        EventKind::UnfinishedFound { found, .. } => Some((**found).clone()),
+        _ => None,
+    });
+    found.collect()
+}
+
+/// The runs of which it was decided what becomes of them, on any host.
+fn settled(told: &Told, wanted: Decision) -> Vec<String> {
+    let settled = told.events.iter().filter_map(|event| match &event.kind {
+        EventKind::UnfinishedSettled { run, decision, .. } if *decision == wanted => {
+            Some(run.clone())
+        }
+        _ => None,
+    });
+    settled.collect()
+}
+
+fn states(found: &Unfinished) -> Vec<StepState> {
+    found.steps.iter().map(|step| step.state).collect()
+}
+
+/// The journal of a run on a host; empty when it never came there.
+fn journal(host: &LabHost<'_>, run: &str) -> String {
+    host.sh(&format!(
+        "cat /var/lib/holdfast/runs/{run}/journal 2>/dev/null || true"
+    ))
+}
+
+fn is_free(host: &LabHost<'_>) -> bool {
+    let lock = host.exec(&["flock", "-n", "/run/holdfast.lock", "true"]);
+    lock.status.success()
+}
+
+/// Asserts that nothing of any run waits, holds or lies about on a host.
+#[track_caller]
+fn nothing_is_left(host: &LabHost<'_>) {
+    nothing_is_held(host);
+    let left = host.sh(
+        "find / -xdev \\( -name '.holdfast*' -o -name '*.holdfast' -o -path '/var/lib/holdfast/runs/*/busy' \\) -print 2>/dev/null || true
+         find /var/lib/holdfast/pending -type f 2>/dev/null || true
+         cat /run/holdfast.holder",
+    );
+    assert_eq!(left.trim(), "", "{}: left behind", host.name);
+    assert!(is_free(host), "{}: the lock is held", host.name);
+}
+
+/// One after the other: a run that is killed at some moment, and one that carries on.
+fn kill_and_carry_on(host: &LabHost<'_>, operator: &Operator<'_>, seed: u64, rounds: u64) -> usize {
+    let mut dice = Dice(seed);
+    let words = |round: u64| format!("v={}", round + 1);
+    let flags = ["--yes", "--guard-time=15s", "--limit", &host.name];
+    let run = |round: u64| {
+        let value = words(round);
+        let mut all = vec!["run", "many", "-e", &value];
+        all.extend(flags);
+        operator.start(&all)
+    };
+    let begun = Instant::now();
+    run(0).wait().exits(0).changed(&host.name, 7);
+    let usual = begun.elapsed();
+    let mut cut_off = 0;
+    for round in 1..=rounds {
+        let millis = u64::try_from(usual.as_millis()).expect("a short time");
+        let moment = Duration::from_millis(millis / 5 + dice.roll(millis));
+        let killed = run(round);
+        thread::sleep(moment);
+        let id = killed.id();
+        killed.kill();
+        // What runs on the host runs to its end, and holds the lock until then.
+        within(Duration::from_mins(1), "the lock", || is_free(host));
+        let left = id.as_ref().map_or(String::new(), |id| journal(host, id));
+        let is_cut = left.contains(" started\n") && !left.contains(" closed ");
+        let told = run(round).wait();
+        let at = format!(
+            "{}: seed {seed}, round {round}, killed after {moment:?}\n{left}",
+            host.name
+        );
+        assert_eq!(told.status, 0, "{at}\n{}", told.all());
+        let runs: Vec<String> = found(&told).into_iter().map(|found| found.run).collect();
+        let expected: Vec<String> = id.clone().into_iter().filter(|_| is_cut).collect();
+        assert_eq!(runs, expected, "{at}\n{}", told.all());
+        assert_eq!(settled(&told, Decision::Resumed), expected, "{at}");
+        for found in found(&told) {
+            cut_off += 1;
+            told.says("was cut off");
+            let done = states(&found);
+            let done = done.iter().filter(|state| **state == StepState::Done);
+            // What the guard took back is told as that.
+            if !left.contains("step 5 ") {
+                assert_eq!(done.count(), left.matches(" done\n").count(), "{at}");
+            }
+        }
+        let value = round + 1;
+        let now = host.sh("cat /etc/holdfast-many.conf /etc/holdfast-many.slow /etc/holdfast-many.guarded; sysctl -n net.ipv4.tcp_keepalive_time; systemctl show -p Nice --value lab-listen");
+        let expected = format!("v={value}\n{value}\nv={value}\n{}\n{value}\n", 7000 + value);
+        assert_eq!(now, expected, "{at}");
+        assert_eq!(held(host), "", "{at}");
+    }
+    let value = words(rounds);
+    let last = operator.run(&[
+        "run",
+        "many",
+        "-e",
+        &value,
+        "--dry-run",
+        "--limit",
+        &host.name,
+    ]);
+    last.exits(0).nothing_to_do(&host.name);
+    assert_eq!(found(&last), []);
+    nothing_is_left(host);
+    cut_off
+}
+
+#[test]
+fn a_run_killed_at_any_moment_is_explained_and_carried_on() {
+    let seed = u64::from(std::process::id());
+    eprintln!("seed {seed}");
+    let lab = Lab::new("killed20");
+    let names = ["a", "b", "c", "d", "e"];
+    let releases = [
+        Release::Bookworm,
+        Release::Bullseye,
+        Release::Trixie,
+        Release::Bookworm,
+        Release::Trixie,
+    ];
+    let specs = names.iter().zip(releases);
+    let specs =
+        specs.map(|(name, release)| HostSpec::new(name).release(release).setup(Setup::Full));
+    let hosts = lab.boot_all(specs.collect());
+    let cut_off: usize = thread::scope(|scope| {
+        let lab = &lab;
+        let hosts = &hosts;
+        let works = (0..hosts.len()).map(|index| {
+            scope.spawn(move || {
+                let host = &hosts[index];
+                let operator = Operator::new(lab, names[index], std::slice::from_ref(host));
+                operator.runbook("many", MANY);
+                let seed = (seed + 1) * 7919 + u64::try_from(index).expect("a small number");
+                kill_and_carry_on(host, &operator, seed, 4)
+            })
+        });
+        let works: Vec<_> = works.collect();
+        works
+            .into_iter()
+            .map(|work| work.join().expect("all went well"))
+            .sum()
+    });
+    // Most moments are in the middle of something; a few come before the first step or after the last.
+    assert!(cut_off >= 5, "only {cut_off} of 20 runs were cut off");
+}
+
+/// What takes its time, between two files.
+const SLOW: &str = r#"name: slow
+summary: Something slow between two files
+why: for a test
+risk: low
+steps:
+  - name: A file is there
+    file: {path: /etc/holdfast-before, content: "so\n"}
+  - name: Something takes its time
+    command: {argv: [sh, -c, "echo ran >>/root/ran; sleep 5; touch /root/made"], creates: /root/made}
+  - name: A file that comes after it
+    file: {path: /etc/holdfast-after, content: "so\n"}
+"#;
+
+/// When an outcome is called unknown after a link was cut for good: a silence of up to 50 s is noticed, the host is
+/// looked for for 60 s, and the last try to connect may take its time.
+const STATED: Duration = Duration::from_secs(120);
+
+/// What a machine that is busy with other tests may add.
+const BUSY: Duration = Duration::from_secs(30);
+
+fn is_there(host: &LabHost<'_>, path: &str) -> bool {
+    host.exec(&["test", "-e", path]).status.success()
+}
+
+/// The host's network drops what comes and goes by SSH, from now on or no more.
+fn cut(host: &LabHost<'_>, drops: bool) {
+    host.sh(if drops {
+        "nft add table inet away
+         nft 'add chain inet away in { type filter hook input priority -10; }'
+         nft 'add chain inet away out { type filter hook output priority -10; }'
+         nft add rule inet away in tcp dport 22 drop
+         nft add rule inet away out tcp sport 22 drop"
+    } else {
+        "nft delete table inet away"
+    });
+}
+
+#[test]
+fn a_link_that_is_cut_for_a_while_or_for_good_is_told_in_time_and_the_host_knows_the_rest() {
+    let lab = Lab::new("linkcut");
+    let hosts = lab.boot_all(vec![
+        HostSpec::new("while").setup(Setup::Full),
+        HostSpec::new("forever").setup(Setup::Full),
+    ]);
+    let start = |host: &LabHost<'_>| {
+        let operator = Operator::new(&lab, &host.name, std::slice::from_ref(host));
+        operator.runbook("slow", SLOW);
+        operator
+    };
+    let (awhile, forever) = (start(&hosts[0]), start(&hosts[1]));
+    let runs = [&awhile, &forever].map(|operator| operator.start(&["run", "slow", "--yes"]));
+    for host in &hosts {
+        within(Duration::from_mins(1), "the step", || {
+            is_there(host, "/root/ran")
+        });
+        cut(host, true);
+    }
+    let begun = Instant::now();
+    let [short, long] = runs;
+    let lost = long.id();
+    thread::sleep(Duration::from_secs(90));
+    cut(&hosts[0], false);
+    let short = short.wait();
+    let long = long.wait();
+    let took = begun.elapsed();
+    // Back in time: the host was asked what became of it, and the run went on.
+    short.exits(0).changed("while", 3);
+    assert_eq!(hosts[0].read("/root/ran"), b"ran\n", "done twice");
+    assert!(
+        short
+            .progress("while")
+            .iter()
+            .any(|text| text.contains("looking what became of it"))
+    );
+    assert!(journal(&hosts[0], "*").ends_with("closed done\n"));
+
+    assert!(took < STATED + BUSY, "unknown after {took:?}");
+    long.exits(10)
+        .says("outcome unknown")
+        .stopped("forever", Fault::OutcomeUnknown);
+    cut(&hosts[1], false);
+    // The operator's own shell there knows nothing yet, and is in nobody's way.
+    let next = forever.run(&["run", "slow", "--yes"]);
+    next.exits(0).changed("forever", 1).says("was cut off");
+    let told = found(&next);
+    assert_eq!(told.len(), 1, "{}", next.all());
+    assert_eq!(Some(&told[0].run), lost.as_ref());
+    assert_eq!(
+        states(&told[0]),
+        [StepState::Done, StepState::Done, StepState::NotBegun]
+    );
+    assert_eq!(hosts[1].read("/root/ran"), b"ran\n", "done twice");
+    assert_eq!(settled(&next, Decision::Resumed), [told[0].run.clone()]);
+    for host in &hosts {
+        nothing_is_left(host);
+    }
+}
+
+/// A program that nothing tells of afterwards.
+const BLIND: &str = r#"name: blind
+summary: Something that leaves no trace
+why: for a test
+risk: low
+steps:
+  - name: A file is there
+    file: {path: /etc/holdfast-before, content: "so\n"}
+  - name: A mail goes out
+    command: {argv: [sh, -c, "echo sent >>/root/sent; sync; sleep 4"], always: true}
+"#;
+
+/// The disk with the host's own records is full in the middle.
+const FULL: &str = r#"name: full
+summary: Fills the disk
+why: for a test
+risk: low
+inputs:
+  what: {type: text, default: disk, help: "journal: it takes not even one more word"}
+steps:
+  - name: A file is there
+    file: {path: /etc/holdfast-before, content: "so\n"}
+  - name: There is no room
+    command:
+      argv:
+        - sh
+        - -c
+        - |
+          dd if=/dev/zero of=/var/lib/holdfast/fill bs=4k count=900 2>/dev/null
+          if [ "$1" = journal ]; then for one in /var/lib/holdfast/runs/*/journal; do yes '' >>$one; done; fi
+          exit 0
+        - sh
+        - "{{ inputs.what }}"
+      creates: /var/lib/holdfast/fill
+  - name: A file that comes after it
+    file: {path: /etc/holdfast-after, content: "so\n"}
+"#;
+
+fn with_runbooks<'lab>(lab: &'lab Lab, name: &str, hosts: &[LabHost<'_>]) -> Operator<'lab> {
+    let operator = Operator::new(lab, name, hosts);
+    for (name, text) in [("slow", SLOW), ("blind", BLIND), ("full", FULL)] {
+        operator.runbook(name, text);
+    }
+    operator
+}
+
+#[test]
+fn what_may_have_been_done_is_never_done_again_blindly() {
+    let lab = Lab::new("blind");
+    let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Bare)]);
+    let host = &hosts[0];
+    let operator = with_runbooks(&lab, "operator", &hosts);
+    let running = operator.start(&["run", "blind", "--yes"]);
+    within(Duration::from_mins(1), "the step", || {
+        is_there(host, "/root/sent")
+    });
+    let lost = running.id().expect("a run");
+    running.kill();
+    host.reset();
+    let sent = || host.read("/root/sent");
+
+    // Told by everything that looks, and only by what changes something is it decided.
+    for words in [&["run", "blind", "--dry-run"][..], &["verify", "blind"]] {
+        let told = operator.run(words);
+        told.says("was cut off")
+            .says("the host was restarted since");
+        let found = found(&told);
+        assert_eq!(found[0].run, lost);
+        assert_eq!(
+            states(&found[0]),
+            [StepState::Done, StepState::Unknown { made: 0 }]
+        );
+        assert_eq!(settled(&told, Decision::Resumed), [""; 0]);
+    }
+    for words in [
+        &["run", "blind", "--yes"][..],
+        &["run", "blind", "--unattended"],
+        &["run", "blind", "--unattended", "--unfinished", "resume"],
+    ] {
+        let told = operator.run(words);
+        told.exits(9)
+            .says("it is not done again blindly")
+            .says("step 2 (A mail goes out)");
+        told.stopped("web", Fault::NeedsHuman);
+        assert_eq!(sent(), b"sent\n", "{}", told.words);
+    }
+    // Another runbook repeats nothing of it, and does not settle it.
+    let told = operator.run(&["run", "slow", "--yes"]);
+    told.exits(0).says("was cut off");
+    assert_eq!(settled(&told, Decision::Resumed), [""; 0]);
+    // A person has looked.
+    let told = operator.run(&["run", "blind", "--yes", "--unfinished", "resume"]);
+    told.exits(0).says("settled");
+    assert_eq!(settled(&told, Decision::Resumed), [lost.clone()]);
+    assert_eq!(sent(), b"sent\nsent\n");
+    let told = operator.run(&["run", "blind", "--yes"]);
+    told.exits(0).never_says("was cut off");
+    nothing_is_left(host);
+}
+
+#[test]
+fn a_full_disk_and_a_restart_in_the_middle_are_told_by_the_next_run() {
+    let lab = Lab::new("fullcut");
+    let hosts = lab.boot_all(vec![
+        HostSpec::new("full").setup(Setup::Bare),
+        HostSpec::new("restarted").setup(Setup::Bare),
+    ]);
+    let (full, restarted) = (&hosts[0], &hosts[1]);
+    let operator = with_runbooks(&lab, "full", &hosts);
+    let other = with_runbooks(&lab, "restarted", &hosts);
+    full.sh("mkdir -m 0700 /var/lib/holdfast; mount -t tmpfs -o size=1m,mode=0700 none /var/lib/holdfast");
+    let running = other.start(&["run", "slow", "--yes", "-l", "restarted"]);
+    within(Duration::from_mins(1), "the step", || {
+        is_there(restarted, "/root/ran")
+    });
+    restarted.reset();
+
+    // Some room is left in the journal: it says how it ended.
+    let to_full = |what: &str| operator.run(&["run", "full", "--yes", "-l", "full", "-e", what]);
+    let told = to_full("what=disk");
+    told.exits(3)
+        .says("step.sh cannot be written: is the disk full?");
+    assert!(!is_there(full, "/etc/holdfast-after"));
+    assert!(journal(full, "*").ends_with(" closed failed\n"));
+    let told = to_full("what=disk");
+    told.exits(3)
+        .says("the run's folder cannot be made")
+        .never_says("was cut off");
+    full.sh("rm /var/lib/holdfast/fill /etc/holdfast-before");
+    let told = to_full("what=journal");
+    told.exits(3).says("cannot be written");
+    assert!(!is_there(full, "/etc/holdfast-after"));
+    // As long as nothing can be written, nothing is done.
+    let told = to_full("what=journal");
+    told.exits(3).says("was cut off");
+    assert!(!is_there(full, "/etc/holdfast-after"));
+    full.sh("truncate -s 0 /var/lib/holdfast/fill");
+    let told = to_full("what=journal");
+    told.exits(0).says("was cut off");
+    let of_full = found(&told);
+    assert_eq!(
+        states(&of_full[0]),
+        [
+            StepState::Done,
+            StepState::Unknown { made: 0 },
+            StepState::NotBegun
+        ]
+    );
+    assert_eq!(settled(&told, Decision::Resumed), [of_full[0].run.clone()]);
+    assert!(is_there(full, "/etc/holdfast-after"));
+
+    running
+        .wait()
+        .exits(10)
+        .stopped("restarted", Fault::OutcomeUnknown);
+    let told = operator.run(&["run", "slow", "--unattended", "-l", "restarted"]);
+    told.exits(0)
+        .says("was cut off")
+        .says("the host was restarted since it began");
+    let found = found(&told);
+    assert_eq!(
+        states(&found[0]),
+        [
+            StepState::Done,
+            StepState::Unknown { made: 0 },
+            StepState::NotBegun
+        ]
+    );
+    operator
+        .run(&["run", "slow", "--unattended", "-l", "restarted"])
+        .exits(0)
+        .says_nothing();
+    for host in &hosts {
+        nothing_is_left(host);
+    }
+}
+
+/// The program on a host itself, for that machine alone.
+fn furnish(host: &LabHost<'_>) {
+    host.sh("mkdir -p /root/lab/runbooks");
+    let program = std::fs::read(env!("CARGO_BIN_EXE_holdfast")).expect("the program");
+    host.write("/root/lab/holdfast", program);
+    host.sh("chmod 0755 /root/lab/holdfast");
+    host.write(
+        "/root/lab/inventory.yaml",
+        "hosts:\n  here: { connection: local }\n",
+    );
+    host.write("/root/lab/runbooks/slow.yaml", SLOW);
+}
+
+/// Runs the program on a host itself; what it said, and `exit N`.
+fn here(host: &LabHost<'_>, words: &str) -> String {
+    host.sh(&format!(
+        "cd /root/lab; HOLDFAST_INVENTORY=inventory.yaml USER=timer ./holdfast {words} 2>&1 || echo exit $?"
+    ))
+}
+
+/// From when to when each run held a host, by its own journal there.
+fn spans(host: &LabHost<'_>) -> Vec<(u64, u64)> {
+    let listed = host.sh("for one in /var/lib/holdfast/runs/*/journal; do
+            echo \"$(head -n 1 $one | cut -d ' ' -f 1) $(tail -n 1 $one | cut -d ' ' -f 1)\"
+         done");
+    let parse = |line: &str| {
+        let (from, to) = line.split_once(' ').expect("two times");
+        (from.parse().expect("a time"), to.parse().expect("a time"))
+    };
+    let mut spans: Vec<(u64, u64)> = listed.lines().map(parse).collect();
+    spans.sort_unstable();
+    spans
+}
+
+#[test]
+fn two_operators_and_a_timer_are_told_of_each_other_at_once_and_never_mix() {
+    let lab = Lab::new("threeruns");
+    let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Bare)]);
+    let host = &hosts[0];
+    furnish(host);
+    let (first, second) = (
+        with_runbooks(&lab, "first", &hosts),
+        with_runbooks(&lab, "second", &hosts),
+    );
+    first.variable("USER", "mallory");
+    let running = first.start(&["run", "slow", "--yes"]);
+    running.wait_for_step(2);
+    let id = running.id().expect("a run");
+
+    // The fastest of some tries: the machine has other tests to do.
+    let refused = || {
+        let begun = Instant::now();
+        let told = second.run(&["run", "slow", "--yes"]);
+        let took = begun.elapsed();
+        told.exits(7);
+        let holder = told.stopped("web", Fault::Locked);
+        for part in ["mallory@", "since 2", "runbook slow", id.as_str()] {
+            assert!(holder.contains(part), "{part} is not in {holder:?}");
+        }
+        assert!(
+            !told
+                .events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::HostPlanned { .. }))
+        );
+        took
+    };
+    let took = (0..2).map(|_| refused()).min().expect("two tries");
+    assert!(took < Duration::from_millis(1500), "told after {took:?}");
+    let by_timer = here(host, "run slow --unattended");
+    assert!(
+        by_timer.ends_with("exit 7\n") && by_timer.contains(&id),
+        "{by_timer}"
+    );
+    // Who only looks is told, and looks.
+    let told = second.run(&["run", "slow", "--dry-run"]);
+    told.exits(0).says("is at work on it now").says(&id);
+    running.wait().exits(0).changed("web", 3);
+
+    // And the other way round: the machine's own timer was first, and is killed.
+    host.sh("rm -rf /root/ran /root/made /etc/holdfast-*; cd /root/lab
+        HOLDFAST_INVENTORY=inventory.yaml USER=timer setsid ./holdfast run slow --unattended >/dev/null 2>&1 & echo $! >/root/pid");
+    within(Duration::from_mins(1), "the step", || {
+        is_there(host, "/root/ran")
+    });
+    let told = second.run(&["run", "slow", "--yes"]);
+    told.exits(7);
+    assert!(
+        told.stopped("web", Fault::Locked).contains("timer@"),
+        "{}",
+        told.all()
+    );
+    host.sh("kill -KILL $(cat /root/pid)");
+    within(Duration::from_mins(1), "the lock", || is_free(host));
+    let told = second.run(&["run", "slow", "--yes"]);
+    told.exits(0)
+        .changed("web", 1)
+        .says("of timer@")
+        .says("done: step 1 (A file is there), step 2");
+
+    // The shell on the host is killed: what runs goes on, and is found.
+    host.sh("rm -rf /root/ran /root/made /etc/holdfast-*");
+    let running = second.start(&["run", "slow", "--yes"]);
+    within(Duration::from_mins(1), "the step", || {
+        is_there(host, "/root/ran")
+    });
+    host.sh("kill -KILL $(sed -n 2p /run/holdfast.holder | cut -d ' ' -f 2)");
+    assert!(!is_free(host), "the step runs on");
+    running.wait().exits(0).changed("web", 3);
+    assert_eq!(host.read("/root/ran"), b"ran\n", "done twice");
+
+    // All at the same moment: one after the other, or not at all.
+    host.sh("rm -rf /root/ran /root/made /etc/holdfast-*");
+    let running = [&first, &second].map(|operator| operator.start(&["run", "slow", "--yes"]));
+    let by_timer = here(host, "run slow --unattended");
+    let ends = running.map(|running| running.wait().status);
+    assert!(ends.iter().all(|end| [0, 7].contains(end)), "{ends:?}");
+    let won =
+        ends.iter().filter(|end| **end == 0).count() + usize::from(!by_timer.contains("exit 7"));
+    assert!(won >= 1, "{ends:?} {by_timer}");
+    assert_eq!(host.read("/root/ran"), b"ran\n", "done twice");
+    let spans = spans(host);
+    assert!(spans.len() >= 4, "{spans:?}");
+    assert!(
+        spans.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+        "{spans:?}"
+    );
+    nothing_is_left(host);
+}
