@@ -40,12 +40,12 @@ pub(super) struct Intent {
     pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
-    /// What becomes of runs that were cut off.
-    pub(super) unfinished: Option<Fate>,
     /// Once so many hosts have failed, no further one is begun.
     pub(super) max_fail: Option<usize>,
     /// Where the plan goes that a dry run makes.
     pub(super) out: Option<Out>,
+    /// What becomes of runs that were cut off.
+    pub(super) unfinished: Option<Fate>,
 }
 
 impl Intent {
@@ -61,9 +61,9 @@ impl Intent {
             guard: GuardTerms::default(),
             rehearse: false,
             answers: BTreeMap::new(),
-            unfinished: None,
             max_fail: None,
             out: None,
+            unfinished: None,
         }
     }
 
@@ -197,7 +197,7 @@ pub(super) fn login_from() -> Option<String> {
 pub(super) fn journal(run: &RunId, mode: Mode) -> Result<Option<Journal>, String> {
     match (Journal::create(&paths::state(), run), mode) {
         (Ok(journal), _) => Ok(Some(journal)),
-        (Err(_), Mode::DryRun | Mode::Verify) => Ok(None),
+        (Err(_), Mode::DryRun | Mode::Verify | Mode::Drift) => Ok(None),
         (Err(error), Mode::Apply) => Err(format!(
             "{error}\n  hint: without a journal nothing is changed"
         )),

@@ -246,7 +246,7 @@ impl Story {
         }
         let groups = std::mem::take(&mut self.plans);
         let worth = match self.tally.mode() {
-            Mode::Apply => self.style.verbose() || !groups.is_calm(),
+            Mode::Apply | Mode::Drift => self.style.verbose() || !groups.is_calm(),
             Mode::DryRun | Mode::Verify => true,
         };
         let order = self.tally.order();
@@ -260,7 +260,7 @@ impl Story {
     pub(super) fn ending(&mut self) -> Vec<Notice> {
         let stream = match self.tally.mode() {
             Mode::Verify => Stream::Data,
-            Mode::Apply | Mode::DryRun => Stream::Status,
+            Mode::Apply | Mode::DryRun | Mode::Drift => Stream::Status,
         };
         let checks = self.checks.lines(&self.style);
         let checks = (!checks.is_empty()).then(|| Notice::of_run(stream, checks));
