@@ -135,11 +135,13 @@ pub(super) fn job(
         runbook: loaded.runbook.name.to_string(),
         operator: operator(),
         started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        undoes: loaded.undoes.as_ref().map(|undoes| undoes.run.clone()),
     };
     Job {
         runbook: loaded.runbook,
         hosts: loaded.hosts,
         inputs: loaded.inputs,
+        undoes: loaded.undoes,
         promise: loaded.promise,
         max_fail: intent.max_fail,
         mode: intent.mode,

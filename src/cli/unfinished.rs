@@ -76,6 +76,17 @@ fn cuts(connected: &[Connected]) -> Vec<Cut<'_>> {
 }
 
 async fn way(job: &Job, intent: &Intent, teller: &Teller, cut: &Cut<'_>) -> Way {
+    if cut.found.iter().all(|(_, found)| job.takes_back(found)) {
+        let whole = job
+            .undoes
+            .as_ref()
+            .is_some_and(|undoes| undoes.steps.is_empty());
+        return if whole {
+            Way::Fate(Fate::Resume)
+        } else {
+            Way::Leave
+        };
+    }
     let same = cut.found.iter().all(|(_, found)| job.goes_on_from(found));
     let blind = same && cut.found.iter().any(|(_, found)| is_blind(found));
     match intent.unfinished {

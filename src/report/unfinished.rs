@@ -170,6 +170,7 @@ mod tests {
             operator: "ada@desk".to_owned(),
             started: "2026-01-02T03:04:05Z".to_owned(),
             version: "0.3.0".to_owned(),
+            undoes: String::new(),
             last: Some(1_767_323_050),
             restarted: true,
             steps: vec![
