@@ -14,7 +14,7 @@ use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
 use super::{Exit, args, ask, signals, sinks};
 use crate::engine::{Answerer, Job, Question};
-use crate::event::{EventKind, Events, Previous};
+use crate::event::{EventKind, Events, Mode, Previous};
 use crate::journal;
 use crate::probe::Digest;
 use crate::risk::Risk;
@@ -100,6 +100,10 @@ async fn drive(
     let Performed { refused, plan } = if intent.rehearse {
         let connected = job.connect().await;
         job.rehearse(connected).await;
+        Performed::default()
+    } else if intent.mode == Mode::Drift {
+        let connected = job.connect().await;
+        job.drift(connected).await;
         Performed::default()
     } else {
         perform(&job, &intent, (&teller, &mut questions)).await

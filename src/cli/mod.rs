@@ -5,6 +5,7 @@ mod apply;
 mod args;
 mod ask;
 mod concrete;
+mod drift;
 mod drive;
 mod exit;
 mod feed;
@@ -61,6 +62,8 @@ enum Verb {
     Lint(lint::Args),
     /// Show a runbook's concrete steps for one host
     Render(render::Args),
+    /// Ask whether things are still as runs of the past left them; change nothing
+    Drift(drift::Args),
     /// List the runs of the past, or prove that their records are untouched
     History(history::Args),
     /// Tell a run of the past again, or a saved plan
@@ -102,6 +105,7 @@ pub fn main() -> std::process::ExitCode {
         Verb::List(args) => list::list(args, &cli.output),
         Verb::Lint(args) => lint::lint(args, &cli.output),
         Verb::Render(args) => render::render(args, &cli.output),
+        Verb::Drift(args) => drift::drift(args, &cli.output),
         Verb::History(args) => history::history(args, &cli.output),
         Verb::Show(args) => show::show(args, &cli.output),
     };

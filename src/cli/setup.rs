@@ -197,7 +197,7 @@ pub(super) fn login_from() -> Option<String> {
 pub(super) fn journal(run: &RunId, mode: Mode) -> Result<Option<Journal>, String> {
     match (Journal::create(&paths::state(), run), mode) {
         (Ok(journal), _) => Ok(Some(journal)),
-        (Err(_), Mode::DryRun | Mode::Verify) => Ok(None),
+        (Err(_), Mode::DryRun | Mode::Verify | Mode::Drift) => Ok(None),
         (Err(error), Mode::Apply) => Err(format!(
             "{error}\n  hint: without a journal nothing is changed"
         )),

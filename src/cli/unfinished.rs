@@ -112,26 +112,24 @@ async fn ask(teller: &Teller, cut: &Cut<'_>, same: bool) -> Way {
 
 fn question(cut: &Cut<'_>, same: bool) -> String {
     let hosts: Vec<&str> = cut.found.iter().map(|(host, _)| *host).collect();
-    let mut text = format!("Run {} was cut off on {}.", cut.run, hosts.join(", "));
     let once = cut.found.iter().find_map(|(host, found)| {
         let step = found.unrepeatable().next()?;
-        Some((host, step))
-    });
-    if let Some((host, step)) = once.filter(|_| same) {
-        text.push_str(&format!(
+        Some(format!(
             " On {host} nobody knows whether {} ({}) was done, and going on does it again.",
             step.number, step.name
-        ));
-    }
+        ))
+    });
     let first = if same {
         "resume: this run goes on from what is there"
     } else {
         "leave: it is of another runbook, and is told of again"
     };
-    text.push_str(&format!(
-        "\n  {first}\n  settle: it stays as it is, and is not told of again\n  quit: nothing is done there now\nWhich?"
-    ));
-    text
+    format!(
+        "Run {} was cut off on {}.{}\n  {first}\n  settle: it stays as it is, and is not told of again\n  quit: nothing is done there now\nWhich?",
+        cut.run,
+        hosts.join(", "),
+        once.filter(|_| same).unwrap_or_default()
+    )
 }
 
 async fn carry_out(

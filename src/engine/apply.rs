@@ -8,7 +8,7 @@ use super::last_look::LastLook;
 use super::outside::Outside;
 use super::step::Done;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, interlude, settle, unfinished, verify};
+use super::{Job, Stop, Surveyed, interlude, interrupted, settle, unfinished, verify};
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
@@ -46,10 +46,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         return None;
     }
     if job.stopped() {
-        job.finish(
-            &host,
-            Stop::new(Fault::Interrupted, "stopped before anything was done").into(),
-        );
+        job.finish(&host, interrupted().into());
         link.close().await;
         return None;
     }

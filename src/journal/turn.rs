@@ -19,8 +19,9 @@ use crate::probe::Digest;
 /// The name of the file, beside the folder of runs.
 const LAST: &str = "last-run";
 
-/// The turn takes milliseconds; a process that was stopped while it had it must not stop all others.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The turn takes milliseconds, on a busy disk more; a process that was stopped while it had it must not stop all
+/// others for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The turn of a run that begins. It ends with this.
 #[derive(Debug)]
