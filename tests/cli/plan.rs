@@ -91,7 +91,7 @@ fn a_file_that_is_not_as_it_was_written_is_refused() {
             .as_bytes(),
         "its format is 2, and this version of Holdfast reads up to 1",
     );
-    refused(b"name: app\nsteps: []\n", "");
+    refused(b"name: app\nsteps: []\n", "no ");
 }
 
 #[test]
