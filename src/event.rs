@@ -45,6 +45,8 @@ pub enum Mode {
     Apply,
     /// Only ask whether it is so, in effect.
     Verify,
+    /// Only ask whether things are as runs of the past left them.
+    Drift,
 }
 
 /// Everything that can happen.

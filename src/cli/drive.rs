@@ -12,9 +12,9 @@ use super::results::exit_of;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
-use super::{Exit, args, ask, signals, sinks};
+use super::{Exit, args, ask, rollback, signals, sinks};
 use crate::engine::{Answerer, Gate, Job};
-use crate::event::{EventKind, Events, Previous};
+use crate::event::{EventKind, Events, Mode, Previous};
 use crate::journal;
 use crate::probe::Digest;
 use crate::risk::Risk;
@@ -34,7 +34,15 @@ pub(super) fn start(
         ));
         return Exit::NeedsHuman;
     }
-    begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit)
+    let (undos, after) = (intent.undos.clone(), intent.of_undo());
+    let exit = begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit);
+    let undone = undos.take().into_iter().map(|undo| {
+        let loaded = rollback::of_unfinished(&undo.run, undo.hosts)?;
+        Ok(start(loaded, after(), connections, output))
+    });
+    undone
+        .map(|ended| ended.unwrap_or_else(|exit| exit))
+        .fold(exit, Exit::worse)
 }
 
 fn begin(
@@ -112,6 +120,10 @@ async fn drive(
         let connected = job.connect().await;
         job.rehearse(connected).await;
         Performed::default()
+    } else if intent.mode == Mode::Drift {
+        let connected = job.connect().await;
+        job.drift(connected).await;
+        Performed::default()
     } else {
         perform(&job, &intent, (&teller, &mut ears)).await
     };
@@ -159,7 +171,7 @@ fn started(job: &Job, intent: &Intent, previous: Option<Previous>) -> EventKind 
 }
 
 /// Of the texts of the runbook and of those that it includes.
-fn digest(runbook: &Runbook) -> String {
+pub(super) fn digest(runbook: &Runbook) -> String {
     let texts: Vec<&str> = runbook
         .all()
         .iter()

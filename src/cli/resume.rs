@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::session::complain;
+use super::drive::digest;
+use super::session::{complain, note};
 use super::{Exit, paths};
 use crate::engine::step_key;
 use crate::event::{Choice, Deed, Event, EventKind, HostResult, Invocation, Mode};
 use crate::journal::{Recording, RunId, runs};
 use crate::plan::HostPlan;
+use crate::runbook::Runbook;
 
 /// What is gone on with.
 #[derive(Debug, Default)]
@@ -52,8 +54,8 @@ pub(super) fn find(wanted: &str, runbook: Option<&str>) -> Result<Resumed, Exit>
         return Err(complain(&message));
     }
     if resumed.invocation.hosts.is_empty() {
-        complain(&format!(
-            "note: every host of run {id} ended well; there is nothing to go on with"
+        note(&format!(
+            "every host of run {id} ended well; there is nothing to go on with"
         ));
         return Err(Exit::Done);
     }
@@ -152,6 +154,27 @@ fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
 }
 
 impl Resumed {
+    /// Tells what is gone on from, and what is left out.
+    pub(super) fn tell(&self, runbook: &Runbook) {
+        let Some(run) = &self.invocation.resumes else {
+            return;
+        };
+        note(&format!("goes on from run {run}"));
+        if !self.well.is_empty() {
+            let are = if self.well.len() == 1 { "is" } else { "are" };
+            note(&format!(
+                "{} ended well and {are} left out",
+                self.well.join(", ")
+            ));
+        }
+        if !self.digest.is_empty() && self.digest != digest(runbook) {
+            note(&format!(
+                "the text of {} is not what it was in run {run}",
+                runbook.name
+            ));
+        }
+    }
+
     fn take(&mut self, host: &str, key: String, deed: &Deed) {
         let passes = self.passes.entry(host.to_owned()).or_default();
         match deed {

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use super::feed::LoadIntent;
 use super::out::Out;
 use super::session::{Loaded, complain};
-use super::unfinished::Fate;
+use super::unfinished::{Fate, Undos};
 use super::{Exit, args, paths};
 use crate::engine::{Answerer, Asks, Gate, GuardTerms, Job};
 use crate::event::{Events, Invocation, Mode};
@@ -57,6 +57,8 @@ pub(super) struct Intent {
     pub(super) start_at: Option<String>,
     /// What the run was asked to do, for one that goes on from it.
     pub(super) invocation: Option<Invocation>,
+    /// Runs that are to be taken back when this one is over.
+    pub(super) undos: Undos,
 }
 
 impl Intent {
@@ -80,6 +82,18 @@ impl Intent {
             max_fail: None,
             out: None,
             unfinished: None,
+            undos: Undos::default(),
+        }
+    }
+
+    /// The intent of taking something back after this run, as often as one likes.
+    pub(super) fn of_undo(&self) -> impl Fn() -> Self + use<> {
+        let (unattended, ask, guard) = (self.unattended, self.ask, self.guard);
+        move || Self {
+            unattended,
+            ask,
+            guard,
+            ..Self::new(Mode::Apply)
         }
     }
 
@@ -152,11 +166,13 @@ pub(super) fn job(
         runbook: loaded.runbook.name.to_string(),
         operator: operator(),
         started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        undoes: loaded.undoes.as_ref().map(|undoes| undoes.run.clone()),
     };
     Job {
         runbook: loaded.runbook,
         hosts: loaded.hosts,
         inputs: loaded.inputs,
+        undoes: loaded.undoes,
         promise: loaded.promise,
         max_fail: intent.max_fail,
         mode: intent.mode,
@@ -217,7 +233,7 @@ pub(super) fn login_from() -> Option<String> {
 pub(super) fn journal(run: &RunId, mode: Mode) -> Result<Option<Journal>, String> {
     match (Journal::create(&paths::state(), run), mode) {
         (Ok(journal), _) => Ok(Some(journal)),
-        (Err(_), Mode::DryRun | Mode::Verify) => Ok(None),
+        (Err(_), Mode::DryRun | Mode::Verify | Mode::Drift) => Ok(None),
         (Err(error), Mode::Apply) => Err(format!(
             "{error}\n  hint: without a journal nothing is changed"
         )),

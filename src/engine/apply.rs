@@ -7,9 +7,10 @@ use super::gate::Seat;
 use super::last_look::LastLook;
 use super::outside::Outside;
 use super::past::key_of;
+use super::restore::{self, Returns};
 use super::walk::perform_all;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, interlude, settle, unfinished, verify};
+use super::{Job, Stop, Surveyed, interlude, interrupted, settle, unfinished, verify};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, StepPlan};
 use crate::probe::Probe;
@@ -26,6 +27,8 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         data,
         resumes,
         concrete,
+        start,
+        returns,
         plan,
         stale,
         ..
@@ -36,38 +39,18 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     } else {
         None
     };
-    if let Some(stop) = obstacle(&plan) {
-        job.finish(&host, stop.into());
-        link.close().await;
-        return None;
-    }
-    if !plan.is_pending() {
-        settle::resumed_idly(&job, &host, &mut link, &resumes).await;
-        job.finish(&host, HostResult::NothingToDo);
-        link.close().await;
-        return None;
-    }
-    if let Some(step) = job.answerer.lacks(&plan) {
-        job.finish(&host, interlude::unanswered(step).into());
-        link.close().await;
-        return None;
-    }
-    if job.stopped() {
-        job.finish(
-            &host,
-            Stop::new(Fault::Interrupted, "stopped before anything was done").into(),
-        );
-        link.close().await;
-        return None;
-    }
-    if let Some(stop) = job.too_many_failed() {
-        job.finish(&host, stop.into());
+    if let Some(result) = early_end(&job, &plan) {
+        if result == HostResult::NothingToDo {
+            settle::resumed_idly(&job, &host, &mut link, &resumes).await;
+        }
+        job.finish(&host, result);
         link.close().await;
         return None;
     }
     let papers = RunPapers {
         due: &unfinished::due_lines(&plan),
         steps: &concrete,
+        start: &start,
     };
     let link = match link.begin(&job.card, papers).await {
         Ok(link) => link,
@@ -88,6 +71,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let result = match perform_all(&mut worker).await {
         Err(stop) => {
             let stop = worker.taken_back(stop).await;
+            worker.keep_touched().await;
             Stop {
                 changes: worker.changes,
                 ..stop
@@ -100,7 +84,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             ..stale
         }
         .into(),
-        Ok(()) => prove(&mut worker).await,
+        Ok(()) => prove(&mut worker, returns.as_ref()).await,
     };
     worker.resumed(&resumes, &result).await;
     worker.end(&result).await;
@@ -108,21 +92,33 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     None
 }
 
+/// How a host ends on which nothing is begun.
+fn early_end(job: &Job, plan: &HostPlan) -> Option<HostResult> {
+    if let Some(stop) = obstacle(plan) {
+        return Some(stop.into());
+    }
+    if !plan.is_pending() {
+        return Some(HostResult::NothingToDo);
+    }
+    let unanswered = job.answerer.lacks(plan).map(interlude::unanswered);
+    let stopped = || job.stopped().then(interrupted);
+    let stop = unanswered
+        .or_else(stopped)
+        .or_else(|| job.too_many_failed())?;
+    Some(stop.into())
+}
+
 /// The first step that must not be passed over: nothing at all is done on such a host.
 fn obstacle(plan: &HostPlan) -> Option<Stop> {
     let (step, obstacle) = plan.obstacle()?;
-    let fault = if obstacle.human {
-        Fault::NeedsHuman
-    } else {
-        Fault::Failed
-    };
+    let fault = Fault::of(&obstacle);
     let message = format!("{} ({}): {}", step.number, step.subject, obstacle.why);
     Some(Stop::new(fault, message).hint(obstacle.hint.map(str::to_owned)))
 }
 
 /// Proves in effect what was done. A connection that breaks before that is made anew once: it may be
-/// our own change that cut it, and then that must be known.
-async fn prove(worker: &mut Worker<'_>) -> HostResult {
+/// our own change that cut it, and then that must be known. `returns` is the state that taking a run back comes to.
+async fn prove(worker: &mut Worker<'_>, returns: Option<&Returns>) -> HostResult {
     let (job, host, changes) = (worker.job, worker.host, worker.changes);
     let (rendered, ground) = (worker.rendered.clone(), worker.ground.clone());
     let refuted = |message: String| {
@@ -134,15 +130,21 @@ async fn prove(worker: &mut Worker<'_>) -> HostResult {
     {
         return refuted(format!("all was done, but nothing could be proved: {why}"));
     }
-    let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
-    let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
-    let last = LastLook {
-        link: &mut worker.link,
-        touched: &touched,
-    };
     let mut proofs = Vec::new();
-    if let Some(ground) = &ground {
-        proofs.push(verify::planned_again(job, host, last, (ground, &except)).await);
+    match (returns, &ground) {
+        (Some(returns), _) => {
+            proofs.push(restore::proof(worker, &rendered.steps, returns).await);
+        }
+        (None, Some(ground)) => {
+            let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
+            let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
+            let last = LastLook {
+                link: &mut worker.link,
+                touched: &touched,
+            };
+            proofs.push(verify::planned_again(job, host, last, (ground, &except)).await);
+        }
+        (None, None) => {}
     }
     let link = worker.link.reader();
     let way = Outside {

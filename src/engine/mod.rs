@@ -5,6 +5,7 @@ mod back;
 mod compare;
 mod connect;
 mod desk;
+mod drift;
 mod due;
 mod elsewhere;
 mod earlier;
@@ -21,8 +22,10 @@ mod outside;
 mod past;
 mod promise;
 mod proof;
+mod records;
 mod recover;
 mod rehearsal;
+mod restore;
 mod settle;
 mod split;
 mod start;
@@ -37,6 +40,7 @@ mod worker;
 pub use gate::{Asked, Asks, Decision, Gate, Knock, step_key};
 pub use guard::GuardTerms;
 pub use promise::{Promise, Promised};
+pub use restore::{HereChange, Undoes};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +71,8 @@ pub struct Job {
     pub hosts: Vec<Host>,
     /// The inputs' values by host name.
     pub inputs: BTreeMap<String, Inputs>,
+    /// The run that it takes back; then the steps come from the hosts' own records.
+    pub undoes: Option<Undoes>,
     /// What it is for.
     pub mode: Mode,
     /// Only steps with one of these tags; all when empty.
@@ -146,6 +152,10 @@ pub struct Surveyed {
     resumes: Vec<String>,
     /// The steps as they are for this host, as YAML; empty when nothing is due.
     concrete: String,
+    /// What it answered to all that was asked: an expectation in JSON a line.
+    start: String,
+    /// What taking a run back comes to.
+    returns: Option<restore::Returns>,
     /// The plan.
     pub plan: HostPlan,
 }

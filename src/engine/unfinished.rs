@@ -111,6 +111,7 @@ fn read(lines: &[(&str, &str)]) -> Unfinished {
         operator: value("operator"),
         started: value("started"),
         version: value("version"),
+        undoes: value("undoes"),
         last: value("last").parse().ok(),
         restarted: value("restarted") == "yes",
         steps,
@@ -128,6 +129,18 @@ fn due_step(line: &str) -> Option<UnfinishedStep> {
         once: word == "once",
         state: StepState::NotBegun,
     })
+}
+
+/// How far each step came, by its number and whether it is its part at the end; from lines of a journal.
+pub(super) fn states<'a>(
+    lines: impl Iterator<Item = &'a str>,
+) -> Vec<(StepNumber, bool, StepState)> {
+    let mut journal = Journal::default();
+    lines.for_each(|line| journal.take(line));
+    let states = journal.states().into_iter();
+    states
+        .map(|((number, at_end), state)| (number, at_end, state))
+        .collect()
 }
 
 /// A step, and whether it is its part at the end.

@@ -213,6 +213,10 @@ fn risk(question: &StepQuestion) -> Line {
             );
             (Tone::Good, text)
         }
+        (None, _) if is_here(question) => (
+            Tone::Plain,
+            "is done on this machine, so it cuts no way in".to_owned(),
+        ),
         (None, Risk::High) => (
             Tone::Warn,
             "it is not guarded: nothing takes it back by itself".to_owned(),
@@ -226,6 +230,17 @@ fn risk(question: &StepQuestion) -> Line {
         tone,
         &format!("{}; {}", question.risk, sentence(&cuts)),
     )
+}
+
+/// Whether all of it is done on this machine, for the host.
+fn is_here(question: &StepQuestion) -> bool {
+    let changes = question
+        .step
+        .verdict()
+        .map(Verdict::changes)
+        .unwrap_or_default();
+    let here = |change: &Change| change.act.function.starts_with("here_");
+    !changes.is_empty() && changes.iter().all(here)
 }
 
 /// What will show that it is so.

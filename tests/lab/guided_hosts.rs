@@ -23,7 +23,10 @@ fn ends(pty: &mut Pty, code: i32) -> String {
 /// The program before a terminal.
 fn guided(operator: &Operator<'_>, words: &[&str]) -> Pty {
     let mut command = operator.command(words);
-    command.env("TERM", "xterm").env("LANG", "C.UTF-8").env("USER", "ada");
+    command
+        .env("TERM", "xterm")
+        .env("LANG", "C.UTF-8")
+        .env("USER", "ada");
     Pty::start(&command, SIZE)
 }
 
@@ -46,10 +49,19 @@ fn hosts_that_would_be_changed_alike_are_asked_about_once() {
     // Fewer at the same time than there are hosts: those that wait for a person take no place.
     let mut pty = guided(&operator, &["run", "two", "--guided", "--forks", "1"]);
     let first = pty.answer("a");
-    assert!(first.contains("step 1 of 2 · The first file is there · alpha, gamma\n"), "{first}");
+    assert!(
+        first.contains("step 1 of 2 · The first file is there · alpha, gamma\n"),
+        "{first}"
+    );
     let other = pty.expect("\n> ");
-    assert!(other.contains("step 1 of 2 · The first file is there · beta\n"), "{other}");
-    assert!(other.contains("-another") && other.contains("+first"), "{other}");
+    assert!(
+        other.contains("step 1 of 2 · The first file is there · beta\n"),
+        "{other}"
+    );
+    assert!(
+        other.contains("-another") && other.contains("+first"),
+        "{other}"
+    );
     // A shell on a host that is named, over the connection that is there: sshd sees no new login.
     let logins = |host: &LabHost<'_>| host.sh("journalctl -u ssh -g Accepted -o cat | wc -l");
     let before = logins(&hosts[1]);
@@ -63,30 +75,65 @@ fn hosts_that_would_be_changed_alike_are_asked_about_once() {
     assert_eq!(logins(&hosts[1]), before);
     // Side by side again: all three are asked about as one.
     let second = pty.answer("h");
-    assert!(second.contains("step 2 of 2 · The second file is there · alpha, gamma\n"), "{second}");
+    assert!(
+        second.contains("step 2 of 2 · The second file is there · alpha, gamma\n"),
+        "{second}"
+    );
     pty.expect("On which host? h NAME, one of alpha, gamma.");
     pty.answer("u");
     let last = pty.answer("a");
-    assert!(last.contains("step 2 of 2 · The second file is there · beta\n"), "{last}");
+    assert!(
+        last.contains("step 2 of 2 · The second file is there · beta\n"),
+        "{last}"
+    );
     let end = ends(&mut pty, 130);
     assert!(end.contains("taken back"), "{end}");
     let one = |host: &LabHost<'_>| host.sh("cat /etc/one /etc/two 2>/dev/null || true");
-    assert_eq!([&hosts[0], &hosts[1], &hosts[2]].map(one), ["", "mine\nsecond\n", ""]);
+    assert_eq!(
+        [&hosts[0], &hosts[1], &hosts[2]].map(one),
+        ["", "mine\nsecond\n", ""]
+    );
 
     // One batch after the other, and a stop before the second.
-    let mut pty = guided(&operator, &["run", "two", "--guided", "--serial", "2", "-l", "alpha,gamma,beta"]);
+    let mut pty = guided(
+        &operator,
+        &[
+            "run",
+            "two",
+            "--guided",
+            "--serial",
+            "2",
+            "-l",
+            "alpha,gamma,beta",
+        ],
+    );
     let first = pty.answer("f");
-    assert!(first.contains("step 1 of 2 · The first file is there · alpha\n"), "{first}");
+    assert!(
+        first.contains("step 1 of 2 · The first file is there · alpha\n"),
+        "{first}"
+    );
     let second = pty.answer("f");
-    assert!(second.contains("step 1 of 2 · The first file is there · beta\n"), "{second}");
+    assert!(
+        second.contains("step 1 of 2 · The first file is there · beta\n"),
+        "{second}"
+    );
     let third = pty.answer("k");
-    assert!(third.contains("step 1 of 2 · The first file is there · gamma\n"), "{third}");
+    assert!(
+        third.contains("step 1 of 2 · The first file is there · gamma\n"),
+        "{third}"
+    );
     ends(&mut pty, 130);
-    assert_eq!([&hosts[0], &hosts[1], &hosts[2]].map(one), ["first\nsecond\n", "first\nsecond\n", ""]);
+    assert_eq!(
+        [&hosts[0], &hosts[1], &hosts[2]].map(one),
+        ["first\nsecond\n", "first\nsecond\n", ""]
+    );
     // What was stopped is gone on from, and what ended well is left out.
     let mut pty = guided(&operator, &["run", "--resume", "--yes"]);
     let said = ends(&mut pty, 0);
-    assert!(said.contains("alpha, beta ended well and are left out"), "{said}");
+    assert!(
+        said.contains("alpha, beta ended well and are left out"),
+        "{said}"
+    );
     assert_eq!(one(&hosts[2]), "first\nsecond\n");
 }
 
@@ -106,7 +153,10 @@ fn the_port_moves_step_by_step_and_back_again() {
     };
     let first = pty.answer("a");
     asks(&first, "The firewall treats port 2222 as port 22");
-    asks(&first, "can cut SSH. It is guarded: the host takes it back by itself unless a new login succeeds within 3 min");
+    asks(
+        &first,
+        "can cut SSH. It is guarded: the host takes it back by itself unless a new login succeeds within 3 min",
+    );
     let second = pty.answer("a");
     asks(&second, "fail2ban bans on port 2222, too");
     asks(&second, "guard disarmed");
@@ -115,14 +165,20 @@ fn the_port_moves_step_by_step_and_back_again() {
     asks(&third, "a new login by port 2222 succeeds");
     let fourth = pty.answer("b");
     asks(&fourth, "a new login succeeded, by port 2222 of the host");
-    asks(&fourth, "The keys that we trust are trusted on port 2222, too");
+    asks(
+        &fourth,
+        "The keys that we trust are trusted on port 2222, too",
+    );
     // The way in goes back to the old port, and it is by that one that it is proven.
     let again = pty.answer("a");
     asks(&again, "a new login succeeded, by port 22 of the host");
     asks(&again, "sshd listens on port 2222 as well · taken back");
     asks(&again, "step 3 of");
     let keys = pty.answer("a");
-    asks(&keys, "The keys that we trust are trusted on port 2222, too");
+    asks(
+        &keys,
+        "The keys that we trust are trusted on port 2222, too",
+    );
     let inventory = pty.answer("undo");
     asks(&inventory, "The inventory says port 2222");
     let end = ends(&mut pty, 130);
@@ -143,9 +199,15 @@ fn the_port_moves_step_by_step_and_back_again() {
 fn skeleton(transcript: &str) -> Vec<String> {
     let is_of_question = |line: &&str| {
         line.starts_with("step ")
-            || ["  why  ", "  risk  ", "  moved ", "  proof "].iter().any(|field| line.starts_with(field))
+            || ["  why  ", "  risk  ", "  moved ", "  proof "]
+                .iter()
+                .any(|field| line.starts_with(field))
     };
-    transcript.lines().filter(is_of_question).map(str::to_owned).collect()
+    transcript
+        .lines()
+        .filter(is_of_question)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn kept(name: &str) -> PathBuf {
@@ -159,7 +221,10 @@ fn recorded(operator: &Operator<'_>, name: &str, words: &[&str]) {
     let words = [&["run", name, "--guided"], words].concat();
     let mut command = operator.command(&words);
     // A terminal that can do nothing keeps what was written as it was written.
-    command.env("TERM", "dumb").env("LANG", "C.UTF-8").env("USER", "ada");
+    command
+        .env("TERM", "dumb")
+        .env("LANG", "C.UTF-8")
+        .env("USER", "ada");
     command.env("COLUMNS", "110");
     let mut pty = Pty::start(&command, SIZE);
     let mut questions = 0;
@@ -208,7 +273,11 @@ fn masked(text: &str) -> String {
             }
         });
         let line = words.collect::<Vec<_>>().join(" ");
-        if line.starts_with("Run RUN") { "Run RUN".to_owned() } else { line }
+        if line.starts_with("Run RUN") {
+            "Run RUN".to_owned()
+        } else {
+            line
+        }
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -220,14 +289,21 @@ fn each_shipped_runbook_is_gone_through_in_guided_form() {
     let operator = Operator::new(&lab, "operator", std::slice::from_ref(&host));
     let web = lab.web();
     let inputs = list_inputs(&web, "good");
-    let inputs: Vec<&str> = inputs.iter().flat_map(|input| ["-e", input.as_str()]).collect();
+    let inputs: Vec<&str> = inputs
+        .iter()
+        .flat_map(|input| ["-e", input.as_str()])
+        .collect();
     recorded(&operator, "ufw-enable", &[]);
     recorded(&operator, "ufw-cf-refresh", &inputs);
     recorded(&operator, "fail2ban", &[]);
     recorded(&operator, "unattended-upgrades", &[]);
     recorded(&operator, "kernel-settings", &[]);
     recorded(&operator, "ssh-hardening", &[]);
-    recorded(&operator, "ssh-port-move", &["-e", "port=2222", "-e", "soak=0s"]);
+    recorded(
+        &operator,
+        "ssh-port-move",
+        &["-e", "port=2222", "-e", "soak=0s"],
+    );
     nothing_is_held(&host);
 }
 

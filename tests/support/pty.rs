@@ -185,7 +185,10 @@ impl Pty {
             if ended {
                 return false;
             }
-            assert!(Instant::now() < end, "neither a question nor an end in:\n{text}");
+            assert!(
+                Instant::now() < end,
+                "neither a question nor an end in:\n{text}"
+            );
             thread::sleep(Duration::from_millis(15));
         }
     }
