@@ -159,7 +159,7 @@ fn the_port_moves_step_by_step_and_back_again() {
     );
     let second = pty.answer("a");
     asks(&second, "fail2ban bans on port 2222, too");
-    asks(&second, "guard disarmed");
+    asks(&second, "a new login succeeded, by port 22 of the host");
     let third = pty.answer("a");
     asks(&third, "sshd listens on port 2222 as well");
     asks(&third, "a new login by port 2222 succeeds");
