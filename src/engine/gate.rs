@@ -30,6 +30,18 @@ pub enum Asks {
     Always,
 }
 
+impl Asks {
+    /// What is asked with a person there (`interactive`), who wants to be or not. All of a runbook with a high risk
+    /// is asked about in any case.
+    pub fn of(interactive: bool, wanted: bool, risk: Risk) -> Self {
+        match (interactive, wanted || risk == Risk::High) {
+            (false, _) => Asks::Never,
+            (true, false) => Asks::Risky,
+            (true, true) => Asks::Always,
+        }
+    }
+}
+
 /// Who is asked before steps.
 #[derive(Debug, Default)]
 pub struct Gate {

@@ -37,7 +37,9 @@ pub(super) async fn talk(
     };
     let hosts: Vec<String> = group.iter().map(|asked| asked.host.clone()).collect();
     let question = first.question.clone();
-    let has_inputs = !job.runbook.inputs.is_empty();
+    // A saved plan is performed as it is, and what is taken back is what was done.
+    let is_free = job.promise.is_none() && job.undoes.is_none();
+    let has_inputs = is_free && !job.runbook.inputs.is_empty();
     let menu = format!("{}\n>", menu(&question, has_inputs));
     let step = || Panel::Step(hosts.clone(), Box::new(question.clone()));
     let mut panel = step();
