@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use super::session::{Loaded, complain};
 use super::setup::Intent;
 use super::{Exit, args, drive};
-use crate::engine::GuardTerms;
 use crate::event::Mode;
 use crate::inventory::{self, Host};
 use crate::runbook::Runbook;
@@ -56,17 +55,11 @@ pub(super) fn drift(args: &Args, output: &args::Output) -> Exit {
         runbook: Runbook::nothing(name, "what is no longer as runs left it"),
         hosts,
         inputs: BTreeMap::new(),
+        promise: None,
     };
     let intent = Intent {
-        mode: Mode::Drift,
-        unattended: false,
-        ask: false,
         due: Exit::ChangesDue,
-        accept_change: false,
-        tags: Vec::new(),
-        guard: GuardTerms::default(),
-        rehearse: false,
-        answers: BTreeMap::new(),
+        ..Intent::new(Mode::Drift)
     };
     drive::start(loaded, intent, &args.connections, output)
 }
