@@ -6,7 +6,7 @@ mod moved;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Note, StepNumber, Verdict};
+use crate::change::{Note, Shown, StepNumber, Verdict};
 use crate::probe::{Digest, Probe};
 use crate::risk::Risk;
 use crate::runbook::Interlude;
@@ -112,11 +112,13 @@ impl StepPlan {
                 why: &blocked.why,
                 hint: blocked.hint.as_deref(),
                 human: blocked.human,
+                moved: &blocked.moved,
             }),
             Outcome::CouldNotTell { why } => Some(Obstacle {
                 why,
                 hint: None,
                 human: false,
+                moved: &[],
             }),
             Outcome::Seen(_) | Outcome::Interlude(_) | Outcome::Skipped { .. } => None,
         }
@@ -132,6 +134,8 @@ pub struct Obstacle<'a> {
     pub hint: Option<&'a str>,
     /// Whether a person must decide (exit code 9).
     pub human: bool,
+    /// What is no longer as it was left (exit code 8).
+    pub moved: &'a [Shown],
 }
 
 impl HostPlan {

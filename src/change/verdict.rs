@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, StepNumber};
+use super::{Change, Shown, StepNumber};
 
 /// Something the operator should know although it is no change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +80,9 @@ pub struct Blocked {
     pub hint: Option<String>,
     /// Whether a person must look and decide (exit code 9) rather than mend something (3).
     pub human: bool,
+    /// What is no longer as it was left (exit code 8), from that state to the one that was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Shown>,
 }
 
 impl Diff {
@@ -111,6 +114,7 @@ impl Diff {
             why: why.into(),
             hint,
             human: false,
+            moved: Vec::new(),
         };
         Self {
             verdict: Verdict::Blocked(blocked),
@@ -125,6 +129,21 @@ impl Diff {
             why: why.into(),
             hint,
             human: true,
+            moved: Vec::new(),
+        };
+        Self {
+            verdict: Verdict::Blocked(blocked),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Cannot be done, for it is no longer as it was left: `moved` shows how, from that state to the one found.
+    pub fn moved(why: impl Into<String>, hint: &str, moved: Vec<Shown>) -> Self {
+        let blocked = Blocked {
+            why: why.into(),
+            hint: Some(hint.to_owned()),
+            human: false,
+            moved,
         };
         Self {
             verdict: Verdict::Blocked(blocked),

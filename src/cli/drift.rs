@@ -56,6 +56,7 @@ pub(super) fn drift(args: &Args, output: &args::Output) -> Exit {
         hosts,
         inputs: BTreeMap::new(),
         promise: None,
+        undoes: None,
     };
     let intent = Intent {
         due: Exit::ChangesDue,

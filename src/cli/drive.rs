@@ -12,7 +12,7 @@ use super::results::exit_of;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
-use super::{Exit, args, ask, signals, sinks};
+use super::{Exit, args, ask, rollback, signals, sinks};
 use crate::engine::{Answerer, Job, Question};
 use crate::event::{EventKind, Events, Mode, Previous};
 use crate::journal;
@@ -34,7 +34,15 @@ pub(super) fn start(
         ));
         return Exit::NeedsHuman;
     }
-    begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit)
+    let (undos, after) = (intent.undos.clone(), intent.of_undo());
+    let exit = begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit);
+    let undone = undos.take().into_iter().map(|undo| {
+        let loaded = rollback::of_unfinished(&undo.run, undo.hosts)?;
+        Ok(start(loaded, after(), connections, output))
+    });
+    undone
+        .map(|ended| ended.unwrap_or_else(|exit| exit))
+        .fold(exit, Exit::worse)
 }
 
 fn begin(

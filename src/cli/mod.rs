@@ -14,11 +14,13 @@ mod lint;
 mod list;
 mod out;
 mod moment;
+mod past;
 mod paths;
 mod perform;
 mod plan;
 mod render;
 mod results;
+mod rollback;
 mod run;
 mod saved;
 mod seal_key;
@@ -68,6 +70,8 @@ enum Verb {
     History(history::Args),
     /// Tell a run of the past again, or a saved plan
     Show(show::Args),
+    /// Take a run of the past back, by the records that lie on its hosts
+    Rollback(rollback::Args),
 }
 
 /// Most open files that we ask for: enough for 5000 hosts. Children inherit the limit, and where the
@@ -108,6 +112,7 @@ pub fn main() -> std::process::ExitCode {
         Verb::Drift(args) => drift::drift(args, &cli.output),
         Verb::History(args) => history::history(args, &cli.output),
         Verb::Show(args) => show::show(args, &cli.output),
+        Verb::Rollback(args) => rollback::rollback(args, &cli.output),
     };
     exit.into()
 }

@@ -31,11 +31,7 @@ pub(super) fn dry_result(plan: &HostPlan) -> HostResult {
             changes: 0,
         },
         Some((step, obstacle)) => HostResult::Stopped {
-            fault: if obstacle.human {
-                Fault::NeedsHuman
-            } else {
-                Fault::Failed
-            },
+            fault: Fault::of(&obstacle),
             message: format!("{} ({}): {}", step.number, step.subject, obstacle.why),
             hint: obstacle.hint.map(str::to_owned),
             changes: 0,

@@ -61,7 +61,7 @@ pub(super) struct Args {
     #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_fail: Option<u16>,
     /// What becomes of an earlier run that was cut off on a host: this run goes on from it (what --yes and
-    /// --unattended do where nothing is done again blindly), or it stays as it is
+    /// --unattended do where nothing is done again blindly), it is taken back, or it stays as it is
     #[arg(
         long,
         env = "HOLDFAST_UNFINISHED",

@@ -89,6 +89,7 @@ pub(super) fn load(path: &Path, opened: &Opened, wanted: &Wanted<'_>) -> Result<
         .map(|saved| (saved.name.clone(), saved.inputs.clone()));
     Ok(Loaded {
         runbook,
+        undoes: None,
         hosts,
         inputs: inputs.collect(),
         promise: Some(Promise {

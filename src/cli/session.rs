@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 
 use super::{Exit, args};
 use crate::diagnostic::Diagnostics;
-use crate::engine::Promise;
+use crate::engine::{Promise, Undoes};
 use crate::inventory::{self, Host};
 use crate::runbook::{Inputs, Library, LibraryError, Runbook};
 
@@ -17,6 +17,8 @@ pub(super) struct Loaded {
     pub(super) inputs: BTreeMap<String, Inputs>,
     /// The saved plan that is to be performed.
     pub(super) promise: Option<Promise>,
+    /// The run that is taken back, instead of a runbook.
+    pub(super) undoes: Option<Undoes>,
 }
 
 /// Reads and checks it all.
@@ -59,6 +61,7 @@ pub(super) fn load(
             hosts,
             inputs,
             promise: None,
+            undoes: None,
         });
     }
     for found in &mistakes {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::feed::LoadIntent;
 use super::out::Out;
 use super::session::{Loaded, complain};
-use super::unfinished::Fate;
+use super::unfinished::{Fate, Undos};
 use super::{Exit, args, paths};
 use crate::engine::{Answerer, GuardTerms, Job};
 use crate::event::{Events, Mode};
@@ -46,6 +46,8 @@ pub(super) struct Intent {
     pub(super) out: Option<Out>,
     /// What becomes of runs that were cut off.
     pub(super) unfinished: Option<Fate>,
+    /// Runs that are to be taken back when this one is over.
+    pub(super) undos: Undos,
 }
 
 impl Intent {
@@ -64,6 +66,18 @@ impl Intent {
             max_fail: None,
             out: None,
             unfinished: None,
+            undos: Undos::default(),
+        }
+    }
+
+    /// The intent of taking something back after this run, as often as one likes.
+    pub(super) fn of_undo(&self) -> impl Fn() -> Self + use<> {
+        let (unattended, ask, guard) = (self.unattended, self.ask, self.guard);
+        move || Self {
+            unattended,
+            ask,
+            guard,
+            ..Self::new(Mode::Apply)
         }
     }
 
@@ -135,11 +149,13 @@ pub(super) fn job(
         runbook: loaded.runbook.name.to_string(),
         operator: operator(),
         started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        undoes: loaded.undoes.as_ref().map(|undoes| undoes.run.clone()),
     };
     Job {
         runbook: loaded.runbook,
         hosts: loaded.hosts,
         inputs: loaded.inputs,
+        undoes: loaded.undoes,
         promise: loaded.promise,
         max_fail: intent.max_fail,
         mode: intent.mode,

@@ -35,7 +35,14 @@ pub(super) fn show(args: &Args, output: &Output) -> Exit {
 
 fn run(args: &Args, output: &Output) -> Result<Exit, Exit> {
     let state = paths::state();
-    let run = which_run::find(&state, &args.run).map_err(|mistake| complain(&mistake))?;
+    let run = which_run::find(&state, &args.run).map_err(|mistake| {
+        let path = Path::new(&args.run);
+        if path.is_file() {
+            complain(&format!("{} is no saved plan, nor a run", path.display()))
+        } else {
+            complain(&mistake)
+        }
+    })?;
     let unreadable = |error: JournalError| {
         complain(&with_source(&error));
         Exit::Failed

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::last_look::LastLook;
 use super::outside::Outside;
+use super::restore::{self, Returns};
 use super::step::Done;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, interlude, interrupted, settle, unfinished, verify};
@@ -25,39 +26,24 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         data,
         resumes,
         concrete,
+        start,
+        returns,
         plan,
         stale,
         ..
     } = surveyed;
-    if let Some(stop) = obstacle(&plan) {
-        job.finish(&host, stop.into());
-        link.close().await;
-        return None;
-    }
-    if !plan.is_pending() {
-        settle::resumed_idly(&job, &host, &mut link, &resumes).await;
-        job.finish(&host, HostResult::NothingToDo);
-        link.close().await;
-        return None;
-    }
-    if let Some(step) = job.answerer.lacks(&plan) {
-        job.finish(&host, interlude::unanswered(step).into());
-        link.close().await;
-        return None;
-    }
-    if job.stopped() {
-        job.finish(&host, interrupted().into());
-        link.close().await;
-        return None;
-    }
-    if let Some(stop) = job.too_many_failed() {
-        job.finish(&host, stop.into());
+    if let Some(result) = early_end(&job, &plan) {
+        if result == HostResult::NothingToDo {
+            settle::resumed_idly(&job, &host, &mut link, &resumes).await;
+        }
+        job.finish(&host, result);
         link.close().await;
         return None;
     }
     let papers = RunPapers {
         due: &unfinished::due_lines(&plan),
         steps: &concrete,
+        start: &start,
     };
     let link = match link.begin(&job.card, papers).await {
         Ok(link) => link,
@@ -71,6 +57,7 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let result = match perform_all(&mut worker, &plan).await {
         Err(stop) => {
             let stop = worker.taken_back(stop).await;
+            worker.keep_touched().await;
             Stop {
                 changes: worker.changes,
                 ..stop
@@ -83,7 +70,14 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             ..stale
         }
         .into(),
-        Ok(()) => prove(&mut worker, &rendered, &data).await,
+        Ok(()) => {
+            let goal = Goal {
+                rendered: &rendered,
+                data: &data,
+                returns: returns.as_ref(),
+            };
+            prove(&mut worker, &goal).await
+        }
     };
     worker.resumed(&resumes, &result).await;
     worker.end(&result).await;
@@ -91,14 +85,26 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     None
 }
 
+/// How a host ends on which nothing is begun.
+fn early_end(job: &Job, plan: &HostPlan) -> Option<HostResult> {
+    if let Some(stop) = obstacle(plan) {
+        return Some(stop.into());
+    }
+    if !plan.is_pending() {
+        return Some(HostResult::NothingToDo);
+    }
+    let unanswered = job.answerer.lacks(plan).map(interlude::unanswered);
+    let stopped = || job.stopped().then(interrupted);
+    let stop = unanswered
+        .or_else(stopped)
+        .or_else(|| job.too_many_failed())?;
+    Some(stop.into())
+}
+
 /// The first step that must not be passed over: nothing at all is done on such a host.
 fn obstacle(plan: &HostPlan) -> Option<Stop> {
     let (step, obstacle) = plan.obstacle()?;
-    let fault = if obstacle.human {
-        Fault::NeedsHuman
-    } else {
-        Fault::Failed
-    };
+    let fault = Fault::of(&obstacle);
     let message = format!("{} ({}): {}", step.number, step.subject, obstacle.why);
     Some(Stop::new(fault, message).hint(obstacle.hint.map(str::to_owned)))
 }
@@ -154,9 +160,17 @@ fn waits_for_end(step: &StepPlan) -> bool {
     matches!(verdict, Verdict::UnknownUntil { .. }) || verdict.changes().iter().any(reloads)
 }
 
+/// What must be so in the end.
+struct Goal<'a> {
+    rendered: &'a Rendered,
+    data: &'a Value,
+    /// The state that taking a run back comes to.
+    returns: Option<&'a Returns>,
+}
+
 /// Proves in effect what was done. A connection that breaks before that is made anew once: it may be
 /// our own change that cut it, and then that must be known.
-async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> HostResult {
+async fn prove(worker: &mut Worker<'_>, goal: &Goal<'_>) -> HostResult {
     let (job, host, changes) = (worker.job, worker.host, worker.changes);
     let refuted = |message: String| {
         let stop = Stop::new(Fault::Verification, message);
@@ -167,19 +181,25 @@ async fn prove(worker: &mut Worker<'_>, rendered: &Rendered, data: &Value) -> Ho
     {
         return refuted(format!("all was done, but nothing could be proved: {why}"));
     }
-    let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
-    let last = LastLook {
-        link: &mut worker.link,
-        touched: &touched,
+    let first = match goal.returns {
+        Some(returns) => restore::proof(worker, &goal.rendered.steps, returns).await,
+        None => {
+            let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
+            let last = LastLook {
+                link: &mut worker.link,
+                touched: &touched,
+            };
+            verify::planned_again(job, host, last, goal.data).await
+        }
     };
-    let mut proofs = vec![verify::planned_again(job, host, last, data).await];
+    let mut proofs = vec![first];
     let link = worker.link.reader();
     let way = Outside {
         host: &worker.way.host,
         proven: worker.proven == Some(changes),
         logins: &mut worker.logins,
     };
-    proofs.extend(verify::checks(job, way, link, &rendered.checks).await);
+    proofs.extend(verify::checks(job, way, link, &goal.rendered.checks).await);
     match verify::failed(&proofs) {
         Some(message) => refuted(message),
         None if changes == 0 => HostResult::NothingToDo,

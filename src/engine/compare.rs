@@ -82,6 +82,7 @@ fn reversible(step: &RenderedStep, verdict: Verdict) -> Verdict {
             why: format!("it is guarded, and the guard could not take it back ({why})"),
             hint: Some("declare an undo, or accept it with --accept-irreversible".to_owned()),
             human: true,
+            moved: Vec::new(),
         }),
     }
 }

@@ -20,6 +20,7 @@ mod proof;
 mod records;
 mod recover;
 mod rehearsal;
+mod restore;
 mod settle;
 mod step;
 mod survey;
@@ -30,6 +31,7 @@ mod worker;
 
 pub use guard::GuardTerms;
 pub use promise::{Promise, Promised};
+pub use restore::{HereChange, Undoes};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,6 +62,8 @@ pub struct Job {
     pub hosts: Vec<Host>,
     /// The inputs' values by host name.
     pub inputs: BTreeMap<String, Inputs>,
+    /// The run that it takes back; then the steps come from the hosts' own records.
+    pub undoes: Option<Undoes>,
     /// What it is for.
     pub mode: Mode,
     /// Only steps with one of these tags; all when empty.
@@ -131,6 +135,10 @@ pub struct Surveyed {
     resumes: Vec<String>,
     /// The steps as they are for this host, as YAML; empty when nothing is due.
     concrete: String,
+    /// What it answered to all that was asked: an expectation in JSON a line.
+    start: String,
+    /// What taking a run back comes to.
+    returns: Option<restore::Returns>,
     /// The plan.
     pub plan: HostPlan,
 }

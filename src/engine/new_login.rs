@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Job;
 use crate::event::Fault;
 use crate::inventory::Host;
-use crate::transport::{NewLogin, SshOptions, TransportError, trusted_name};
+use crate::transport::{NewLogin, SshOptions, TransportError, is_trusted_as, trusted_name};
 use crate::value::Port;
 
 /// How a host is reached from here.
@@ -136,11 +136,11 @@ impl Way {
     pub(super) async fn on_port(&self, port: Option<Port>) -> Self {
         let Some(port) = port.filter(|port| self.host.port != Some(*port)) else {
             return Self {
-                host: self.host.clone(),
+                host: self.known_by_now().await,
                 ssh: self.ssh.once(),
             };
         };
-        let mut host = self.host.clone();
+        let mut host = self.known_by_now().await;
         // The key that is trusted now. Without one in a file ssh looks for it under the new port's own name.
         if host.key_name.is_none() {
             host.key_name = trusted_name(&self.host, &self.ssh).await;
@@ -148,6 +148,17 @@ impl Way {
         host.port = Some(port);
         let ssh = self.ssh.once();
         Self { host, ssh }
+    }
+
+    /// A name that no file trusts any more, for a step took it away, is no name to ask for.
+    async fn known_by_now(&self) -> Host {
+        let mut host = self.host.clone();
+        if let Some(name) = &host.key_name
+            && !is_trusted_as(name, &self.host, &self.ssh).await
+        {
+            host.key_name = None;
+        }
+        host
     }
 }
 

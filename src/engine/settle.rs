@@ -23,7 +23,24 @@ impl Connected {
 impl Job {
     /// Whether this run, when it ends well, has done all that one which was cut off was to do.
     pub fn goes_on_from(&self, found: &Unfinished) -> bool {
-        found.runbook == self.card.runbook && self.tags.is_empty()
+        found.runbook == self.card.runbook
+            && found.undoes == self.card.undoes.as_deref().unwrap_or_default()
+            && self.tags.is_empty()
+    }
+
+    /// Whether this run takes that one back; when all of it is, that is on record.
+    pub fn takes_back(&self, found: &Unfinished) -> bool {
+        self.card.undoes.as_deref() == Some(found.run.as_str())
+    }
+
+    /// What becomes of one that this run went on from, or took back.
+    fn decision(&self, run: &str) -> (Decision, String) {
+        let by = &self.card.run;
+        if self.card.undoes.as_deref() == Some(run) {
+            (Decision::Undone, format!("undone by {by}"))
+        } else {
+            (Decision::Resumed, format!("resumed by {by}"))
+        }
     }
 
     /// Leaves a run that was cut off as it is, and notes that.
@@ -67,8 +84,9 @@ impl Worker<'_> {
     pub(super) async fn resumed(&mut self, runs: &[String], result: &HostResult) {
         let well = matches!(result, HostResult::Changed { .. } | HostResult::NothingToDo);
         for run in runs.iter().filter(|_| well) {
-            if self.link.settle(run, &by(self.job)).await.is_ok() {
-                tell(self.job, self.host, run, Decision::Resumed);
+            let (decision, words) = self.job.decision(run);
+            if self.link.settle(run, &words).await.is_ok() {
+                tell(self.job, self.host, run, decision);
             }
         }
     }
@@ -77,14 +95,11 @@ impl Worker<'_> {
 /// The same where nothing was left to do.
 pub(super) async fn resumed_idly(job: &Job, host: &Host, link: &mut ReadHost, runs: &[String]) {
     for run in runs {
-        if link.settle(run, &by(job)).await.is_ok() {
-            tell(job, host, run, Decision::Resumed);
+        let (decision, words) = job.decision(run);
+        if link.settle(run, &words).await.is_ok() {
+            tell(job, host, run, decision);
         }
     }
-}
-
-fn by(job: &Job) -> String {
-    format!("resumed by {}", job.card.run)
 }
 
 fn tell(job: &Job, host: &Host, run: &str, decision: Decision) {

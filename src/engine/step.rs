@@ -11,6 +11,7 @@ use crate::change::{Change, Known, Timing, Verdict};
 use crate::event::{EventKind, Fault, StepResult};
 use crate::plan::{Outcome, StepPlan};
 use crate::probe::Answers;
+use crate::resource::Resource;
 use crate::runbook::RenderedStep;
 use crate::transport::{MOVED, Performed, REVERTED, StepScript, TransportError};
 
@@ -72,7 +73,10 @@ impl Worker<'_> {
     /// Whether this run itself changed what the plan of the step was made from: an earlier step that
     /// brings something, or one whose change left a mark for a pending reload.
     fn is_provisional(&self, step: &RenderedStep, plan: &StepPlan) -> bool {
-        plan.expects.is_empty() || step.reload_on.iter().any(|id| self.known.will_change(id))
+        let moves = |resource: &Box<dyn Resource>| resource.moves_along();
+        plan.expects.is_empty()
+            || step.reload_on.iter().any(|id| self.known.will_change(id))
+            || step.resource.as_ref().is_some_and(moves)
     }
 
     /// Looks at a step right before it is performed. What was promised must still be what is due.
@@ -89,12 +93,10 @@ impl Worker<'_> {
         let answers = desk::ask(self.job, self.host, self.link.reader(), &probes).await?;
         let now = compare::plan_now(step, &answers, &self.known);
         if let Some(obstacle) = now.obstacle() {
-            let fault = if obstacle.human {
-                Fault::NeedsHuman
-            } else {
-                Fault::Failed
-            };
-            let stop = Stop::new(fault, format!("{}: {}", now.number, obstacle.why));
+            let stop = Stop::new(
+                Fault::of(&obstacle),
+                format!("{}: {}", now.number, obstacle.why),
+            );
             return Err(stop.hint(obstacle.hint.map(str::to_owned)));
         }
         if keeps_promise(promised, &now) {

@@ -8,12 +8,14 @@ use serde_json::Value;
 
 use super::compare::{NOT_WANTED, plan_step, skipped};
 use super::promise::Kept;
+use super::restore::{self, Returns, Undoes};
 use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
 use crate::change::Known;
 use crate::event::{EventKind, Fault, Mode};
 use crate::facts::Facts;
+use crate::here::is_here;
 use crate::inventory::Host;
-use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::plan::{Expectation, HostPlan, Outcome, StepPlan};
 use crate::probe::{Answers, Probe};
 use crate::runbook::{self, Rendered, RenderedStep, World};
 use crate::transport::{ReadHost, TransportError};
@@ -44,20 +46,18 @@ pub(super) async fn survey(
         facts: Some(&facts),
         data: &data,
     };
-    let rendered = runbook::render(&job.runbook, &world);
-    let planned = match rendered.map(|rendered| on_terms(rendered, job.guard)) {
-        Err(diagnostics) => Err(Stop::new(Fault::Failed, diagnostics.to_string())),
-        Ok(rendered) => match look(&job, &host, &mut link, &rendered.steps).await {
-            Err(error) => Err(error.into()),
-            Ok(looked) => kept(&job, looked, &facts, &rendered.steps).map(|kept| (kept, rendered)),
-        },
+    let planned = match &job.undoes {
+        Some(undoes) => back(&job, undoes, &host, &mut link).await,
+        None => forward(&job, &world, &facts, &mut link).await,
     };
     match planned {
-        Ok((Agreed { looked, stale }, rendered)) => {
+        Ok((Agreed { looked, stale }, rendered, returns)) => {
             let Looked { plan, answers } = looked;
+            let start = start_of(&rendered.steps, &answers);
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
-            let concrete = if job.mode == Mode::Apply && plan.is_pending() {
+            let has_steps = job.undoes.is_none() && plan.is_pending();
+            let concrete = if job.mode == Mode::Apply && has_steps {
                 concrete(&job, &world)
             } else {
                 String::new()
@@ -71,6 +71,8 @@ pub(super) async fn survey(
                 stale,
                 resumes,
                 concrete,
+                start,
+                returns,
                 data: data.clone(),
                 plan,
             })
@@ -94,6 +96,54 @@ struct Agreed {
     looked: Looked,
     /// How the host ends, when only a part of the saved plan is left.
     stale: Option<Stop>,
+}
+
+type Planned = (Agreed, Rendered, Option<Returns>);
+
+/// The plan of a runbook.
+async fn forward(
+    job: &Job,
+    world: &World<'_>,
+    facts: &Facts,
+    link: &mut ReadHost,
+) -> Result<Planned, Stop> {
+    let rendered = runbook::render(&job.runbook, world);
+    let rendered =
+        rendered.map_err(|diagnostics| Stop::new(Fault::Failed, diagnostics.to_string()))?;
+    let rendered = on_terms(rendered, job.guard);
+    let looked = look(job, world.host, link, &rendered.steps).await?;
+    let agreed = kept(job, looked, facts, &rendered.steps)?;
+    Ok((agreed, rendered, None))
+}
+
+/// The plan that takes an earlier run back.
+async fn back(
+    job: &Job,
+    undoes: &Undoes,
+    host: &Host,
+    link: &mut ReadHost,
+) -> Result<Planned, Stop> {
+    let (rendered, returns) = restore::rendered(undoes, host, link).await?;
+    let rendered = on_terms(rendered, job.guard);
+    let mut looked = look(job, host, link, &rendered.steps).await?;
+    restore::name_later(undoes, link, &mut looked.plan, &rendered.steps).await;
+    let agreed = Agreed {
+        looked,
+        stale: None,
+    };
+    Ok((agreed, rendered, Some(returns)))
+}
+
+/// What the host answered before anything was changed, as [`RunPapers`](crate::transport::RunPapers) keep it.
+fn start_of(steps: &[RenderedStep], answers: &Answers) -> String {
+    let there = probes(steps);
+    let there = there.into_iter().filter(|probe| !is_here(&probe.function));
+    let line = |probe: Probe| {
+        let digest = answers.get(&probe).ok()?.digest();
+        let line = serde_json::to_string(&Expectation { probe, digest }).ok()?;
+        Some(line + "\n")
+    };
+    there.filter_map(line).collect()
 }
 
 /// What is left of a plan beside the saved one, if there is one.

@@ -111,6 +111,7 @@ fn read(lines: &[(&str, &str)]) -> Unfinished {
         operator: value("operator"),
         started: value("started"),
         version: value("version"),
+        undoes: value("undoes"),
         last: value("last").parse().ok(),
         restarted: value("restarted") == "yes",
         steps,

@@ -24,11 +24,11 @@ const OUT_OF_TIME: i32 = 124;
 
 /// A check and how it came out.
 pub(super) struct Proven {
-    name: String,
-    proof: Proof,
+    pub(super) name: String,
+    pub(super) proof: Proof,
     /// Asked of the host itself: there it can always be told. From outside, a jump host or this very
     /// machine may be in the way, which is no fault of the host; nor is what keeps a trial from being made.
-    inside: bool,
+    pub(super) inside: bool,
 }
 
 /// `verify`: the plan must be empty, and every check must hold.
@@ -49,14 +49,11 @@ pub(super) async fn verify_only(job: Arc<Job>, surveyed: Surveyed) -> Option<()>
     };
     let proofs = checks(&job, way, &mut link, &rendered.checks).await;
     let result = match (plan.obstacle(), plan.is_pending(), failed(&proofs)) {
-        (Some((step, obstacle)), _, _) => {
-            let fault = if obstacle.human {
-                Fault::NeedsHuman
-            } else {
-                Fault::Failed
-            };
-            Stop::new(fault, format!("{}: {}", step.number, obstacle.why)).into()
-        }
+        (Some((step, obstacle)), _, _) => Stop::new(
+            Fault::of(&obstacle),
+            format!("{}: {}", step.number, obstacle.why),
+        )
+        .into(),
         (None, true, _) => HostResult::ChangesDue {
             changes: plan.count(),
         },

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::guard::Section;
+use super::guard::{ANSWER, Section};
 use super::new_login::{Logins, Way};
 use super::{Job, Stop, pause, recover};
 use crate::change::{Call, Known, StepNumber};
 use crate::event::{EventKind, Fault, HostResult, StepResult};
+use crate::here::is_here;
 use crate::inventory::Host;
 use crate::plan::StepPlan;
 use crate::probe::Probe;
@@ -128,6 +129,19 @@ impl Worker<'_> {
                 Err(error.to_string())
             }
         }
+    }
+
+    /// After a failure: the host keeps how what was touched is now, so that it can be told what is changed later.
+    pub(super) async fn keep_touched(&mut self) {
+        let touched: Vec<Probe> = self.touched.iter().cloned().collect();
+        if touched.is_empty() || self.closed || !self.link.answers_within(ANSWER).await {
+            return;
+        }
+        let there = touched
+            .into_iter()
+            .filter(|probe| !is_here(&probe.function));
+        // What cannot be kept is not known later, and said so then.
+        let _ = self.link.ask_and_keep(&there.collect::<Vec<_>>()).await;
     }
 
     /// The end of the run on this host: on record there, unless nobody knows how it ended or the host restored

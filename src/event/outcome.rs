@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Obstacle;
+
 /// Why nothing, or nothing more, could be done on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -36,6 +38,17 @@ pub enum Fault {
     NotBegun,
     /// The journal on the controller cannot be written: without a record nothing more is started.
     Journal,
+}
+
+impl Fault {
+    /// What it means that a step cannot be done.
+    pub fn of(obstacle: &Obstacle<'_>) -> Self {
+        match (obstacle.human, obstacle.moved) {
+            (true, _) => Self::NeedsHuman,
+            (false, []) => Self::Failed,
+            (false, _) => Self::Stale,
+        }
+    }
 }
 
 /// How a check came out. Three outcomes, never two.

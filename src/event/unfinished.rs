@@ -17,6 +17,9 @@ pub struct Unfinished {
     pub started: String,
     /// The version of Holdfast that it ran with; may be empty.
     pub version: String,
+    /// The run that it was taking back; empty when it had a runbook.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub undoes: String,
     /// When it was last heard of, in seconds since 1970 by the host's clock.
     pub last: Option<i64>,
     /// Whether the host was restarted since it began.

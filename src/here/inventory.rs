@@ -75,6 +75,26 @@ pub(super) async fn edit(path: &Path, host: &str, input: &str) -> Result<(), Str
     file::change(path, |text| replaced(text, host, &hunk)).await
 }
 
+/// Whether the lines of a host's entry can be replaced; `false` when they have been already.
+///
+/// # Errors
+/// When they are neither as they were nor as they will be.
+pub(super) fn can(path: &Path, host: &str, input: &str) -> Result<bool, String> {
+    let lines: Lines = serde_json::from_str(input).map_err(|error| error.to_string())?;
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let hunk = |before: &str, after: &str| Hunk {
+        before: before.to_owned(),
+        after: after.to_owned(),
+    };
+    let there = replaced(&text, host, &hunk(&lines.before, &lines.after));
+    let back = replaced(&text, host, &hunk(&lines.after, &lines.before));
+    match (there, back) {
+        (Ok(_), _) => Ok(true),
+        (Err(_), Ok(_)) => Ok(false),
+        (Err(why), Err(_)) => Err(why),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +111,9 @@ mod tests {
         for (host, hunk) in &hunks {
             let (before, after) = (&hunk.before, &hunk.after);
             let input = serde_json::json!({"before": before, "after": after}).to_string();
+            assert_eq!(can(&file, host, &input), Ok(true));
             edit(&file, host, &input).await.unwrap();
+            assert_eq!(can(&file, host, &input), Ok(false));
             assert!(edit(&file, host, &input).await.is_err(), "moved by now");
         }
         let now = fs::read_to_string(&file).unwrap();

@@ -118,17 +118,44 @@ pub(super) async fn trust(path: &Path, lines: &str, hashes: bool) -> Result<(), 
     file::append(path, &lines).await
 }
 
+/// Whether every one of these lines is there, hashed or not.
+pub(super) async fn has_all(path: &Path, lines: &str) -> bool {
+    let mut found = 0;
+    for line in lines.lines() {
+        found += usize::from(!same(path, line).await.is_empty());
+    }
+    found == lines.lines().count()
+}
+
+/// Whether any of them is.
+pub(super) async fn has_any(path: &Path, lines: &str) -> bool {
+    for line in lines.lines() {
+        if !same(path, line).await.is_empty() {
+            return true;
+        }
+    }
+    false
+}
+
+/// The lines of the file that say the same as this one.
+async fn same(path: &Path, line: &str) -> Vec<String> {
+    let wanted = Line::parse(line);
+    let mut words = line.split_whitespace();
+    let Some(name) = words.find(|word| !word.starts_with('@')) else {
+        return Vec::new();
+    };
+    let found = known_lines(name, path).await;
+    found
+        .into_iter()
+        .filter(|line| Line::parse(line) == wanted)
+        .collect()
+}
+
 /// Takes such lines away again, hashed or not.
 pub(super) async fn distrust(path: &Path, lines: &str) -> Result<(), String> {
     let mut gone = BTreeSet::new();
     for line in lines.lines() {
-        let wanted = Line::parse(line);
-        let mut words = line.split_whitespace();
-        let Some(name) = words.find(|word| !word.starts_with('@')) else {
-            continue;
-        };
-        let found = known_lines(name, path).await;
-        gone.extend(found.into_iter().filter(|line| Line::parse(line) == wanted));
+        gone.extend(same(path, line).await);
     }
     if gone.is_empty() {
         return Ok(());
@@ -189,7 +216,9 @@ mod tests {
             assert!(now.starts_with(&before) && now.len() > before.len());
             assert_eq!(now.contains("|1|"), hashes, "{now}");
             assert_eq!(known_lines("[web]:2222", &file).await.len(), 1);
+            assert!(has_all(&file, &added).await && has_any(&file, &added).await);
             distrust(&file, &added).await.unwrap();
+            assert!(!has_any(&file, &added).await);
             assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
         }
     }

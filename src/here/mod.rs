@@ -50,6 +50,9 @@ impl Desk<'_> {
     }
 
     async fn answer(&self, probe: &Probe) -> Result<String, String> {
+        if probe.function == "here_can" {
+            return self.can(&probe.args).await;
+        }
         if self.listed.connection == Connection::Local {
             return Ok("way=local\n".to_owned());
         }
@@ -60,6 +63,26 @@ impl Desk<'_> {
             "here_known_hosts" => known_hosts::look(self, port).await,
             other => Err(format!("there is no question {other}")),
         }
+    }
+
+    /// Whether a call could be performed: `state=due`, `done` when what it comes to is there already, else `moved`
+    /// and `why=`. The words are its function, its input and its arguments, of which the first is the file.
+    async fn can(&self, words: &[String]) -> Result<String, String> {
+        let [function, input, file, ..] = words else {
+            return Err("the question names no file".to_owned());
+        };
+        let file = PathBuf::from(file);
+        let state = match function.as_str() {
+            "here_edit_inventory" => inventory::can(&file, self.listed.name.as_str(), input),
+            "here_trust" => Ok(!known_hosts::has_all(&file, input).await),
+            "here_distrust" => Ok(known_hosts::has_any(&file, input).await),
+            other => Err(format!("there is no action {other}")),
+        };
+        Ok(match state {
+            Ok(true) => "state=due\n".to_owned(),
+            Ok(false) => "state=done\n".to_owned(),
+            Err(why) => format!("state=moved\nwhy={}\n", one_line(&why)),
+        })
     }
 
     /// Performs a call that is for this machine.

@@ -279,6 +279,26 @@ hf_guard_start() {
 	exec setsid sh "$HF_RUN/guard/restore.sh" </dev/null >/dev/null 2>&1 3>&- 8>&- 9>&-
 }
 
+# Undo puts files back before anything reads them. A run that takes another one back is undone by making changes
+# again, and those want the services that they are about: it has to wait for them.
+hf_guard_is_late() {
+	grep -q '^undoes=' "$HF_RUN/run" 2>/dev/null
+}
+
+hf_guard_when() {
+	if hf_guard_is_late; then
+		echo "After=network.target ufw.service nftables.service ssh.service ssh.socket sshd.service fail2ban.service"
+	else
+		cat <<-EOF
+			DefaultDependencies=no
+			After=local-fs.target
+			Before=network-pre.target systemd-sysctl.service sysinit.target ufw.service nftables.service netfilter-persistent.service
+			Before=ssh.service ssh.socket sshd.service fail2ban.service shutdown.target
+			Conflicts=shutdown.target
+		EOF
+	fi
+}
+
 # Started at boot alone: a target that other units need would start it with any of them.
 hf_guard_boot_unit() {
 	[ ! -e "$hf_guard_units/$hf_guard_unit.service" ] || return 0
@@ -288,18 +308,14 @@ hf_guard_boot_unit() {
 		cat >"$hf_guard/unit" <<-EOF
 			[Unit]
 			Description=Holdfast takes back the guarded changes of run $hf_guard_id
-			DefaultDependencies=no
 			RequiresMountsFor=/var/lib/holdfast /etc
-			After=local-fs.target
-			Before=network-pre.target systemd-sysctl.service sysinit.target ufw.service nftables.service netfilter-persistent.service
-			Before=ssh.service ssh.socket sshd.service fail2ban.service shutdown.target
-			Conflicts=shutdown.target
+			$(hf_guard_when)
 			ConditionPathExists=|$hf_guard/armed
 			ConditionPathExists=|$hf_guard/firing
 
 			[Service]
 			Type=oneshot
-			Environment=HF_AT_BOOT=1
+			$(if ! hf_guard_is_late; then echo Environment=HF_AT_BOOT=1; fi)
 			KillMode=process
 			TimeoutStartSec=10min
 			ExecStart=/bin/sh $hf_guard/restore.sh

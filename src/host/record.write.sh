@@ -4,6 +4,7 @@
 #
 #   run, journal, lib.sh      who, what happened, and the functions of the version that acted
 #   steps.yaml                the steps as they were for this host
+#   start                     what the host answered before anything was changed: question and digest, a line of JSON each
 #   STEP/CHANGE/              change.json, act.sh, undo.sh, their inputs, and what the undo saved
 #   STEP/after/, kept/        answers right after a step and at the end of the run: the question as a line of
 #                             JSON, the status, what was said

@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # Starts, stops, enables and reloads units, and believes none of it before the unit has been stable.
 
-# hf_mark_reload UNIT: a file that UNIT reads is about to change. The mark names this start of the unit:
+# hf_mark_reload UNIT [reload|restart]: a file that UNIT reads is about to change; how it is read again is for the
+# record alone. The mark names this start of the unit:
 # a unit that is started anew has read its files, and the mark is void.
 hf_mark_reload() {
 	(umask 077 && mkdir -p /var/lib/holdfast/pending) &&

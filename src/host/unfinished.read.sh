@@ -29,7 +29,7 @@ hf_left_tells() {
 }
 
 hf_left_story() {
-	sed -n -e '/^runbook=/p' -e '/^operator=/p' -e '/^started=/p' -e '/^version=/p' "$1/run"
+	sed -n -e '/^runbook=/p' -e '/^operator=/p' -e '/^started=/p' -e '/^version=/p' -e '/^undoes=/p' "$1/run"
 	read -r hf_left_boot </proc/sys/kernel/random/boot_id
 	case $(grep ' opened boot ' "$1/journal" | tail -n 1) in
 	*" $hf_left_boot" | '') ;;

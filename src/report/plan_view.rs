@@ -113,6 +113,7 @@ fn step_lines(step: &StepPlan, digits: usize, style: &Style) -> Vec<Line> {
     let body = changes
         .iter()
         .flat_map(|change| change_lines(change, style))
+        .chain(moved(step, style))
         .chain(hint(step))
         .chain(step.notes.iter().map(note));
     lines.extend(body.map(|line| line.indented(indent)));
@@ -190,6 +191,15 @@ fn tails(step: &StepPlan) -> Vec<(Tone, String)> {
     }
     tails.retain(|(_, text)| !text.is_empty());
     tails
+}
+
+/// What is no longer as it was left.
+fn moved(step: &StepPlan, style: &Style) -> Vec<Line> {
+    let moved = step.obstacle().map_or(&[][..], |obstacle| obstacle.moved);
+    moved
+        .iter()
+        .flat_map(|shown| diff::shown(shown, style))
+        .collect()
 }
 
 fn hint(step: &StepPlan) -> Option<Line> {

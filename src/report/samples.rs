@@ -218,6 +218,7 @@ pub(super) fn peculiar() -> Vec<StepPlan> {
             why: why.into(),
             hint: Some("remove it, or say `adopt: true`".into()),
             human,
+            moved: Vec::new(),
         })
     };
     let mut steps = vec![

@@ -47,9 +47,14 @@ fn found(host: &str, found: &Unfinished, goes_on: bool) -> Notice {
 
 /// What to do about it, for a run that leaves it as it is.
 fn hint(found: &Unfinished) -> Option<Line> {
+    let verb = if found.undoes.is_empty() {
+        format!("run {}", found.runbook)
+    } else {
+        format!("rollback {}", found.undoes)
+    };
     let text = format!(
-        "holdfast run {} goes on from there; with --unfinished settle it is not told of again.",
-        found.runbook
+        "holdfast {verb} goes on from there, holdfast rollback {} takes it back; with --unfinished settle it is not told of again.",
+        found.run
     );
     let known = !found.runbook.is_empty();
     known.then(|| Line::of(Tone::Dim, text).indented(2).hanging(2))
@@ -170,6 +175,7 @@ mod tests {
             operator: "ada@desk".to_owned(),
             started: "2026-01-02T03:04:05Z".to_owned(),
             version: "0.3.0".to_owned(),
+            undoes: String::new(),
             last: Some(1_767_323_050),
             restarted: true,
             steps: vec![

@@ -65,6 +65,12 @@ pub trait Resource: Debug + Send + Sync {
         None
     }
 
+    /// Whether other steps of the same run change what it looks at: then it is looked at again right before it is
+    /// performed, and what it looks like then is what must still be so.
+    fn moves_along(&self) -> bool {
+        false
+    }
+
     /// Whether it can cut our own access although its kind is mostly harmless.
     fn can_cut(&self) -> bool {
         false

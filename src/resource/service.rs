@@ -94,7 +94,14 @@ impl Resource for Service {
     }
 
     fn mark_reload(&self) -> Option<Call> {
-        Some(Call::new("hf_mark_reload", [self.name.full()]))
+        let how = match self.on_change {
+            OnChange::Reload => "reload",
+            OnChange::Restart => "restart",
+        };
+        Some(Call::new(
+            "hf_mark_reload",
+            [self.name.full().as_str(), how],
+        ))
     }
 
     fn can_cut(&self) -> bool {

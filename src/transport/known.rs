@@ -87,6 +87,19 @@ pub async fn trusted_name(host: &Host, options: &SshOptions) -> Option<String> {
     None
 }
 
+/// Whether a key is trusted under this very name.
+pub async fn is_trusted_as(name: &str, host: &Host, options: &SshOptions) -> bool {
+    let Some(config) = client_config(host, options).await else {
+        return false;
+    };
+    for file in config.all_files() {
+        if !known_lines(name, file).await.is_empty() {
+            return true;
+        }
+    }
+    false
+}
+
 /// Reads lines `keyword value` of `ssh -G`.
 fn parse(text: &str) -> Option<ClientConfig> {
     let value = |keyword: &str| {

@@ -23,7 +23,9 @@ pub use fault::TransportError;
 pub use guard::{Disarmed, NewLogin, REVERTED, server_port};
 pub use guard_state::{GuardPhase, GuardState};
 pub use host::ReadHost;
-pub use known::{ClientConfig, client_config, hashed, key_name, known_lines, trusted_name};
+pub use known::{
+    ClientConfig, client_config, hashed, is_trusted_as, key_name, known_lines, trusted_name,
+};
 pub use offer::{Offer, password_offer};
 pub use script::{READ_SET, RunCard, RunPapers, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};

@@ -179,6 +179,8 @@ pub struct RunCard {
     pub operator: String,
     /// When it started, RFC 3339.
     pub started: String,
+    /// The run that it takes back.
+    pub undoes: Option<String>,
 }
 
 impl RunCard {
@@ -191,14 +193,18 @@ impl RunCard {
     }
 
     fn card(&self) -> String {
-        format!(
+        let card = format!(
             "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
             self.run,
             self.runbook,
             self.operator,
             self.started,
             env!("CARGO_PKG_VERSION")
-        )
+        );
+        match &self.undoes {
+            Some(run) => format!("{card}\nundoes={run}"),
+            None => card,
+        }
     }
 }
 
@@ -210,6 +216,8 @@ pub struct RunPapers<'a> {
     pub due: &'a str,
     /// All steps as they are for this host, as YAML.
     pub steps: &'a str,
+    /// What the host answered before anything was changed: an expectation in JSON a line.
+    pub start: &'a str,
 }
 
 /// A request that loads the write set, takes the lock and opens the run's folder.
@@ -224,7 +232,11 @@ pub(super) fn open_run(nonce: &str, card: &RunCard, papers: RunPapers<'_>) -> St
     let library = format!("{ENVIRONMENT}{}{}", *READ_SET, *WRITE_SET);
     push_file(&mut text, nonce, "\"$HF_RUN/lib.sh.new\"", &library);
     text.push_str("hf_lib_done\n");
-    for (name, paper) in [("due", papers.due), ("steps.yaml", papers.steps)] {
+    for (name, paper) in [
+        ("due", papers.due),
+        ("steps.yaml", papers.steps),
+        ("start", papers.start),
+    ] {
         if !paper.is_empty() {
             let place = format!("\"$HF_RUN/{name}\"");
             push_file(&mut text, nonce, &place, paper);

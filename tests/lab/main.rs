@@ -37,6 +37,7 @@ mod port_move;
 mod port_move_cut;
 mod recovery;
 mod refresh;
+mod rollback;
 mod saved_plan;
 mod sysctl;
 mod units;

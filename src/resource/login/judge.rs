@@ -24,6 +24,7 @@ pub(super) fn refused(why: impl Into<String>, hint: impl Into<String>) -> Refusa
         why: why.into(),
         hint: (!hint.is_empty()).then_some(hint),
         human: false,
+        moved: Vec::new(),
     }
 }
 
@@ -31,6 +32,7 @@ pub(super) fn refused(why: impl Into<String>, hint: impl Into<String>) -> Refusa
 pub(super) fn unknown(why: impl Into<String>, hint: impl Into<String>) -> Refusal {
     Blocked {
         human: true,
+        moved: Vec::new(),
         ..refused(why, hint)
     }
 }
@@ -150,6 +152,7 @@ fn users_admit(login: &Login, account: &Account) -> Result<(), Refusal> {
         let by_name = login.is_on("usedns") && allowed.iter().any(|pattern| pattern.contains('@'));
         return Err(Blocked {
             human: by_name,
+            moved: Vec::new(),
             ..refusal
         });
     }

@@ -1,0 +1,227 @@
+//! `holdfast rollback`: an earlier run is taken back, by a run of its own made of the records on its hosts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::past::Past;
+use super::session::{Loaded, complain};
+use super::setup::Intent;
+use super::{Exit, args, ask, drive, paths, which_run};
+use crate::change::StepNumber;
+use crate::diagnostic::{Diagnostic, Source};
+use crate::engine::{GuardTerms, Undoes};
+use crate::event::Mode;
+use crate::inventory::{self, Host};
+use crate::journal::{Recording, RunId};
+use crate::risk::Risk;
+use crate::runbook::{Inputs, Runbook};
+use crate::template::{Templates, Text};
+use crate::value::{Duration, Port};
+
+/// Flags of `rollback`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run: its id, enough of its beginning or end, or `last`; with --limit also one of another machine
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Only these hosts: names, globs, groups, tags, `!exclusions`, separated by commas
+    #[arg(
+        short,
+        long,
+        visible_alias = "host",
+        env = "HOLDFAST_LIMIT",
+        value_name = "HOSTS"
+    )]
+    limit: Vec<String>,
+    /// Only this step of the run; may be given several times
+    #[arg(long = "step", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    steps: Vec<u16>,
+    /// Remove packages that the run installed, too
+    #[arg(long)]
+    packages: bool,
+    /// Show what would be taken back and write nothing
+    #[arg(short = 'n', long, visible_aliases = ["check"], visible_short_alias = 'C', env = "HOLDFAST_DRY_RUN", conflicts_with = "yes")]
+    dry_run: bool,
+    /// Answer the question with yes
+    #[arg(short, long, env = "HOLDFAST_YES")]
+    yes: bool,
+    /// With --dry-run: exit 2 when something would be taken back
+    #[arg(long, env = "HOLDFAST_DETAILED_EXITCODE", requires = "dry_run")]
+    detailed_exitcode: bool,
+    /// How long a host waits for a new login before it makes guarded changes again, from 10s to 1h
+    #[arg(long, env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = args::guard_time)]
+    guard_time: Duration,
+    /// The inventory: a file, an executable, or a folder of them
+    #[arg(
+        short,
+        long,
+        env = "HOLDFAST_INVENTORY",
+        default_value = "inventory",
+        value_name = "PATH"
+    )]
+    inventory: std::path::PathBuf,
+    #[command(flatten)]
+    connections: args::Connections,
+}
+
+pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
+    let mode = if args.dry_run {
+        Mode::DryRun
+    } else {
+        Mode::Apply
+    };
+    let ask = mode == Mode::Apply && !args.yes;
+    if ask && !ask::can_ask() {
+        return complain("there is no terminal to ask on\n  hint: use --yes or --dry-run");
+    }
+    let intent = Intent {
+        ask,
+        due: if args.detailed_exitcode {
+            Exit::ChangesDue
+        } else {
+            Exit::Done
+        },
+        guard: GuardTerms {
+            time: args.guard_time.get(),
+            accept_irreversible: false,
+        },
+        ..Intent::new(mode)
+    };
+    match load(args) {
+        Ok(loaded) => drive::start(loaded, intent, &args.connections, output),
+        Err(exit) => exit,
+    }
+}
+
+/// The run, its hosts, and what this machine knows of it.
+fn load(args: &Args) -> Result<Loaded, Exit> {
+    let (run, past) = run(args).map_err(|mistake| complain(&mistake))?;
+    let past = past.unwrap_or_default();
+    if matches!(past.mode, Some(Mode::DryRun | Mode::Verify)) {
+        return Err(complain(&format!(
+            "run {run} changed nothing: it was a dry run or a verification"
+        )));
+    }
+    let hosts = hosts(args, &run, &past)?;
+    let numbers = args.steps.iter();
+    let undoes = Undoes {
+        run: run.to_string(),
+        steps: numbers.map(|number| StepNumber((*number).into())).collect(),
+        packages: args.packages,
+        here: BTreeMap::new(),
+    };
+    prepared(&run, past, hosts, undoes)
+}
+
+/// A run that was cut off on hosts, all of it.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn of_unfinished(run: &str, hosts: Vec<Host>) -> Result<Loaded, Exit> {
+    let run: RunId = run.parse().map_err(|error| complain(&format!("{error}")))?;
+    let past = Recording::read(&paths::state(), &run).map(|record| Past::of(record.events));
+    let undoes = Undoes {
+        run: run.to_string(),
+        ..Undoes::default()
+    };
+    // One of another machine lies on the hosts alone.
+    prepared(&run, past.unwrap_or_default(), hosts, undoes)
+}
+
+fn prepared(run: &RunId, past: Past, hosts: Vec<Host>, undoes: Undoes) -> Result<Loaded, Exit> {
+    let none = Inputs::gather(&[], &BTreeMap::new(), None).map_err(|found| complain(&found))?;
+    let inputs = hosts
+        .iter()
+        .map(|host| (host.name.to_string(), none.clone()));
+    Ok(Loaded {
+        runbook: runbook(run, &past).map_err(|mistake| complain(&mistake))?,
+        inputs: inputs.collect(),
+        hosts,
+        promise: None,
+        undoes: Some(Undoes {
+            here: past.here,
+            ..undoes
+        }),
+    })
+}
+
+/// The run that is meant. One that this machine knows nothing of lies on the hosts alone, and must be named whole.
+fn run(args: &Args) -> Result<(RunId, Option<Past>), Diagnostic> {
+    let state = paths::state();
+    match which_run::find(&state, &args.run) {
+        Ok(run) => {
+            let recording = Recording::read(&state, &run)
+                .map_err(|error| Diagnostic::error(error.to_string()))?;
+            Ok((run, Some(Past::of(recording.events))))
+        }
+        Err(unknown) => match args.run.parse::<RunId>() {
+            Ok(run) if !args.limit.is_empty() && args.run != "last" => Ok((run, None)),
+            Ok(_) | Err(_) => Err(unknown.hint(
+                "for a run of another machine name its hosts with --limit; `holdfast restore-points` lists what they know",
+            )),
+        },
+    }
+}
+
+fn hosts(args: &Args, run: &RunId, past: &Past) -> Result<Vec<Host>, Exit> {
+    let inventory = inventory::load(&args.inventory).map_err(|error| complain(&error))?;
+    if !inventory.warnings().is_empty() {
+        complain(inventory.warnings());
+    }
+    if !args.limit.is_empty() {
+        let chosen =
+            inventory::select(&inventory, &args.limit).map_err(|error| complain(&error))?;
+        return Ok(chosen.into_iter().cloned().collect());
+    }
+    let all = inventory.hosts().iter();
+    let chosen: Vec<Host> = all
+        .filter(|host| past.hosts.contains(host.name.as_str()))
+        .cloned()
+        .collect();
+    let known: BTreeSet<&str> = chosen.iter().map(|host| host.name.as_str()).collect();
+    let gone: Vec<&str> = past
+        .hosts
+        .iter()
+        .map(String::as_str)
+        .filter(|host| !known.contains(host))
+        .collect();
+    if !gone.is_empty() {
+        let mistake = format!(
+            "run {run} was about hosts that the inventory has no more: {}",
+            gone.join(", ")
+        );
+        let hint = "name those that are left with --limit";
+        return Err(complain(&Diagnostic::error(mistake).hint(hint)));
+    }
+    if chosen.is_empty() {
+        return Err(complain(&format!(
+            "run {run} began no step on any host: there is nothing to take back"
+        )));
+    }
+    Ok(chosen)
+}
+
+/// What stands in the place of a runbook: its steps come from the hosts.
+fn runbook(run: &RunId, past: &Past) -> Result<Runbook, Diagnostic> {
+    let about = if past.words.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", past.words)
+    };
+    let source = |text: String| Source::new("rollback", text);
+    let port = |port: &Port| Text::of_file(&source(port.to_string()));
+    let name = "rollback".parse();
+    Ok(Runbook {
+        name: name.map_err(|error| Diagnostic::error(format!("{error}")))?,
+        summary: format!("take back run {run}{about}"),
+        why: String::new(),
+        risk: Risk::Medium,
+        supports: Vec::new(),
+        inputs: Vec::new(),
+        data: Vec::new(),
+        also_try_ports: past.ports.iter().map(port).collect(),
+        steps: Vec::new(),
+        verify: Vec::new(),
+        source: source(run.to_string()),
+        templates: Templates::default(),
+    })
+}

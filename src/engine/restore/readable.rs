@@ -1,0 +1,82 @@
+//! Answers of a host as a person reads them: what it packed for the way is unpacked.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::change::Shown;
+use crate::probe::{Answer, Probe};
+
+/// Keys whose value is base64 of a text (`src/host/*.read.sh`).
+const PACKED: [&str; 5] = ["content", "look", "stdout", "before", "after"];
+
+/// What moved, as a diff from the state that a run left to the one that was found.
+pub(super) fn moved(probe: &Probe, left: Option<&Answer>, now: &Answer) -> Shown {
+    let about = probe
+        .args
+        .first()
+        .map_or(probe.function.as_str(), String::as_str);
+    Shown::Text {
+        path: format!("{about} (as the run left it, and as it is now)"),
+        before: left.map(text),
+        after: Some(text(now)),
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    let mut readable = String::new();
+    for line in answer.text().lines() {
+        match unpacked(line) {
+            Some((key, text)) => {
+                readable.push_str(key);
+                readable.push_str(":\n");
+                for line in text.lines() {
+                    readable.push_str("  ");
+                    readable.push_str(line);
+                    readable.push('\n');
+                }
+            }
+            None => {
+                readable.push_str(line);
+                readable.push('\n');
+            }
+        }
+    }
+    readable
+}
+
+fn unpacked(line: &str) -> Option<(&str, String)> {
+    let (key, value) = line.split_once('=')?;
+    if !PACKED.contains(&key) && !key.ends_with(".data") {
+        return None;
+    }
+    let text = String::from_utf8(BASE64.decode(value).ok()?).ok()?;
+    Some((key, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_packed_is_shown_as_text() {
+        let answer = |content: &str| Answer {
+            status: 0,
+            output: format!("type=file\ncontent={}\nmode=644\n", BASE64.encode(content))
+                .into_bytes(),
+        };
+        let probe = Probe::new("hf_file", ["/etc/motd"]);
+        let Shown::Text { before, after, .. } =
+            moved(&probe, Some(&answer("a\n")), &answer("a\nb\n"))
+        else {
+            panic!("no text");
+        };
+        assert_eq!(
+            before.as_deref(),
+            Some("type=file\ncontent:\n  a\nmode=644\n")
+        );
+        assert_eq!(
+            after.as_deref(),
+            Some("type=file\ncontent:\n  a\n  b\nmode=644\n")
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! The steps that take a run back: its changes in the opposite order, what was put off to the end comes last again.
+
+use std::collections::BTreeMap;
+
+use super::here::HereChange;
+use super::point::{Look, Restore};
+use super::record::{Point, RunRecord, State};
+use super::reread::Reread;
+use super::{Returns, Undoes};
+use crate::change::{Call, StepNumber, Timing, Undo};
+use crate::probe::Probe;
+use crate::resource::Resource;
+use crate::risk::Risk;
+use crate::runbook::{RenderedGuard, RenderedStep, Retry};
+use crate::value::Duration;
+
+/// How long one change may take to be taken back: as long as a step.
+const LIMIT: Duration = Duration::seconds(3600);
+
+/// What installs packages; those stay unless somebody asks for it.
+const INSTALL: &str = "hf_undo_package";
+
+/// Everything that is to be taken back on a host, in order, and the state that it comes to.
+pub(super) fn steps(
+    record: RunRecord,
+    undoes: &Undoes,
+    here: &[HereChange],
+) -> (Vec<RenderedStep>, Returns) {
+    let mut page = Page::new(&record, undoes);
+    let mut here: Vec<&HereChange> = here.iter().filter(|one| undoes.wants(one.step)).collect();
+    let RunRecord { points, .. } = record;
+    let mut packages = Vec::new();
+    for (index, point) in points.iter().enumerate().rev() {
+        // The service reads its files again after they are back: see below.
+        if point.is_at_end() || !undoes.wants(point.record.step) {
+            continue;
+        }
+        while let Some(one) = here.pop_if(|one| one.step > point.record.step) {
+            page.add_here(one);
+        }
+        if is_package(point) && undoes.packages {
+            packages.push(index);
+            continue;
+        }
+        page.add(&points, index);
+    }
+    while let Some(one) = here.pop() {
+        page.add_here(one);
+    }
+    page.add_rereads();
+    for index in packages {
+        page.add(&points, index);
+    }
+    (page.steps, page.returns)
+}
+
+/// Whether it is the installation of packages.
+fn is_package(point: &Point) -> bool {
+    matches!(&point.record.change.undo, Undo::Call(call) if call.function == INSTALL)
+}
+
+struct Page<'a> {
+    undoes: &'a Undoes,
+    left: BTreeMap<Probe, crate::probe::Answer>,
+    start: BTreeMap<Probe, crate::probe::Digest>,
+    whole: bool,
+    steps: Vec<RenderedStep>,
+    /// Which services read what is taken back, and the ids of those steps.
+    marks: Vec<(Call, Vec<String>)>,
+    returns: Returns,
+}
+
+impl<'a> Page<'a> {
+    fn new(record: &RunRecord, undoes: &'a Undoes) -> Self {
+        Self {
+            undoes,
+            left: record.left.clone(),
+            start: record.start.clone(),
+            whole: record.whole,
+            steps: Vec::new(),
+            marks: Vec::new(),
+            returns: Returns::default(),
+        }
+    }
+
+    fn add(&mut self, points: &[Point], index: usize) {
+        let Some(point) = points.get(index) else {
+            return;
+        };
+        let stays = self.stays(points, index);
+        let id = format!("back-{}", self.steps.len() + 1);
+        match &stays {
+            Some(_) => self.returns.left_out = true,
+            None => {
+                // What was found with a package in place says nothing about the host without it.
+                if !self.undoes.packages || !points[..index].iter().any(is_package) {
+                    for expected in &point.record.before {
+                        let found = self.start.get_key_value(&expected.probe);
+                        let found = found.map(|(probe, digest)| (probe.clone(), digest.clone()));
+                        self.returns.before.extend(found);
+                    }
+                }
+                for mark in point.marks() {
+                    match self.marks.iter_mut().find(|(known, _)| known == mark) {
+                        Some((_, ids)) => ids.push(id.clone()),
+                        None => self.marks.push((mark.clone(), vec![id.clone()])),
+                    }
+                }
+            }
+        }
+        let record = &point.record;
+        let guard = record.guarded.then_some(RenderedGuard {
+            port: record.port_before,
+            irreversible: false,
+        });
+        let restore = Restore {
+            run: self.undoes.run.clone(),
+            place: point.place.clone(),
+            subject: record.subject.clone(),
+            change: record.change.clone(),
+            looks: self.looks(points, index),
+            stays,
+            whole: self.whole,
+            timing: if is_package(point) {
+                Timing::AtEnd
+            } else {
+                Timing::InOrder
+            },
+        };
+        let name = format!("{}: {}", record.step, record.name);
+        self.push(Some(id), name, Box::new(restore), guard);
+    }
+
+    /// Why it stays, when it does.
+    fn stays(&self, points: &[Point], index: usize) -> Option<String> {
+        let point = &points[index];
+        match &point.record.change.undo {
+            Undo::Impossible { why } => return Some(format!("it cannot be taken back: {why}")),
+            Undo::Call(_) if is_package(point) && !self.undoes.packages => {
+                return Some(
+                    "packages stay; --packages removes those that it installed".to_owned(),
+                );
+            }
+            Undo::Call(_) => {}
+        }
+        let looks = |other: &Point, probe: &Probe| {
+            let mut before = other.record.before.iter();
+            before.any(|expected| expected.probe == *probe)
+        };
+        let later = points.iter().skip(index + 1).find(|other| {
+            let touches = || {
+                let mut before = point.record.before.iter();
+                before.any(|expected| looks(other, &expected.probe))
+            };
+            !self.undoes.wants(other.record.step)
+                && other.state != State::Taken
+                && !other.is_at_end()
+                && touches()
+        });
+        later.map(|other| {
+            format!(
+                "{} of the same run changed it afterwards and is not taken back",
+                other.record.step
+            )
+        })
+    }
+
+    fn looks(&self, points: &[Point], index: usize) -> Vec<Look> {
+        let later = points.get(index + 1..).unwrap_or_default();
+        let before = points[index].record.before.iter();
+        let look = |expected: &crate::plan::Expectation| {
+            let same = later.iter().flat_map(|point| &point.record.before);
+            let same = same.filter(|other| other.probe == expected.probe);
+            let left = self.left.get(&expected.probe);
+            let mut ours: Vec<_> = left.map(crate::probe::Answer::digest).into_iter().collect();
+            if !ours.is_empty() {
+                ours.extend(same.map(|other| other.digest.clone()));
+            }
+            Look {
+                probe: expected.probe.clone(),
+                before: expected.digest.clone(),
+                ours,
+                left: left.cloned(),
+            }
+        };
+        before.map(look).collect()
+    }
+
+    fn add_here(&mut self, change: &HereChange) {
+        let name = format!("{}: {}", change.step, change.name);
+        self.push(None, name, Box::new(change.clone()), None);
+    }
+
+    fn add_rereads(&mut self) {
+        for (mark, ids) in std::mem::take(&mut self.marks) {
+            let Some(unit) = Reread::of(&mark, &ids) else {
+                continue;
+            };
+            let name = format!("{} reads its files again", unit.unit());
+            let guard = unit.can_cut().then_some(RenderedGuard {
+                port: None,
+                irreversible: false,
+            });
+            self.push(None, name, Box::new(unit), guard);
+            if let Some(step) = self.steps.last_mut() {
+                step.reload_on = ids;
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        id: Option<String>,
+        name: String,
+        resource: Box<dyn Resource>,
+        guard: Option<RenderedGuard>,
+    ) {
+        self.steps.push(RenderedStep {
+            number: StepNumber(self.steps.len() + 1),
+            id,
+            name,
+            risk: Risk::Low,
+            resource: Some(resource),
+            interlude: None,
+            after: Vec::new(),
+            reload_on: Vec::new(),
+            guard,
+            retry: Retry::NONE,
+            timeout: LIMIT,
+            tags: Vec::new(),
+        });
+    }
+}

@@ -1,0 +1,83 @@
+# shellcheck shell=sh
+# What earlier runs left on record: see record.write.sh for the folders.
+
+# hf_run_record RUN: everything that taking it back needs, nothing when there is no such run. Lines `card=`,
+# `journal=`, `start=` JSON, `change=STEP/CHANGE JSON`, `point=STEP/CHANGE STATE`, and `kept=PLACE LENGTH` with so many bytes below.
+hf_run_record() {
+	hf_record=/var/lib/holdfast/runs/$1
+	[ -d "$hf_record" ] || return 0
+	sed 's/^/card=/' "$hf_record/run" 2>/dev/null
+	sed -n 's/^[0-9]* /journal=/p' "$hf_record/journal" 2>/dev/null
+	sed 's/^/start=/' "$hf_record/start" 2>/dev/null
+	hf_points "$1"
+	for hf_one in "$hf_record"/*/*/change.json; do
+		[ -s "$hf_one" ] || continue
+		hf_place=${hf_one%/change.json}
+		IFS= read -r hf_line <"$hf_one"
+		printf 'change=%s %s\n' "${hf_place#"$hf_record/"}" "$hf_line"
+	done
+	for hf_one in "$hf_record"/*/after/* "$hf_record"/kept/*; do
+		[ -s "$hf_one" ] || continue
+		hf_place=${hf_one%/*}
+		hf_text=$(
+			cat "$hf_one"
+			echo .
+		)
+		printf 'kept=%s %s\n%s\n' "${hf_place#"$hf_record/"}" "$((${#hf_text} - 1))" "${hf_text%?}"
+	done
+}
+
+# hf_points RUN: `point=STEP/CHANGE made|taking|taken` for each change on record: in force, being taken back (or
+# begun and never finished), taken back; and `guard=` while a guard of that run may take more of them back.
+hf_points() {
+	for hf_one in "/var/lib/holdfast/runs/$1"/*/*/undo.sh; do
+		[ -s "$hf_one" ] || continue
+		hf_place=${hf_one%/undo.sh}
+		hf_is=made
+		if [ -e "$hf_place/taking" ]; then hf_is=taking; elif [ -e "$hf_place/taken" ]; then hf_is=taken; fi
+		printf 'point=%s %s\n' "${hf_place#"/var/lib/holdfast/runs/$1/"}" "$hf_is"
+	done
+	if [ -e "/var/lib/holdfast/runs/$1/guard/armed" ]; then echo guard=armed; fi
+}
+
+# hf_later_changes RUN: what runs after that one changed and nobody took back: `run=ID`, its `card=` lines and
+# `change=` lines.
+hf_later_changes() {
+	for hf_later in /var/lib/holdfast/runs/*; do
+		hf_run_after "${hf_later##*/}" "$1" || continue
+		printf 'run=%s\n' "${hf_later##*/}"
+		sed 's/^/card=/' "$hf_later/run" 2>/dev/null
+		for hf_one in "$hf_later"/*/*/change.json; do
+			if [ ! -s "$hf_one" ] || [ -e "${hf_one%/*}/taken" ]; then continue; fi
+			IFS= read -r hf_line <"$hf_one"
+			printf 'change=%s\n' "$hf_line"
+		done
+	done
+}
+
+# hf_run_after RUN OTHER: whether it began later. Ids of runs sort by time.
+hf_run_after() {
+	[ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort | tail -n 1)" = "$1" ]
+}
+
+# hf_restore_points: every run on record, the oldest first: `run=`, its `card=` lines, `changes=`, how many of them
+# are `taken=` back, `size=` in KiB, `end=` as its journal
+# says, `guard=armed`.
+hf_restore_points() {
+	for hf_record in /var/lib/holdfast/runs/*; do
+		[ -d "$hf_record" ] || continue
+		printf 'run=%s\n' "${hf_record##*/}"
+		sed 's/^/card=/' "$hf_record/run" 2>/dev/null
+		set -- "$hf_record"/*/*/undo.sh
+		[ -e "$1" ] || shift
+		printf 'changes=%s\n' "$#"
+		set -- "$hf_record"/*/*/taken
+		[ -e "$1" ] || shift
+		printf 'taken=%s\n' "$#"
+		hf_text=$(du -sk "$hf_record")
+		printf 'size=%s\n' "${hf_text%%[!0-9]*}"
+		sed -n -e 's/^[0-9]* \(closed .*\)/end=\1/p' -e 's/^[0-9]* \(settled .*\)/end=\1/p' "$hf_record/journal" 2>/dev/null | tail -n 1
+		if grep -q '^[0-9]* step [0-9][^ ]* started$' "$hf_record/journal" 2>/dev/null; then echo begun=yes; fi
+		if [ -e "$hf_record/guard/armed" ] || [ -e "$hf_record/guard/firing" ]; then echo guard=armed; fi
+	done
+}
