@@ -54,35 +54,37 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         }
     };
     let mut worker = Worker::new(&job, &host, (link, logins), (&rendered.steps, &plan.steps));
-    let result = match perform_all(&mut worker, &plan).await {
-        Err(stop) => {
-            let stop = worker.taken_back(stop).await;
-            worker.keep_touched().await;
-            Stop {
-                changes: worker.changes,
-                ..stop
-            }
-            .into()
-        }
-        // The checks are about the whole of it.
-        Ok(()) if let Some(stale) = stale => Stop {
-            changes: worker.changes,
-            ..stale
-        }
-        .into(),
-        Ok(()) => {
-            let goal = Goal {
-                rendered: &rendered,
-                data: &data,
-                returns: returns.as_ref(),
-            };
-            prove(&mut worker, &goal).await
-        }
+    let goal = Goal {
+        rendered: &rendered,
+        data: &data,
+        returns: returns.as_ref(),
     };
+    let result = carry_out(&mut worker, &plan, stale, &goal).await;
     worker.resumed(&resumes, &result).await;
     worker.end(&result).await;
     job.finish(&host, result);
     None
+}
+
+/// Performs the plan and proves it. Of a plan that is only a part of the agreed one, `stale` says so at the end:
+/// the checks are about the whole of it, so none is made.
+async fn carry_out(
+    worker: &mut Worker<'_>,
+    plan: &HostPlan,
+    stale: Option<Stop>,
+    goal: &Goal<'_>,
+) -> HostResult {
+    let stop = match (perform_all(worker, plan).await, stale) {
+        (Ok(()), None) => return prove(worker, goal).await,
+        (Ok(()), Some(stale)) => stale,
+        (Err(stop), _) => worker.taken_back(stop).await,
+    };
+    worker.keep_touched().await;
+    Stop {
+        changes: worker.changes,
+        ..stop
+    }
+    .into()
 }
 
 /// How a host ends on which nothing is begun.
