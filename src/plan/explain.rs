@@ -7,8 +7,8 @@ use super::{Outcome, StepPlan};
 use crate::change::{Shown, Verdict};
 use crate::probe::{Answers, Digest, Probe};
 
-/// How a step is different, as a clause.
-pub(super) fn why(then: &StepPlan, now: &StepPlan) -> String {
+/// How a step is different, as a clause; `seen`: whether something on the host is.
+pub(super) fn why(then: &StepPlan, now: &StepPlan, seen: bool) -> String {
     match (&then.outcome, &now.outcome) {
         (_, Outcome::Seen(Verdict::Blocked(blocked))) => {
             format!("it cannot be done any more: {}", blocked.why)
@@ -28,7 +28,8 @@ pub(super) fn why(then: &StepPlan, now: &StepPlan) -> String {
         (_, Outcome::Seen(Verdict::UnknownUntil { step, why })) if !rests_on(then, *step) => {
             format!("it cannot be known until {step} now: {why}")
         }
-        _ => "what is there is not what it was".to_owned(),
+        _ if seen => "what is there is not what it was".to_owned(),
+        _ => "the host is as it was, but it would be done in another way now".to_owned(),
     }
 }
 
