@@ -10,8 +10,8 @@ use crate::plan::{HostPlan, Moved, StepPlan};
 
 mod channel;
 mod outcome;
-mod previous;
 mod saved_plan;
+mod previous;
 mod unfinished;
 
 pub use channel::{Events, Receipt, Told};
@@ -41,6 +41,8 @@ pub enum Mode {
     Apply,
     /// Only ask whether it is so, in effect.
     Verify,
+    /// Only ask whether things are as runs of the past left them.
+    Drift,
 }
 
 /// Everything that can happen.

@@ -10,6 +10,7 @@ mod architecture;
 mod cli;
 mod data;
 mod hosts;
+mod plans;
 mod resources;
 mod runbooks;
 mod support;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::session::complain;
 use super::setup::Intent;
+use super::unfinished::Fate;
 use super::{Exit, args, ask, drive, run, saved};
 use crate::engine::GuardTerms;
 use crate::event::Mode;
@@ -40,6 +41,10 @@ pub(super) struct Args {
         value_parser = run::answer
     )]
     answers: Vec<(String, bool)>,
+    /// What becomes of an earlier run that was cut off on a host: this one goes on from it (what --yes and
+    /// --unattended do where nothing is done again blindly), or it stays as it is
+    #[arg(long, env = "HOLDFAST_UNFINISHED", value_name = "WHAT")]
+    unfinished: Option<Fate>,
     /// How long a host waits for a new login before it takes guarded changes back, from 10s to 1h
     #[arg(long, env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = args::guard_time)]
     guard_time: Duration,
@@ -92,6 +97,7 @@ fn prepared(args: &Args, ask: bool) -> Result<(super::session::Loaded, Intent), 
         },
         answers: args.answers.iter().cloned().collect(),
         max_fail: args.max_fail.map(usize::from),
+        unfinished: args.unfinished,
         ..Intent::new(Mode::Apply)
     };
     match run::unasked(&loaded.runbook, &intent) {

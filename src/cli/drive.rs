@@ -12,9 +12,9 @@ use super::results::exit_of;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
-use super::{Exit, args, ask, signals, sinks};
+use super::{Exit, args, ask, rollback, signals, sinks};
 use crate::engine::{Answerer, Job, Question};
-use crate::event::{EventKind, Events, Previous};
+use crate::event::{EventKind, Events, Mode, Previous};
 use crate::journal;
 use crate::probe::Digest;
 use crate::risk::Risk;
@@ -34,7 +34,15 @@ pub(super) fn start(
         ));
         return Exit::NeedsHuman;
     }
-    begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit)
+    let (undos, after) = (intent.undos.clone(), intent.of_undo());
+    let exit = begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit);
+    let undone = undos.take().into_iter().map(|undo| {
+        let loaded = rollback::of_unfinished(&undo.run, undo.hosts)?;
+        Ok(start(loaded, after(), connections, output))
+    });
+    undone
+        .map(|ended| ended.unwrap_or_else(|exit| exit))
+        .fold(exit, Exit::worse)
 }
 
 fn begin(
@@ -100,6 +108,10 @@ async fn drive(
     let Performed { refused, plan } = if intent.rehearse {
         let connected = job.connect().await;
         job.rehearse(connected).await;
+        Performed::default()
+    } else if intent.mode == Mode::Drift {
+        let connected = job.connect().await;
+        job.drift(connected).await;
         Performed::default()
     } else {
         perform(&job, &intent, (&teller, &mut questions)).await

@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// The newest so many; 0 means all. Without it 25, or all with --since or --format json
     #[arg(long, value_name = "N")]
     last: Option<usize>,
-    /// Dry runs as well
+    /// Dry runs and looks for drift as well
     #[arg(short, long)]
     all: bool,
     /// Prove that the records of the runs are untouched; exit 5 when one is not
@@ -158,7 +158,7 @@ impl Args {
     fn wants(&self, head: &Head) -> bool {
         let started = &head.started;
         let shown = match started.mode {
-            Mode::DryRun => self.all || !self.runs.is_empty(),
+            Mode::DryRun | Mode::Drift => self.all || !self.runs.is_empty(),
             Mode::Apply | Mode::Verify => true,
         };
         shown

@@ -5,14 +5,15 @@ mod apply;
 mod args;
 mod ask;
 mod concrete;
+mod drift;
 mod drive;
 mod exit;
 mod feed;
 mod history;
 mod lint;
 mod list;
-mod moment;
 mod out;
+mod moment;
 mod past;
 mod paths;
 mod perform;
@@ -63,9 +64,11 @@ enum Verb {
     Lint(lint::Args),
     /// Show a runbook's concrete steps for one host
     Render(render::Args),
+    /// Ask whether things are still as runs of the past left them; change nothing
+    Drift(drift::Args),
     /// List the runs of the past, or prove that their records are untouched
     History(history::Args),
-    /// Tell a run of the past again, or show a saved plan
+    /// Tell a run of the past again, or a saved plan
     Show(show::Args),
     /// Take a run of the past back, by the records that lie on its hosts
     Rollback(rollback::Args),
@@ -106,6 +109,7 @@ pub fn main() -> std::process::ExitCode {
         Verb::List(args) => list::list(args, &cli.output),
         Verb::Lint(args) => lint::lint(args, &cli.output),
         Verb::Render(args) => render::render(args, &cli.output),
+        Verb::Drift(args) => drift::drift(args, &cli.output),
         Verb::History(args) => history::history(args, &cli.output),
         Verb::Show(args) => show::show(args, &cli.output),
         Verb::Rollback(args) => rollback::rollback(args, &cli.output),

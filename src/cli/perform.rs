@@ -148,7 +148,7 @@ async fn carry_out(
     surveyed: Vec<Surveyed>,
 ) -> bool {
     match intent.mode {
-        Mode::DryRun => {
+        Mode::DryRun | Mode::Drift => {
             job.leave(surveyed, dry_result).await;
             false
         }

@@ -102,24 +102,44 @@ fn load(args: &Args) -> Result<Loaded, Exit> {
         )));
     }
     let hosts = hosts(args, &run, &past)?;
+    let numbers = args.steps.iter();
+    let undoes = Undoes {
+        run: run.to_string(),
+        steps: numbers.map(|number| StepNumber((*number).into())).collect(),
+        packages: args.packages,
+        here: BTreeMap::new(),
+    };
+    prepared(&run, past, hosts, undoes)
+}
+
+/// A run that was cut off on hosts, all of it.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn of_unfinished(run: &str, hosts: Vec<Host>) -> Result<Loaded, Exit> {
+    let run: RunId = run.parse().map_err(|error| complain(&format!("{error}")))?;
+    let past = Recording::read(&paths::state(), &run).map(|record| Past::of(record.events));
+    let undoes = Undoes {
+        run: run.to_string(),
+        ..Undoes::default()
+    };
+    // One of another machine lies on the hosts alone.
+    prepared(&run, past.unwrap_or_default(), hosts, undoes)
+}
+
+fn prepared(run: &RunId, past: Past, hosts: Vec<Host>, undoes: Undoes) -> Result<Loaded, Exit> {
     let none = Inputs::gather(&[], &BTreeMap::new(), None).map_err(|found| complain(&found))?;
     let inputs = hosts
         .iter()
         .map(|host| (host.name.to_string(), none.clone()));
     Ok(Loaded {
-        runbook: runbook(&run, &past).map_err(|mistake| complain(&mistake))?,
+        runbook: runbook(run, &past).map_err(|mistake| complain(&mistake))?,
         inputs: inputs.collect(),
         hosts,
         promise: None,
         undoes: Some(Undoes {
-            run: run.to_string(),
-            steps: args
-                .steps
-                .iter()
-                .map(|number| StepNumber((*number).into()))
-                .collect(),
-            packages: args.packages,
             here: past.here,
+            ..undoes
         }),
     })
 }

@@ -57,8 +57,11 @@ pub(super) struct Args {
         value_parser = answer
     )]
     answers: Vec<(String, bool)>,
+    /// Begin no further host once N have failed (unreachable ones count); without it every host is tried
+    #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    max_fail: Option<u16>,
     /// What becomes of an earlier run that was cut off on a host: this run goes on from it (what --yes and
-    /// --unattended do where nothing is done again blindly), or it stays as it is
+    /// --unattended do where nothing is done again blindly), it is taken back, or it stays as it is
     #[arg(
         long,
         env = "HOLDFAST_UNFINISHED",
@@ -66,9 +69,6 @@ pub(super) struct Args {
         conflicts_with = "dry_run"
     )]
     unfinished: Option<Fate>,
-    /// Begin no further host once N have failed (unreachable ones count); without it every host is tried
-    #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    max_fail: Option<u16>,
     #[command(flatten)]
     guard: args::Guard,
     #[command(flatten)]
@@ -136,8 +136,8 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
         guard: args.guard.terms(),
         rehearse: args.guard.rehearse,
         answers: args.answers.iter().cloned().collect(),
-        unfinished: args.unfinished,
         max_fail: args.max_fail.map(usize::from),
+        unfinished: args.unfinished,
         ..Intent::new(mode)
     };
     match session::load(&args.files, &args.selection, name) {

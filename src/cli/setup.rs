@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::feed::LoadIntent;
 use super::out::Out;
 use super::session::{Loaded, complain};
-use super::unfinished::Fate;
+use super::unfinished::{Fate, Undos};
 use super::{Exit, args, paths};
 use crate::engine::{Answerer, GuardTerms, Job};
 use crate::event::{Events, Mode};
@@ -40,12 +40,14 @@ pub(super) struct Intent {
     pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
-    /// What becomes of runs that were cut off.
-    pub(super) unfinished: Option<Fate>,
     /// Once so many hosts have failed, no further one is begun.
     pub(super) max_fail: Option<usize>,
     /// Where the plan goes that a dry run makes.
     pub(super) out: Option<Out>,
+    /// What becomes of runs that were cut off.
+    pub(super) unfinished: Option<Fate>,
+    /// Runs that are to be taken back when this one is over.
+    pub(super) undos: Undos,
 }
 
 impl Intent {
@@ -61,9 +63,21 @@ impl Intent {
             guard: GuardTerms::default(),
             rehearse: false,
             answers: BTreeMap::new(),
-            unfinished: None,
             max_fail: None,
             out: None,
+            unfinished: None,
+            undos: Undos::default(),
+        }
+    }
+
+    /// The intent of taking something back after this run, as often as one likes.
+    pub(super) fn of_undo(&self) -> impl Fn() -> Self + use<> {
+        let (unattended, ask, guard) = (self.unattended, self.ask, self.guard);
+        move || Self {
+            unattended,
+            ask,
+            guard,
+            ..Self::new(Mode::Apply)
         }
     }
 
@@ -199,7 +213,7 @@ pub(super) fn login_from() -> Option<String> {
 pub(super) fn journal(run: &RunId, mode: Mode) -> Result<Option<Journal>, String> {
     match (Journal::create(&paths::state(), run), mode) {
         (Ok(journal), _) => Ok(Some(journal)),
-        (Err(_), Mode::DryRun | Mode::Verify) => Ok(None),
+        (Err(_), Mode::DryRun | Mode::Verify | Mode::Drift) => Ok(None),
         (Err(error), Mode::Apply) => Err(format!(
             "{error}\n  hint: without a journal nothing is changed"
         )),

@@ -1,5 +1,5 @@
-//! `holdfast show`: a run told again as it was told then, from its journal, through the same renderers; or a
-//! saved plan.
+//! `holdfast show`: a run told again as it was told then, from its journal, through the same renderers; or a saved
+//! plan.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,28 +15,18 @@ use crate::journal::{self, Brief, EVENTS, Head, Integrity, JournalError, Recordi
 /// Flags of `show`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The run (its id, enough of its beginning or end, or `last`), or a file that `holdfast plan` saved
+    /// The run: its id, enough of its beginning or end, or `last`; or a file that `holdfast plan` saved
     #[arg(value_name = "RUN|FILE")]
-    what: String,
-    /// Only what happened on this host of the run
+    run: String,
+    /// Only what happened on this host
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
 }
 
 pub(super) fn show(args: &Args, output: &Output) -> Exit {
-    let file = Path::new(&args.what);
-    if saved::is_plan(file) {
-        return match &args.host {
-            None => show_plan::show(file, output),
-            Some(_) => complain("a saved plan is shown whole: --host is for runs"),
-        };
-    }
-    // No run is called like a path, so it is a file that was meant.
-    if args.what.contains(['/', '.']) {
-        return match file.metadata() {
-            Ok(_) => complain(&format!("{} is no saved plan", file.display())),
-            Err(error) => complain(&format!("cannot read {}: {error}", file.display())),
-        };
+    let path = Path::new(&args.run);
+    if saved::is_plan(path) {
+        return show_plan::show(path, args.host.as_deref(), output);
     }
     match run(args, output) {
         Ok(exit) | Err(exit) => exit,
@@ -45,7 +35,14 @@ pub(super) fn show(args: &Args, output: &Output) -> Exit {
 
 fn run(args: &Args, output: &Output) -> Result<Exit, Exit> {
     let state = paths::state();
-    let run = which_run::find(&state, &args.what).map_err(|mistake| complain(&mistake))?;
+    let run = which_run::find(&state, &args.run).map_err(|mistake| {
+        let path = Path::new(&args.run);
+        if path.is_file() {
+            complain(&format!("{} is no saved plan, nor a run", path.display()))
+        } else {
+            complain(&mistake)
+        }
+    })?;
     let unreadable = |error: JournalError| {
         complain(&with_source(&error));
         Exit::Failed
@@ -103,7 +100,7 @@ fn replay(brief: &Brief, recording: Recording, host: Option<&str>, output: &Outp
 }
 
 /// What is about this host, or about the whole run; all of it when no host is named.
-fn about(events: Vec<Event>, host: Option<&str>) -> impl Iterator<Item = Event> {
+pub(super) fn about(events: Vec<Event>, host: Option<&str>) -> impl Iterator<Item = Event> {
     let host = host.map(str::to_owned);
     events.into_iter().filter_map(move |mut event| {
         let Some(host) = &host else {

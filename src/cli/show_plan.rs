@@ -2,37 +2,48 @@
 
 use std::path::Path;
 
+use super::session::complain;
+use super::show::about;
 use super::{Exit, args, saved, session, sinks};
+use crate::diagnostic::Diagnostic;
 use crate::event::{Event, EventKind};
 use crate::report::Report;
 
-/// Shows the plan in this file.
-pub(super) fn show(path: &Path, output: &args::Output) -> Exit {
+/// Shows the plan in this file; only that of one host when one is named.
+pub(super) fn show(path: &Path, host: Option<&str>, output: &args::Output) -> Exit {
     let opened = match saved::open(path) {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let told = EventKind::PlanOpened(saved::told(path, &opened));
-    let report = sinks::report(output, false);
-    session::written(replay(report, &opened.plan.told, told))
+    let told = saved::told(path, &opened);
+    let known = || opened.plan.hosts.iter().map(|saved| saved.name.as_str());
+    if let Some(host) = host.filter(|host| !known().any(|known| known == *host)) {
+        let mistake = Diagnostic::error(format!("{} has no plan for `{host}`", path.display()));
+        return complain(&mistake.nearest(host, known()));
+    }
+    let events = about(opened.plan.told.clone(), host);
+    let report = sinks::replay(output);
+    session::written(replay(report, events, EventKind::PlanOpened(told)))
 }
 
-/// Tells the events, and after the first of them whose plan it is; numbers stay without gaps.
-fn replay(mut report: Report, events: &[Event], opened: EventKind) -> std::io::Result<()> {
-    let Some((first, rest)) = events.split_first() else {
-        return report.close();
+/// Tells the events, and after the first of them whose plan it is; numbers are without gaps.
+fn replay(
+    mut report: Report,
+    events: impl Iterator<Item = Event>,
+    opened: EventKind,
+) -> std::io::Result<()> {
+    let mut opened = Some(opened);
+    let mut seq = 0;
+    let mut tell = |report: &mut Report, event: Event| {
+        seq += 1;
+        report.tell(&Event { seq, ..event })
     };
-    report.tell(first)?;
-    report.tell(&Event {
-        seq: first.seq + 1,
-        at: first.at,
-        kind: opened,
-    })?;
-    for event in rest {
-        report.tell(&Event {
-            seq: event.seq + 1,
-            ..event.clone()
-        })?;
+    for event in events {
+        let at = event.at;
+        tell(&mut report, event)?;
+        if let Some(kind) = opened.take() {
+            tell(&mut report, Event { seq: 0, at, kind })?;
+        }
     }
     report.close()
 }

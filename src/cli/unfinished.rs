@@ -1,19 +1,51 @@
 //! Runs that were cut off, before anything is done: what becomes of each, by a flag or by the operator's word.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::setup::Intent;
 use super::sinks::Teller;
 use crate::engine::{Connected, Job};
 use crate::event::{Fault, Mode, Unfinished};
+use crate::inventory::Host;
 
 /// What is to become of runs that were cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Fate {
     /// Go on from what is there
     Resume,
+    /// Take back what it did, by a run of its own; nothing else is done there
+    Undo,
     /// Leave it as it is, and do not tell of it again
     Settle,
+}
+
+/// Runs that are to be taken back, by a run of its own each, when the one that found them is over.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Undos(Arc<Mutex<Vec<Undo>>>);
+
+/// A run that is to be taken back.
+#[derive(Debug)]
+pub(super) struct Undo {
+    pub(super) run: String,
+    pub(super) hosts: Vec<Host>,
+}
+
+impl Undos {
+    fn add(&self, run: &str, host: Host) {
+        let mut undos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match undos.iter_mut().find(|undo| undo.run == run) {
+            Some(undo) => undo.hosts.push(host),
+            None => undos.push(Undo {
+                run: run.to_owned(),
+                hosts: vec![host],
+            }),
+        }
+    }
+
+    /// All of them, the first to be taken back first.
+    pub(super) fn take(&self) -> Vec<Undo> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What is done about one of them on its hosts.
@@ -46,14 +78,15 @@ pub(super) async fn decide(
     }
     let ways: Vec<(String, Way)> = {
         let mut ways = Vec::new();
-        for cut in cuts(&connected) {
+        // The newest first: what it changed lies over what the older ones did.
+        for cut in cuts(&connected).into_iter().rev() {
             let way = way(job, intent, teller, &cut).await;
             ways.push((cut.run.to_owned(), way));
         }
         ways
     };
     for (run, way) in ways {
-        connected = carry_out(job, connected, &run, way).await;
+        connected = carry_out((job, &intent.undos), connected, &run, way).await;
     }
     connected
 }
@@ -106,8 +139,8 @@ fn is_blind(found: &Unfinished) -> bool {
 }
 
 async fn ask(teller: &Teller, cut: &Cut<'_>, same: bool) -> Way {
-    const SAME: &[&str] = &["resume", "settle", "quit"];
-    const OTHER: &[&str] = &["leave", "settle", "quit"];
+    const SAME: &[&str] = &["resume", "undo", "settle", "quit"];
+    const OTHER: &[&str] = &["leave", "undo", "settle", "quit"];
     let text = question(cut, same);
     let (words, first) = if same {
         (SAME, Way::Fate(Fate::Resume))
@@ -116,37 +149,36 @@ async fn ask(teller: &Teller, cut: &Cut<'_>, same: bool) -> Way {
     };
     match teller.choose(text, words).await {
         Some(0) => first,
-        Some(1) => Way::Fate(Fate::Settle),
+        Some(1) => Way::Fate(Fate::Undo),
+        Some(2) => Way::Fate(Fate::Settle),
         Some(_) | None => Way::Quit,
     }
 }
 
 fn question(cut: &Cut<'_>, same: bool) -> String {
     let hosts: Vec<&str> = cut.found.iter().map(|(host, _)| *host).collect();
-    let mut text = format!("Run {} was cut off on {}.", cut.run, hosts.join(", "));
     let once = cut.found.iter().find_map(|(host, found)| {
         let step = found.unrepeatable().next()?;
-        Some((host, step))
-    });
-    if let Some((host, step)) = once.filter(|_| same) {
-        text.push_str(&format!(
+        Some(format!(
             " On {host} nobody knows whether {} ({}) was done, and going on does it again.",
             step.number, step.name
-        ));
-    }
+        ))
+    });
     let first = if same {
         "resume: this run goes on from what is there"
     } else {
         "leave: it is of another runbook, and is told of again"
     };
-    text.push_str(&format!(
-        "\n  {first}\n  settle: it stays as it is, and is not told of again\n  quit: nothing is done there now\nWhich?"
-    ));
-    text
+    format!(
+        "Run {} was cut off on {}.{}\n  {first}\n  undo: what it did is taken back by a run of its own, and nothing else is done there\n  settle: it stays as it is, and is not told of again\n  quit: nothing is done there now\nWhich?",
+        cut.run,
+        hosts.join(", "),
+        once.filter(|_| same).unwrap_or_default()
+    )
 }
 
 async fn carry_out(
-    job: &Arc<Job>,
+    (job, undos): (&Arc<Job>, &Undos),
     connected: Vec<Connected>,
     run: &str,
     way: Way,
@@ -163,6 +195,10 @@ async fn carry_out(
             Way::Fate(Fate::Resume) => {
                 host.resume(run);
                 stay.push(host);
+            }
+            Way::Fate(Fate::Undo) => {
+                undos.add(run, host.host().clone());
+                job.decline(host).await;
             }
             Way::Fate(Fate::Settle) => match job.leave_unfinished(&mut host, run).await {
                 Ok(()) => stay.push(host),

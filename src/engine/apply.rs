@@ -9,7 +9,7 @@ use super::outside::Outside;
 use super::restore::{self, Returns};
 use super::step::Done;
 use super::worker::Worker;
-use super::{Job, Stop, Surveyed, interlude, settle, unfinished, verify};
+use super::{Job, Stop, Surveyed, interlude, interrupted, settle, unfinished, verify};
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::plan::{HostPlan, Outcome, StepPlan};
@@ -32,32 +32,11 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         stale,
         ..
     } = surveyed;
-    if let Some(stop) = obstacle(&plan) {
-        job.finish(&host, stop.into());
-        link.close().await;
-        return None;
-    }
-    if !plan.is_pending() {
-        settle::resumed_idly(&job, &host, &mut link, &resumes).await;
-        job.finish(&host, HostResult::NothingToDo);
-        link.close().await;
-        return None;
-    }
-    if let Some(step) = job.answerer.lacks(&plan) {
-        job.finish(&host, interlude::unanswered(step).into());
-        link.close().await;
-        return None;
-    }
-    if job.stopped() {
-        job.finish(
-            &host,
-            Stop::new(Fault::Interrupted, "stopped before anything was done").into(),
-        );
-        link.close().await;
-        return None;
-    }
-    if let Some(stop) = job.too_many_failed() {
-        job.finish(&host, stop.into());
+    if let Some(result) = early_end(&job, &plan) {
+        if result == HostResult::NothingToDo {
+            settle::resumed_idly(&job, &host, &mut link, &resumes).await;
+        }
+        job.finish(&host, result);
         link.close().await;
         return None;
     }
@@ -104,6 +83,22 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     worker.end(&result).await;
     job.finish(&host, result);
     None
+}
+
+/// How a host ends on which nothing is begun.
+fn early_end(job: &Job, plan: &HostPlan) -> Option<HostResult> {
+    if let Some(stop) = obstacle(plan) {
+        return Some(stop.into());
+    }
+    if !plan.is_pending() {
+        return Some(HostResult::NothingToDo);
+    }
+    let unanswered = job.answerer.lacks(plan).map(interlude::unanswered);
+    let stopped = || job.stopped().then(interrupted);
+    let stop = unanswered
+        .or_else(stopped)
+        .or_else(|| job.too_many_failed())?;
+    Some(stop.into())
 }
 
 /// The first step that must not be passed over: nothing at all is done on such a host.

@@ -4,6 +4,7 @@ mod apply;
 mod compare;
 mod connect;
 mod desk;
+mod drift;
 mod due;
 mod elsewhere;
 mod earlier;
@@ -16,6 +17,7 @@ mod occupied;
 mod outside;
 mod promise;
 mod proof;
+mod records;
 mod recover;
 mod rehearsal;
 mod restore;
@@ -125,12 +127,12 @@ pub struct Surveyed {
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,
-    /// Runs that were cut off there and that this one goes on from.
-    resumes: Vec<String>,
     /// What the plan was made from.
     pub answers: Answers,
     /// How the host ends whatever is done: a part of the saved plan was left out.
     stale: Option<Stop>,
+    /// Runs that were cut off there and that this one goes on from.
+    resumes: Vec<String>,
     /// The steps as they are for this host, as YAML; empty when nothing is due.
     concrete: String,
     /// What it answered to all that was asked: an expectation in JSON a line.

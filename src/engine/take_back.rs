@@ -31,13 +31,12 @@ impl Worker<'_> {
         let Some(section) = self.section.take() else {
             return stop;
         };
-        let state = match self.fire().await {
-            Some(state) => Ok(state),
-            None => {
-                let state = await_guard(self.job, &self.way, &section).await;
-                self.closed = state.is_ok();
-                state
-            }
+        let state = if let Some(state) = self.fire().await {
+            Ok(state)
+        } else {
+            let state = await_guard(self.job, &self.way, &section).await;
+            self.closed = state.is_ok();
+            state
         };
         match state {
             Ok(state) => {

@@ -131,6 +131,18 @@ fn due_step(line: &str) -> Option<UnfinishedStep> {
     })
 }
 
+/// How far each step came, by its number and whether it is its part at the end; from lines of a journal.
+pub(super) fn states<'a>(
+    lines: impl Iterator<Item = &'a str>,
+) -> Vec<(StepNumber, bool, StepState)> {
+    let mut journal = Journal::default();
+    lines.for_each(|line| journal.take(line));
+    let states = journal.states().into_iter();
+    states
+        .map(|((number, at_end), state)| (number, at_end, state))
+        .collect()
+}
+
 /// A step, and whether it is its part at the end.
 type Part = (StepNumber, bool);
 

@@ -94,11 +94,9 @@ impl Ledger {
             (run, head)
         };
         let heads: BTreeMap<_, _> = reader::runs(state)?.into_iter().map(head).collect();
-        // Ids of one second do not say which began first.
-        let begun = heads.values().filter_map(|head| head.as_ref().ok());
-        let first = begun.min_by_key(|head| (head.started.at, &head.run));
+        let first = first_of(&heads);
         Ok(Self {
-            first: first.map(|head| head.run.clone()),
+            first,
             heads,
             last: turn::last_begun(state),
             state: state.to_owned(),
@@ -253,6 +251,23 @@ impl<'a> Seen<'a> {
         }
         self.wrong
     }
+}
+
+/// The run that began first. Ids of one second do not say which it is, and of runs that began at once the
+/// first one may have come to write its first line last: then the others name it.
+fn first_of(heads: &BTreeMap<RunId, Result<Head, JournalError>>) -> Option<RunId> {
+    let begun = heads.values().filter_map(|head| head.as_ref().ok());
+    let mut first = begun.min_by_key(|head| (head.started.at, &head.run))?;
+    // A chain that leads round in a circle was forged; it is left where it was entered.
+    for _ in heads {
+        let before = first.started.previous.as_ref();
+        let named = before.and_then(|before| before.run.parse::<RunId>().ok());
+        match named.and_then(|run| heads.get(&run)) {
+            Some(Ok(before)) => first = before,
+            Some(Err(_)) | None => break,
+        }
+    }
+    Some(first.run.clone())
 }
 
 fn unreadable(error: &JournalError) -> Proven {

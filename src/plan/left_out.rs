@@ -112,3 +112,127 @@ pub fn without(
     }
     plan
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::change::{Call, Change, Shown, Undo};
+    use crate::diagnostic::Source;
+    use crate::runbook::{self, Inputs, Interlude, World};
+    use crate::template::Templates;
+
+    /// Every step is due; those named are predicted from an earlier one.
+    fn plan_of(steps: &[RenderedStep], predicted: &[(usize, usize)]) -> HostPlan {
+        let call = Call::new("hf_x", ["a"]);
+        let shown = vec![Shown::Run { argv: Vec::new() }];
+        let changes = vec![Change::new("x", shown, call.clone(), Undo::Call(call))];
+        let outcome = |step: &RenderedStep| {
+            if let Some(interlude) = &step.interlude {
+                return Outcome::Interlude(interlude.clone());
+            }
+            let earlier = predicted
+                .iter()
+                .find(|(number, _)| *number == step.number.0);
+            Outcome::Seen(match earlier {
+                Some((_, earlier)) => Verdict::ChangeAfter {
+                    step: StepNumber(*earlier),
+                    changes: changes.clone(),
+                },
+                None => Verdict::Change(changes.clone()),
+            })
+        };
+        let planned = |step: &RenderedStep| StepPlan {
+            number: step.number,
+            id: step.id.clone(),
+            name: step.name.clone(),
+            subject: String::new(),
+            risk: step.risk,
+            guarded: step.guard.is_some(),
+            outcome: outcome(step),
+            notes: Vec::new(),
+            expects: Vec::new(),
+        };
+        HostPlan {
+            host: "web".to_owned(),
+            steps: steps.iter().map(planned).collect(),
+            unprivileged: false,
+        }
+    }
+
+    fn rendered(steps: &str) -> Vec<RenderedStep> {
+        let text = format!("name: t\nsummary: x\nrisk: high\nsteps:\n{steps}");
+        let runbook = runbook::load("t", &Source::new("t", text), Templates::default()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hosts:\n  web: {}\n").unwrap();
+        let inventory = crate::inventory::load(file.path()).unwrap();
+        let inputs = Inputs::gather(&runbook.inputs, &BTreeMap::new(), None).unwrap();
+        let world = World {
+            host: &inventory.hosts()[0],
+            inputs: &inputs,
+            facts: None,
+            data: &json!({}),
+        };
+        runbook::render(&runbook, &world).unwrap().steps
+    }
+
+    fn out(steps: &str, moved: usize, predicted: &[(usize, usize)]) -> Vec<usize> {
+        let steps = rendered(steps);
+        let moved = BTreeSet::from([StepNumber(moved)]);
+        let out = left_out(&plan_of(&steps, predicted), &steps, &moved);
+        out.into_iter().map(|number| number.0).collect()
+    }
+
+    const FILES: &str = "\
+        - { name: a, id: a, file: { path: /a, content: x } }\n\
+        - { name: b, file: { path: /b, content: x } }\n\
+        - { name: c, after: a, file: { path: /c, content: x } }\n\
+        - { name: d, id: d, file: { path: /d, content: x } }\n";
+
+    #[test]
+    fn what_is_tied_to_a_moved_step_waits_with_it_and_the_rest_goes_on() {
+        assert_eq!(out(FILES, 1, &[]), [1, 3]);
+        assert_eq!(out(FILES, 2, &[]), [2]);
+        assert_eq!(out(FILES, 1, &[(4, 3)]), [1, 3, 4], "by way of another");
+    }
+
+    #[test]
+    fn a_service_and_what_it_reloads_for_wait_for_each_other() {
+        let steps = format!(
+            "{FILES}- {{ name: e, reload_on: [a, d], service: {{ name: cron, running: true }} }}\n"
+        );
+        assert_eq!(out(&steps, 1, &[]), [1, 3, 4, 5]);
+        assert_eq!(out(&steps, 5, &[]), [1, 3, 4, 5]);
+        assert_eq!(out(&steps, 2, &[]), [2]);
+    }
+
+    #[test]
+    fn what_could_cut_us_off_waits_for_everything_before_it() {
+        let steps = format!(
+            "{FILES}- {{ name: e, guard: true, file: {{ path: /e, content: x }} }}\n- {{ name: f, risk: high, file: {{ path: /f, content: x }} }}\n"
+        );
+        assert_eq!(out(&steps, 2, &[]), [2, 5, 6]);
+        assert_eq!(out(&steps, 6, &[]), [6], "what is before it goes on");
+    }
+
+    #[test]
+    fn a_question_is_about_what_was_to_be_done_before_it() {
+        let steps = "\
+            - { name: a, file: { path: /a, content: x } }\n\
+            - { name: q, id: q, manual: { question: \"Done?\" } }\n\
+            - { name: b, file: { path: /b, content: x } }\n";
+        assert_eq!(out(steps, 1, &[]), [1, 2, 3]);
+        assert_eq!(out(steps, 3, &[]), [3]);
+        let steps = rendered(steps);
+        let plan = plan_of(&steps, &[]);
+        let moved = BTreeSet::from([StepNumber(1)]);
+        let left = without(&plan, &left_out(&plan, &steps, &moved), &moved);
+        assert!(!left.is_pending());
+        let asks =
+            |step: &StepPlan| matches!(step.outcome, Outcome::Interlude(Interlude::Ask { .. }));
+        assert!(!left.steps.iter().any(asks));
+    }
+}

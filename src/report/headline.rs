@@ -142,6 +142,7 @@ pub(super) fn headline(tally: &Tally) -> (Tone, String) {
         Mode::DryRun => dry_run(&count),
         Mode::Apply => apply(&count),
         Mode::Verify => verify(&count),
+        Mode::Drift => drift(&count),
     };
     if tally.interrupted {
         parts.insert(0, "Interrupted.".to_owned());
@@ -149,8 +150,8 @@ pub(super) fn headline(tally: &Tally) -> (Tone, String) {
     let trouble = tally.interrupted || stopped(&count) > 0;
     let tone = match (trouble, tally.mode()) {
         (true, _) => Tone::Bad,
-        (false, Mode::Verify) if !count.due.is_empty() => Tone::Bad,
-        (false, Mode::Verify | Mode::Apply | Mode::DryRun) => Tone::Good,
+        (false, Mode::Verify | Mode::Drift) if !count.due.is_empty() => Tone::Bad,
+        (false, Mode::Verify | Mode::Apply | Mode::DryRun | Mode::Drift) => Tone::Good,
     };
     (tone, parts.join(" "))
 }
@@ -261,6 +262,30 @@ fn dry_run(count: &Count) -> Vec<String> {
     }
     if parts.len() == 1 && stopped > 0 {
         parts.insert(0, "Dry run: nothing was written.".to_owned());
+    }
+    parts
+}
+
+/// What is no longer as it was left, on how many hosts.
+fn drift(count: &Count) -> Vec<String> {
+    let mut parts = Vec::new();
+    if !count.due.is_empty() {
+        let (things, are) = (
+            counted(count.due_changes, "thing", "things"),
+            is(count.due_changes),
+        );
+        let on = count.part(&count.due);
+        parts.push(format!(
+            "Drift: {things} {are} no longer as runs left {them} on {on}; nothing was written.",
+            them = if count.due_changes == 1 { "it" } else { "them" }
+        ));
+    }
+    let unseen = [count.not_done.as_slice(), &count.doubtful].concat();
+    if !unseen.is_empty() {
+        parts.push(format!("{} could not be looked at.", count.part(&unseen)));
+    }
+    if count.nothing > 0 {
+        parts.push(format!("No drift on {}.", hosts(count.nothing)));
     }
     parts
 }

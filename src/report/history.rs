@@ -177,6 +177,7 @@ fn mode(mode: Mode) -> &'static str {
         Mode::Apply => "",
         Mode::DryRun => "dry run of ",
         Mode::Verify => "verification of ",
+        Mode::Drift => "look for ",
     }
 }
 

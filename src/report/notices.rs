@@ -19,6 +19,7 @@ pub(super) fn run_started(summary: &str, tally: &Tally, style: &Style) -> Option
         Mode::DryRun => "Dry run of ",
         Mode::Apply => "",
         Mode::Verify => "Verification of ",
+        Mode::Drift => "Looking for ",
     };
     let on = match tally.hosts.as_slice() {
         [only] => only.name.clone(),
@@ -115,7 +116,7 @@ pub(super) fn checked(host: &str, name: &str, proof: &Proof, mode: Mode, style: 
     let notice = Notice::of_host(host, vec![line]);
     match mode {
         Mode::Verify => notice.for_data_stream(),
-        Mode::Apply | Mode::DryRun => notice,
+        Mode::Apply | Mode::DryRun | Mode::Drift => notice,
     }
 }
 

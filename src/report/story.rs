@@ -118,12 +118,9 @@ impl Story {
             EventKind::HostReached { host, facts, notes } => {
                 notices::host_reached(host, facts, notes, style)
             }
-            EventKind::UnfinishedFound { host, found } => Some(unfinished::found(host, found)),
-            EventKind::UnfinishedSettled {
-                host,
-                run,
-                decision,
-            } => Some(unfinished::settled(host, run, *decision)),
+            EventKind::UnfinishedFound { .. } | EventKind::UnfinishedSettled { .. } => {
+                unfinished::notice(kind, &self.tally)
+            }
             EventKind::HostPlanned { plan } => self.host_planned(plan),
             EventKind::PlanOpened(saved) => saved_plan::plan_opened(saved, style),
             EventKind::StepMoved { host, moved } => Some(self.step_moved(host, moved)),
@@ -249,7 +246,7 @@ impl Story {
         }
         let groups = std::mem::take(&mut self.plans);
         let worth = match self.tally.mode() {
-            Mode::Apply => self.style.verbose() || !groups.is_calm(),
+            Mode::Apply | Mode::Drift => self.style.verbose() || !groups.is_calm(),
             Mode::DryRun | Mode::Verify => true,
         };
         let order = self.tally.order();
@@ -263,7 +260,7 @@ impl Story {
     pub(super) fn ending(&mut self) -> Vec<Notice> {
         let stream = match self.tally.mode() {
             Mode::Verify => Stream::Data,
-            Mode::Apply | Mode::DryRun => Stream::Status,
+            Mode::Apply | Mode::DryRun | Mode::Drift => Stream::Status,
         };
         let checks = self.checks.lines(&self.style);
         let checks = (!checks.is_empty()).then(|| Notice::of_run(stream, checks));

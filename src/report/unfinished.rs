@@ -5,11 +5,30 @@ use jiff::Timestamp;
 use super::line::Line;
 use super::streams::Notice;
 use super::style::Tone;
+use super::tally::Tally;
 use super::words::changes;
-use crate::event::{Decision, StepState, Unfinished, UnfinishedStep};
+use crate::event::{Decision, EventKind, Mode, StepState, Unfinished, UnfinishedStep};
 
-/// An earlier run was cut off on a host.
-pub(super) fn found(host: &str, found: &Unfinished) -> Notice {
+/// What to tell of a run that was cut off.
+pub(super) fn notice(kind: &EventKind, tally: &Tally) -> Option<Notice> {
+    match kind {
+        EventKind::UnfinishedFound { host, found: cut } => {
+            let run = tally.run.as_ref();
+            let goes_on =
+                run.is_some_and(|run| run.mode == Mode::Apply && run.runbook == cut.runbook);
+            Some(found(host, cut, goes_on))
+        }
+        EventKind::UnfinishedSettled {
+            host,
+            run,
+            decision,
+        } => Some(settled(host, run, *decision)),
+        _ => None,
+    }
+}
+
+/// An earlier run was cut off on a host. `goes_on`: this run may go on from it.
+fn found(host: &str, found: &Unfinished, goes_on: bool) -> Notice {
     let head = Line::of(Tone::Warn, "unfinished: ")
         .push(Tone::Plain, head(found))
         .hanging(2);
@@ -19,11 +38,30 @@ pub(super) fn found(host: &str, found: &Unfinished) -> Notice {
             .indented(2)
             .hanging(2)
     });
-    Notice::of_host(host, std::iter::once(head).chain(rows).collect())
+    let hint = (!goes_on).then(|| hint(found)).flatten();
+    Notice::of_host(
+        host,
+        std::iter::once(head).chain(rows).chain(hint).collect(),
+    )
+}
+
+/// What to do about it, for a run that leaves it as it is.
+fn hint(found: &Unfinished) -> Option<Line> {
+    let verb = if found.undoes.is_empty() {
+        format!("run {}", found.runbook)
+    } else {
+        format!("rollback {}", found.undoes)
+    };
+    let text = format!(
+        "holdfast {verb} goes on from there, holdfast rollback {} takes it back; with --unfinished settle it is not told of again.",
+        found.run
+    );
+    let known = !found.runbook.is_empty();
+    known.then(|| Line::of(Tone::Dim, text).indented(2).hanging(2))
 }
 
 /// It was decided what becomes of it.
-pub(super) fn settled(host: &str, run: &str, decision: Decision) -> Notice {
+fn settled(host: &str, run: &str, decision: Decision) -> Notice {
     let what = match decision {
         Decision::Resumed => "this run went on from where it was cut off",
         Decision::Undone => "what it had done was taken back",
@@ -90,7 +128,7 @@ fn left(state: StepState) -> (Tone, &'static str, String) {
         ),
         StepState::Partly { made } => (Tone::Warn, "in part", so_far(made)),
         StepState::Failed { made } => (Tone::Bad, "failed", so_far(made)),
-        StepState::TakenBack => (Tone::Plain, "taken back by the guard", String::new()),
+        StepState::TakenBack => (Tone::Plain, "taken back", String::new()),
         StepState::Untouched => (
             Tone::Dim,
             "not done",
@@ -148,7 +186,7 @@ mod tests {
                 step(5, StepState::NotBegun),
             ],
         };
-        let text = told(&found("web-1", &run));
+        let text = told(&found("web-1", &run, true));
         assert_eq!(
             text,
             "web-1 │ unfinished: run r-1 of ada@desk at 2026-01-02T03:04:05Z, runbook web, was cut off, last heard of at 2026-01-02T03:04:10Z; the host was restarted since it began\n\
@@ -157,6 +195,9 @@ mod tests {
              web-1 │   unknown: step 3 (State 3): begun, and how it ended is not on record\n\
              web-1 │   not done: step 4 (State 4), step 5 at the end (State 5)\n"
         );
+        let other = told(&found("web-1", &run, false));
+        let last = other.lines().last().unwrap();
+        assert!(last.starts_with("web-1 │   holdfast run web goes on from there"));
     }
 
     #[test]

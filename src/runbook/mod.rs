@@ -132,6 +132,24 @@ impl Step {
 }
 
 impl Runbook {
+    /// What has a name and does nothing, for runs that look at hosts without a runbook.
+    pub fn nothing(name: Name, summary: &str) -> Self {
+        Self {
+            summary: summary.to_owned(),
+            why: String::new(),
+            risk: Risk::Low,
+            supports: Vec::new(),
+            inputs: Vec::new(),
+            data: Vec::new(),
+            also_try_ports: Vec::new(),
+            steps: Vec::new(),
+            verify: Vec::new(),
+            source: Source::new(name.to_string(), ""),
+            name,
+            templates: Templates::default(),
+        }
+    }
+
     /// The includes among its steps.
     pub fn includes(&self) -> impl Iterator<Item = &Include> {
         self.steps.iter().filter_map(|step| match &step.act {

@@ -61,6 +61,12 @@ pub enum TransportError {
         /// What is wrong with it.
         message: String,
     },
+    /// The host cannot keep a record of the run, so nothing of it is begun.
+    #[error("the run's folder cannot be made: {message}")]
+    Unwritable {
+        /// What the host said.
+        message: String,
+    },
     /// The host answers, but cannot do what we need.
     #[error("{message}")]
     Unusable {
@@ -81,6 +87,7 @@ impl TransportError {
             Self::Authentication { .. } => Fault::Authentication,
             Self::Sudo { .. } => Fault::Sudo,
             Self::Locked { .. } => Fault::Locked,
+            Self::Unwritable { .. } => Fault::Failed,
             Self::Unusable { .. } => Fault::Unsupported,
         }
     }
@@ -105,6 +112,7 @@ impl TransportError {
             }
             Self::Sudo { hint, .. } => hint.clone(),
             Self::Locked { .. } => "wait for that run to end; the lock goes with its holder".to_owned(),
+            Self::Unwritable { .. } => "make room on its disk, below /var/lib/holdfast".to_owned(),
             Self::Lost { .. } | Self::Garbled { .. } | Self::Unusable { .. } => return None,
         })
     }

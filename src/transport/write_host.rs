@@ -79,8 +79,8 @@ impl ReadHost {
             73 => Err((Box::new(self), TransportError::Locked { holder: text })),
             _ => Err((
                 Box::new(self),
-                TransportError::Unusable {
-                    message: format!("the run's folder cannot be made: {text}"),
+                TransportError::Unwritable {
+                    message: text.trim().to_owned(),
                 },
             )),
         }

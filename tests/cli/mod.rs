@@ -3,6 +3,7 @@
 mod history;
 mod lint;
 mod list;
+mod plan;
 mod render;
 mod run;
 mod usage;

@@ -18,6 +18,7 @@ mod bare;
 mod baseline;
 mod cron;
 mod cut_short;
+mod drift;
 mod exits;
 mod fail2ban;
 mod files;

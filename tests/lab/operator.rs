@@ -332,6 +332,16 @@ impl Told {
         self
     }
 
+    /// The run's id.
+    #[track_caller]
+    pub fn id(&self) -> String {
+        let first = self.events.first().map(|event| &event.kind);
+        match first {
+            Some(EventKind::RunStarted { run, .. }) => run.clone(),
+            other => panic!("no run: {other:?}\n{}", self.all()),
+        }
+    }
+
     /// How a host ended.
     #[track_caller]
     pub fn result(&self, host: &str) -> &HostResult {

@@ -168,33 +168,97 @@ fn kill_and_carry_on(host: &LabHost<'_>, operator: &Operator<'_>, seed: u64, rou
     cut_off
 }
 
-#[test]
-fn a_run_killed_at_any_moment_is_explained_and_carried_on() {
-    let seed = u64::from(std::process::id());
-    eprintln!("seed {seed}");
-    let lab = Lab::new("killed20");
-    let names = ["a", "b", "c", "d", "e"];
-    let releases = [
-        Release::Bookworm,
-        Release::Bullseye,
-        Release::Trixie,
-        Release::Bookworm,
-        Release::Trixie,
+/// What the steps of `many` make, with owners and modes.
+fn made(host: &LabHost<'_>) -> String {
+    host.sh(
+        "cd /etc; for one in holdfast-many.conf holdfast-many.guarded sysctl.d/77-many.conf apt/apt.conf.d/52many systemd/system/lab-listen.service.d/10-many.conf; do
+            stat -c '%n %a %u:%g' $one 2>/dev/null && cat $one || echo no $one
+         done
+         sysctl -n net.ipv4.tcp_keepalive_time; systemctl show -p Nice --value lab-listen",
+    )
+}
+
+/// One after the other: a run, its way back that is killed at some moment, and one that carries on with that.
+fn kill_the_way_back(host: &LabHost<'_>, operator: &Operator<'_>, seed: u64, rounds: u64) -> usize {
+    let mut dice = Dice(seed);
+    let flags = ["--yes", "--guard-time=15s", "--limit", &host.name];
+    let apply = |value: u64| {
+        let value = format!("v={value}");
+        let mut words = vec!["run", "many", "-e", &value];
+        words.extend(flags);
+        operator.run(&words)
+    };
+    let back = |run: &str| {
+        let mut words = vec!["rollback", run];
+        words.extend(flags);
+        operator.start(&words)
+    };
+    let (mut cut_off, mut usual) = (0, Duration::ZERO);
+    for round in 0..=rounds {
+        let before = made(host);
+        let run = apply(100 + round).exits(0).id();
+        assert_ne!(made(host), before);
+        let begun = Instant::now();
+        let killed = back(&run);
+        if round == 0 {
+            killed.wait().exits(0);
+            usual = begun.elapsed();
+            assert_eq!(made(host), before);
+            continue;
+        }
+        let millis = u64::try_from(usual.as_millis()).expect("a short time");
+        let moment = Duration::from_millis(millis / 5 + dice.roll(millis));
+        thread::sleep(moment);
+        let id = killed.id();
+        killed.kill();
+        within(Duration::from_mins(1), "the lock", || is_free(host));
+        let left = id.as_ref().map_or(String::new(), |id| journal(host, id));
+        let is_cut = left.contains(" started\n") && !left.contains(" closed ");
+        let at = format!(
+            "{}: seed {seed}, rollback {round}, killed after {moment:?}\n{left}",
+            host.name
+        );
+        let told = back(&run).wait();
+        assert_eq!(told.status, 0, "{at}\n{}", told.all());
+        let expected: Vec<String> = id.into_iter().filter(|_| is_cut).collect();
+        let runs: Vec<String> = found(&told).into_iter().map(|found| found.run).collect();
+        assert_eq!(runs, expected, "{at}\n{}", told.all());
+        assert_eq!(settled(&told, Decision::Resumed), expected, "{at}");
+        cut_off += runs.len();
+        assert_eq!(made(host), before, "{at}\n{}", told.all());
+    }
+    nothing_is_left(host);
+    cut_off
+}
+
+/// Boots a host of each kind and lets each be worked on with a seed of its own; the sum of what came of it.
+fn on_five_hosts(
+    name: &str,
+    work: impl Fn(&LabHost<'_>, &Operator<'_>, u64) -> usize + Sync,
+) -> usize {
+    let seed = std::env::var("HOLDFAST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(|| std::process::id().into());
+    eprintln!("HOLDFAST_SEED={seed}");
+    let lab = Lab::new(name);
+    let kinds = [
+        ("a", Release::Bookworm),
+        ("b", Release::Bullseye),
+        ("c", Release::Trixie),
+        ("d", Release::Bookworm),
+        ("e", Release::Trixie),
     ];
-    let specs = names.iter().zip(releases);
     let specs =
-        specs.map(|(name, release)| HostSpec::new(name).release(release).setup(Setup::Full));
-    let hosts = lab.boot_all(specs.collect());
-    let cut_off: usize = thread::scope(|scope| {
-        let lab = &lab;
-        let hosts = &hosts;
-        let works = (0..hosts.len()).map(|index| {
+        kinds.map(|(name, release)| HostSpec::new(name).release(release).setup(Setup::Full));
+    let hosts = lab.boot_all(specs.into());
+    thread::scope(|scope| {
+        let (lab, work) = (&lab, &work);
+        let works = hosts.iter().zip(1..).map(|(host, number): (_, u64)| {
             scope.spawn(move || {
-                let host = &hosts[index];
-                let operator = Operator::new(lab, names[index], std::slice::from_ref(host));
+                let operator = Operator::new(lab, &host.name, std::slice::from_ref(host));
                 operator.runbook("many", MANY);
-                let seed = (seed + 1) * 7919 + u64::try_from(index).expect("a small number");
-                kill_and_carry_on(host, &operator, seed, 4)
+                work(host, &operator, (seed + 1) * 7919 + number)
             })
         });
         let works: Vec<_> = works.collect();
@@ -202,9 +266,24 @@ fn a_run_killed_at_any_moment_is_explained_and_carried_on() {
             .into_iter()
             .map(|work| work.join().expect("all went well"))
             .sum()
+    })
+}
+
+#[test]
+fn a_run_killed_at_any_moment_is_explained_and_carried_on() {
+    let cut_off = on_five_hosts("killed", |host, operator, seed| {
+        kill_and_carry_on(host, operator, seed, 4)
     });
     // Most moments are in the middle of something; a few come before the first step or after the last.
     assert!(cut_off >= 5, "only {cut_off} of 20 runs were cut off");
+}
+
+#[test]
+fn a_way_back_killed_at_any_moment_is_explained_and_carried_on() {
+    let cut_off = on_five_hosts("killedback", |host, operator, seed| {
+        kill_the_way_back(host, operator, seed, 4)
+    });
+    assert!(cut_off >= 5, "only {cut_off} of 20 ways back were cut off");
 }
 
 /// What takes its time, between two files.

@@ -1,14 +1,17 @@
 //! Saved plans on real hosts: what `show` lists is what `apply` does, and where a host moved since nothing is.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use holdfast::change::StepNumber;
 use holdfast::event::{EventKind, Fault};
 use holdfast::plan_file::PlanFile;
 
 use crate::listed::Listed;
-use crate::operator::{Footprint, Operator, Told};
-use crate::support::lab::{Lab, LabHost, Setup};
+use crate::operator::{Footprint, Operator, Told, list_inputs, within};
+use crate::refresh::{V4, V6};
+use crate::support::lab::{HostSpec, Lab, LabHost, Setup};
 
 const FORTY: &str = include_str!("saved_plan/forty.yaml");
 
@@ -234,4 +237,128 @@ fn where_a_colleague_was_since_the_plan_is_shown_and_nothing_is_overwritten() {
         "{after}"
     );
     assert!(after.contains("hf-app.conf <==\nlisten\nnew"), "{after}");
+}
+
+const SLOW: &str = r#"
+name: slow
+summary: Takes a while in the middle
+steps:
+  - name: first
+    file: { path: /etc/hf-first, content: "x\n" }
+  - name: slow
+    command: { argv: [sh, -c, "sleep 6; touch /etc/hf-second"], creates: /etc/hf-second }
+  - name: last
+    file: { path: /etc/hf-last, content: "x\n" }
+"#;
+
+const FAILING: &str = r#"
+name: failing
+summary: Cannot work
+steps:
+  - name: this cannot work
+    command: { argv: ["false"], always: true }
+"#;
+
+#[test]
+fn a_plan_holds_what_was_published_and_is_carried_on_after_a_cut() {
+    let lab = Lab::new("held");
+    let specs = ["web", "web-2"].map(|name| HostSpec::new(name).setup(Setup::UfwActive));
+    let hosts = lab.boot_all(specs.into());
+    let web = lab.web();
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("slow", SLOW);
+    operator.runbook("failing", FAILING);
+    operator.inventory(&format!(
+        "hosts:\n  web: {{}}\n  weak: {{ address: {}, user: nosudo }}\n  off: {{ address: 127.0.0.1, port: 9 }}\n  web-2: {{}}\n",
+        hosts[0].v4()
+    ));
+    web.set_live(V4.into_iter().chain(V6));
+    let inputs = list_inputs(&web, "live");
+    let mut words = vec![
+        "plan",
+        "ufw-cf-refresh",
+        "-l",
+        "all,!web-2",
+        "--out",
+        "cf.plan",
+    ];
+    words.extend(inputs.iter().flat_map(|input| ["-e", input.as_str()]));
+    let told = operator.run(&words);
+    told.exits(4).says("Plan for 1 host saved in cf.plan");
+    let plan = saved(&operator, "cf.plan");
+    let mut without = plan.without_plan();
+    without.sort_by_key(|(host, _)| *host);
+    assert_eq!(
+        without,
+        [
+            ("off", Some(Fault::Unreachable)),
+            ("weak", Some(Fault::Sudo))
+        ]
+    );
+    let mode = fs::metadata(operator.project().join("cf.plan"))
+        .expect("a plan")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    // What is published now is another list, and nobody asks for it.
+    web.set_live(
+        V4.into_iter()
+            .chain(V6)
+            .filter(|range| *range != "131.0.72.0/22"),
+    );
+    let asked = web.requests().len();
+    let told = operator.run(&["apply", "cf.plan", "--yes"]);
+    told.exits(0)
+        .says("no plan in it for off (unreachable)")
+        .changed("web", 22);
+    assert!(
+        told.rules("web")
+            .1
+            .iter()
+            .any(|rule| rule.contains("131.0.72.0/22"))
+    );
+    assert_eq!(web.requests().len(), asked);
+    words[3] = "web";
+    words[5] = "nothing.plan";
+    web.set_live(V4.into_iter().chain(V6));
+    operator.run(&words).exits(0).says("nothing to do");
+    let before = Footprint::of(&hosts[0]);
+    operator
+        .run(&["apply", "nothing.plan", "--unattended"])
+        .exits(0)
+        .says_nothing();
+    before.is_that_of(&hosts[0]);
+
+    // Cut off in the middle, the same plan is carried on: what it did is no difference.
+    operator
+        .run(&["plan", "slow", "-l", "web", "--out", "slow.plan"])
+        .exits(0);
+    let running = operator.start(&["apply", "slow.plan", "--yes"]);
+    running.wait_for_step(2);
+    running.kill();
+    within(Duration::from_mins(2), "the end of the step", || {
+        hosts[0]
+            .exec(&["test", "-e", "/etc/hf-second"])
+            .status
+            .success()
+    });
+    let told = operator.run(&["apply", "slow.plan", "--yes"]);
+    told.exits(0).changed("web", 1);
+    assert_eq!(told.done("web"), [3]);
+
+    let told = operator.run(&[
+        "run",
+        "failing",
+        "--yes",
+        "-l",
+        "web,web-2",
+        "--forks",
+        "1",
+        "--max-fail",
+        "1",
+    ]);
+    told.exits(3);
+    told.stopped("web", Fault::Failed);
+    told.stopped("web-2", Fault::NotBegun);
 }

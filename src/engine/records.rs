@@ -1,0 +1,276 @@
+//! What the runs of the past left on a host: read from its own records (`src/host/drift.read.sh`), and put together
+//! to what should still be so.
+//!
+//! A later run of a runbook replaces the earlier ones of it; of the same thing in different runbooks the later run
+//! counts. Of a run that did not end well only the steps count that it did; a step of which something was taken
+//! back counts no more, and what was there before counts again.
+
+use std::collections::BTreeSet;
+
+use super::unfinished;
+use crate::change::StepNumber;
+use crate::event::StepState;
+use crate::probe::Probe;
+use crate::runbook::{Left, What};
+
+/// The question that [`parse`] reads the answer of.
+pub(super) fn probe() -> Probe {
+    Probe::new::<String>("hf_records", [])
+}
+
+/// The question for the steps of a run.
+pub(super) fn steps_of(run: &str) -> Probe {
+    Probe::new("hf_steps_of", [run])
+}
+
+/// A run on record on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Record {
+    /// Its id.
+    pub(super) run: String,
+    /// Its runbook.
+    pub(super) runbook: String,
+    /// `user@machine` that started it.
+    pub(super) operator: String,
+    /// When, RFC 3339, by the controller's clock.
+    pub(super) started: String,
+    /// When its first line was written, by the host's clock.
+    begun: u64,
+    /// Whether all of it was done.
+    whole: bool,
+    /// The steps that it did, when not all of it was done.
+    done: BTreeSet<usize>,
+    /// The steps of which something was taken back.
+    taken: BTreeSet<usize>,
+}
+
+impl Record {
+    /// Whether what a step described was so when the run ended, and nobody took it back.
+    fn counts(&self, step: usize) -> bool {
+        !self.taken.contains(&step) && (self.whole || self.done.contains(&step))
+    }
+
+    /// Whether it says all there is to say about its runbook.
+    fn replaces(&self) -> bool {
+        self.whole && self.taken.is_empty()
+    }
+}
+
+/// Reads lines `key=value`, a run from each `run=` on; the oldest first, by the host's clock.
+pub(super) fn parse(text: &str) -> Vec<Record> {
+    let mut runs: Vec<Vec<(&str, &str)>> = Vec::new();
+    for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        if key == "run" {
+            runs.push(Vec::new());
+        }
+        if let Some(run) = runs.last_mut() {
+            run.push((key, value));
+        }
+    }
+    let mut records: Vec<Record> = runs.iter().map(|lines| read(lines)).collect();
+    records.sort_by(|a, b| (a.begun, &a.run).cmp(&(b.begun, &b.run)));
+    records
+}
+
+fn read(lines: &[(&str, &str)]) -> Record {
+    let values = |key: &'static str| {
+        let of_key = lines.iter().filter(move |(name, _)| *name == key);
+        of_key.map(|(_, value)| *value)
+    };
+    let value = |key| values(key).next().unwrap_or_default().to_owned();
+    let whole = values("closed").last() == Some("done");
+    let states = unfinished::states(values("journal"));
+    let done = states
+        .iter()
+        .filter(|(_, _, state)| *state == StepState::Done)
+        .map(|(number, _, _)| number.0);
+    let folder = |folder: &str| folder.split('-').next()?.parse().ok();
+    Record {
+        run: value("run"),
+        runbook: value("runbook"),
+        operator: value("operator"),
+        started: value("started"),
+        begun: value("begun").parse().unwrap_or(0),
+        whole,
+        done: done.collect(),
+        taken: values("taken").filter_map(folder).collect(),
+    }
+}
+
+/// The records whose steps may still count.
+pub(super) fn relevant(records: &[Record]) -> Vec<&Record> {
+    let mut replaced: BTreeSet<&str> = BTreeSet::new();
+    let mut relevant = Vec::new();
+    for record in records.iter().rev() {
+        if replaced.contains(record.runbook.as_str()) {
+            continue;
+        }
+        if record.replaces() {
+            replaced.insert(&record.runbook);
+        }
+        relevant.push(record);
+    }
+    relevant.reverse();
+    relevant
+}
+
+/// A step that still counts, and the run that left it.
+#[derive(Debug)]
+pub(super) struct Standing<'a> {
+    pub(super) record: &'a Record,
+    pub(super) left: Left,
+}
+
+/// What should still be so, the oldest first. `read` is what relevant runs left.
+pub(super) fn standing<'a>(read: Vec<(&'a Record, Vec<Left>)>) -> Vec<Standing<'a>> {
+    let mut newer: BTreeSet<String> = BTreeSet::new();
+    let mut kept: Vec<Vec<Standing<'a>>> = Vec::new();
+    for (record, steps) in read.into_iter().rev() {
+        let counting = steps.into_iter().filter(|left| record.counts(left.number));
+        let counting: Vec<Left> = counting
+            .filter(|left| is_lasting(left) && !newer.contains(&key(left)))
+            .collect();
+        newer.extend(counting.iter().map(key));
+        kept.push(
+            counting
+                .into_iter()
+                .map(|left| Standing { record, left })
+                .collect(),
+        );
+    }
+    kept.into_iter().rev().flatten().collect()
+}
+
+/// Kinds that look and wait, and never leave anything.
+const PASSING: [&str; 2] = ["wait_for", "login"];
+
+/// Whether it left something on the host that can be found changed.
+fn is_lasting(left: &Left) -> bool {
+    match &left.what {
+        What::Resource(kind, _) => kind.is_on_host() && !PASSING.contains(&kind.key),
+        What::Unknown { .. } => true,
+    }
+}
+
+/// What a step is about. A step that cannot be read is about itself only.
+fn key(left: &Left) -> String {
+    match &left.what {
+        What::Resource(_, resource) => resource.subject(),
+        What::Unknown { .. } => format!("? {}", left.name),
+    }
+}
+
+/// The number of a step among all that are looked at.
+pub(super) fn number(index: usize) -> StepNumber {
+    StepNumber(index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::runbook::left;
+    use crate::template::{Scope, Templates};
+
+    fn record(run: &str, runbook: &str, more: &str) -> Record {
+        let begun = run.trim_start_matches("r-");
+        let text = format!("run={run}\nrunbook={runbook}\nbegun={begun}\n{more}");
+        parse(&text).remove(0)
+    }
+
+    const DONE: &str = "closed=done\n";
+
+    /// What stands, as `RUN STEP` each; `steps` are the files that the steps of a run describe.
+    fn stands(runs: &[(Record, &[&str])]) -> String {
+        let records: Vec<Record> = runs.iter().map(|(record, _)| record.clone()).collect();
+        let scope = Scope::new(&json!({}), Templates::default());
+        let read = relevant(&records).into_iter().map(|record| {
+            let (_, files) = runs.iter().find(|(one, _)| one == record).unwrap();
+            let steps: Vec<_> = files
+                .iter()
+                .zip(1..)
+                .map(|(file, step)| {
+                    if file.starts_with('/') {
+                        json!({"step": step, "name": "x", "file": {"path": file, "content": "x"}})
+                    } else {
+                        json!({"step": step, "name": "x", "wait_for": {"port": 80}})
+                    }
+                })
+                .collect();
+            (
+                record,
+                left("t", &json!(steps).to_string(), &scope).unwrap(),
+            )
+        });
+        let standing = standing(read.collect());
+        let told = standing
+            .iter()
+            .map(|one| format!("{} {}", one.record.run, one.left.number));
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_later_run_of_a_runbook_replaces_the_earlier_one_also_where_it_says_less() {
+        let first = record("r-1", "web", DONE);
+        let second = record("r-2", "web", DONE);
+        assert_eq!(
+            stands(&[(first, &["/a", "/b"]), (second, &["/a"])]),
+            "r-2 1"
+        );
+    }
+
+    #[test]
+    fn of_the_same_thing_in_two_runbooks_the_later_run_counts() {
+        let first = record("r-1", "web", DONE);
+        let second = record("r-2", "db", DONE);
+        assert_eq!(
+            stands(&[(first, &["/a", "/b"]), (second, &["/b"])]),
+            "r-1 1, r-2 1"
+        );
+    }
+
+    #[test]
+    fn what_was_taken_back_counts_no_more_and_what_was_before_counts_again() {
+        let first = record("r-1", "web", DONE);
+        let second = record("r-2", "web", "closed=done\ntaken=1\n");
+        assert_eq!(
+            stands(&[(first, &["/a", "/b"]), (second, &["/a", "/b"])]),
+            "r-1 1, r-2 2"
+        );
+        let alone = record("r-1", "web", "closed=done\ntaken=1\ntaken=2-end\n");
+        assert_eq!(stands(&[(alone, &["/a", "/b"])]), "");
+    }
+
+    #[test]
+    fn of_a_run_that_did_not_end_well_only_what_it_did_counts() {
+        let first = record("r-1", "web", DONE);
+        let journal = "closed=failed\njournal=step 1 started\njournal=step 1 change 1 started\n\
+            journal=step 1 change 1 rc 0\njournal=step 1 done\njournal=step 2 started\njournal=step 2 failed\n";
+        let second = record("r-2", "web", journal);
+        assert_eq!(
+            stands(&[
+                (first.clone(), &["/a", "/b"]),
+                (second, &["/a", "/b", "/c"])
+            ]),
+            "r-1 2, r-2 1"
+        );
+        let reverted =
+            format!("{journal}journal=guard undo 1/1 rc 0\n").replace("failed\n", "reverted\n");
+        let second = record("r-2", "web", &reverted);
+        assert_eq!(stands(&[(first, &["/a"]), (second, &["/a"])]), "r-1 1");
+    }
+
+    #[test]
+    fn runs_are_in_the_order_of_the_hosts_clock_and_passing_things_are_left_out() {
+        let late = record("r-9", "web", "closed=done\n");
+        let early = record("r-3", "web", "closed=done\n");
+        let text = "run=r-9\nrunbook=a\nbegun=5\nrun=r-10\nrunbook=a\nbegun=7\n";
+        let order: Vec<String> = parse(text).into_iter().map(|record| record.run).collect();
+        assert_eq!(order, ["r-9", "r-10"]);
+        assert_eq!(
+            stands(&[(early, &["/a"]), (late, &["/a", "port"])]),
+            "r-9 1"
+        );
+    }
+}

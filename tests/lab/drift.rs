@@ -1,0 +1,248 @@
+//! Drift: what was changed by hand behind the back of runs is found on real hosts with its exact difference, and
+//! what may change by itself is not.
+
+use holdfast::change::{Shown, Verdict};
+use holdfast::event::{Fault, HostResult};
+use holdfast::plan::{Outcome, StepPlan};
+
+use crate::operator::{Footprint, Operator, Told};
+use crate::support::lab::{HostSpec, Lab, LabHost};
+use crate::undoing::undo_last_run;
+
+const WEB: &str = r#"name: web
+summary: A small server
+risk: medium
+inputs:
+  greeting: { type: text, default: "one {{ braces }}" }
+steps:
+  - name: Its package is there
+    package: [hf-drift]
+  - name: It greets
+    id: greeting
+    file:
+      path: /etc/hf-drift.conf
+      content: "{{ inputs.greeting }}\nsecond\n"
+      mode: 0640
+  - name: It is a service
+    id: unit
+    systemd_unit:
+      name: hf-drift.service
+      content: |
+        [Service]
+        ExecStart=/bin/sleep infinity
+        [Install]
+        WantedBy=multi-user.target
+  - name: It runs
+    service: { name: hf-drift, running: true, enabled: true }
+    reload_on: [greeting, unit]
+  - name: The clock runs
+    service: { name: cron, running: true }
+  - name: Nobody redirects us
+    sysctl:
+      values: { net.ipv4.conf.all.secure_redirects: 0 }
+  - name: The office reaches it
+    ufw_rules: { tag: office, allow: tcp, ports: 8443, from: 192.0.2.0/24 }
+  - name: Something is done every time
+    command: { argv: [touch, /var/tmp/hf-drift], always: true }
+  - name: Only elsewhere
+    when: facts.os.id == 'plan9'
+    file: { path: /etc/hf-drift-elsewhere, content: x }
+"#;
+
+const OTHER: &str = r#"name: other
+summary: Greets otherwise
+steps:
+  - name: It greets otherwise
+    file: { path: /etc/hf-drift.conf, content: "other\n", mode: 0640 }
+"#;
+
+/// Puts a version of a package of our own into an archive of the host's own.
+fn publish(host: &LabHost<'_>, version: &str) {
+    host.sh(&format!(
+        "set -e; cd /; mkdir -p /srv/drift/b/DEBIAN; cd /srv/drift
+        printf 'Package: hf-drift\\nVersion: {version}\\nArchitecture: all\\nMaintainer: Lab <lab@example.org>\\nDescription: drift\\n' >b/DEBIAN/control
+        dpkg-deb --root-owner-group -b b hf-drift_{version}.deb >/dev/null
+        {{ cat b/DEBIAN/control; printf 'Filename: ./hf-drift_{version}.deb\\nSize: %s\\nSHA256: %s\\n' \
+            \"$(stat -c %s hf-drift_{version}.deb)\" \"$(sha256sum hf-drift_{version}.deb | cut -d' ' -f1)\"; }} >Packages
+        echo 'deb [trusted=yes] file:/srv/drift ./' >/etc/apt/sources.list.d/drift.list
+        apt-get update -qq >/dev/null 2>&1"
+    ));
+}
+
+/// The steps that are not as they were left, with what is said of each.
+fn drifted(told: &Told, host: &str) -> Vec<(String, String)> {
+    let said = |step: &StepPlan| match &step.outcome {
+        Outcome::Seen(Verdict::Change(changes) | Verdict::ChangeAfter { changes, .. }) => {
+            let shown = changes.iter().flat_map(|change| &change.shown);
+            let shown: Vec<String> = shown.map(text).collect();
+            Some(shown.join("; "))
+        }
+        Outcome::Seen(Verdict::Blocked(blocked)) => Some(blocked.why.clone()),
+        Outcome::Seen(Verdict::UnknownUntil { why, .. }) | Outcome::CouldNotTell { why } => {
+            Some(why.clone())
+        }
+        Outcome::Seen(Verdict::Compliant | Verdict::NotApplicable { .. })
+        | Outcome::Skipped { .. }
+        | Outcome::Interlude(_) => None,
+    };
+    let steps = told.plan(host).steps.iter();
+    steps
+        .filter_map(|step| Some((step.name.clone(), said(step)?)))
+        .collect()
+}
+
+fn text(shown: &Shown) -> String {
+    match shown {
+        Shown::Lines { removed, added, .. } => format!("-{removed:?} +{added:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn no_drift(operator: &Operator<'_>, host: &LabHost<'_>) {
+    let told = operator.run(&["drift"]);
+    assert_eq!(drifted(&told, &host.name), [], "{}", told.all());
+    told.exits(0)
+        .nothing_to_do(&host.name)
+        .says("No drift on 1 host.");
+}
+
+#[test]
+fn what_was_changed_by_hand_is_found_with_its_difference() {
+    let lab = Lab::new("drift");
+    let hosts = lab.boot_all(vec![HostSpec::new("web")]);
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("web", WEB);
+    operator.runbook("other", OTHER);
+    publish(host, "1.0");
+    let untouched = Footprint::of(host);
+    operator
+        .run(&["drift"])
+        .exits(0)
+        .says("no run is on record on this host");
+    untouched.is_that_of(host);
+
+    operator.run(&["run", "web", "--yes"]).exits(0);
+    let left = Footprint::of(host);
+    no_drift(&operator, host);
+    // A version that came later is none, neither offered nor installed.
+    publish(host, "2.0");
+    no_drift(&operator, host);
+    host.sh("apt-get install -y -qq hf-drift >/dev/null 2>&1");
+    assert_eq!(host.sh("dpkg-query -W -f '${Version}' hf-drift"), "2.0");
+    no_drift(&operator, host);
+    assert!(
+        !left
+            .touched(host)
+            .iter()
+            .any(|path| path.starts_with("/var/lib/holdfast"))
+    );
+
+    host.sh(
+        "set -e; sed -i 's/^second$/by hand/' /etc/hf-drift.conf; chmod 0644 /etc/hf-drift.conf
+        systemctl -q disable --now hf-drift; systemctl -q mask --now cron
+        sysctl -q -w net.ipv4.conf.all.secure_redirects=1
+        ufw delete allow proto tcp from 192.0.2.0/24 to any port 8443 >/dev/null",
+    );
+    let by_hand = Footprint::of(host);
+    let told = operator.run(&["drift"]);
+    told.exits(2)
+        .says("Drift: 5 things are no longer as runs left them on web; nothing was written.")
+        .says("left otherwise by web, run ")
+        .says("-by hand")
+        .says("+second");
+    assert_eq!(*told.result("web"), HostResult::ChangesDue { changes: 5 });
+    by_hand.is_that_of(host);
+    let found = drifted(&told, "web");
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "It greets",
+            "It runs",
+            "The clock runs",
+            "Nobody redirects us",
+            "The office reaches it"
+        ]
+    );
+    let said = |name: &str| {
+        let found = found.iter().find(|(one, _)| one == name);
+        found.map(|(_, said)| said.as_str()).unwrap_or_default()
+    };
+    assert!(said("It greets").contains("one {{ braces }}"), "{found:?}");
+    assert!(said("It greets").contains("0644"), "{found:?}");
+    assert!(said("It runs").contains("starts at boot"), "{found:?}");
+    assert_eq!(said("The clock runs"), "cron.service is masked");
+    assert!(
+        said("Nobody redirects us").contains("secure_redirects"),
+        "{found:?}"
+    );
+    assert_eq!(
+        said("The office reaches it"),
+        r#"-[] +["allow tcp 8443 from 192.0.2.0/24"]"#
+    );
+    let narrow = {
+        operator.variable("COLUMNS", "40");
+        operator.run(&["drift", "--format", "json"])
+    };
+    assert_eq!(narrow.status, 2);
+    assert!(narrow.stdout.lines().all(|line| line.starts_with('{')));
+
+    // A host that cannot be reached does not keep the others from being looked at.
+    operator.inventory("hosts:\n  web: {}\n  ghost: { address: 127.0.0.1, port: 9 }\n");
+    let told = operator.run(&["drift"]);
+    told.exits(4).stopped("ghost", Fault::Unreachable);
+    assert_eq!(drifted(&told, "web").len(), 5);
+}
+
+#[test]
+fn the_run_that_counts_is_the_last_one_that_was_not_taken_back() {
+    let lab = Lab::new("drift-order");
+    let hosts = lab.boot_all(vec![HostSpec::new("web")]);
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("web", WEB);
+    operator.runbook("other", OTHER);
+    publish(host, "1.0");
+    operator.run(&["run", "web", "--yes"]).exits(0);
+    operator
+        .run(&["run", "web", "--yes", "-e", "greeting=two"])
+        .exits(0);
+    no_drift(&operator, host);
+    host.sh("echo by hand >>/etc/hf-drift.conf");
+    // Of the second version, not of the first.
+    let told = operator.run(&["drift"]);
+    told.exits(2);
+    let found = drifted(&told, "web");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].1.contains("two") && !found[0].1.contains("one"),
+        "{found:?}"
+    );
+    told.says("-by hand").never_says("+two");
+
+    // Another runbook that came later has the last word about the same file.
+    operator.run(&["run", "other", "--yes"]).exits(0);
+    no_drift(&operator, host);
+    host.sh("echo by hand >>/etc/hf-drift.conf");
+    operator
+        .run(&["drift"])
+        .exits(2)
+        .says("left otherwise by other, run ");
+    // Taken back: what was before it counts again, and the hand is still in there.
+    undo_last_run(host);
+    operator
+        .run(&["drift"])
+        .exits(2)
+        .says("left otherwise by web, run ")
+        .says("-by hand");
+    host.sh("sed -i '/by hand/d' /etc/hf-drift.conf");
+    no_drift(&operator, host);
+    // Root alone can read the records.
+    operator.inventory("hosts:\n  web: { user: nosudo }\n");
+    operator
+        .run(&["drift"])
+        .exits(4)
+        .stopped("web", Fault::Sudo);
+}
