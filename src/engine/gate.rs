@@ -69,6 +69,8 @@ pub struct Asked {
     pub host: String,
     /// What it waits with.
     pub question: StepQuestion,
+    /// The inputs as they are there now; none where nothing was filled in.
+    pub inputs: Option<Inputs>,
     /// How a person gets a shell there.
     pub shell: ShellWay,
     /// Where the answer goes. Dropping it stops the host's work; what was done stays.
@@ -199,6 +201,7 @@ impl Worker<'_> {
         let asked = Asked {
             host: self.host.name.to_string(),
             question,
+            inputs: self.ground.as_ref().map(|ground| ground.inputs.clone()),
             shell: ShellWay {
                 host: self.way.host.clone(),
                 ssh: self.way.ssh.clone(),
