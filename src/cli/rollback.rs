@@ -19,6 +19,10 @@ use crate::value::{Duration, Port};
 
 /// Flags of `rollback`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Args {
     /// The run: its id, enough of its beginning or end, or `last`; with --limit also one of another machine
     #[arg(value_name = "RUN")]
