@@ -31,7 +31,7 @@ mod worker;
 
 pub use guard::GuardTerms;
 pub use promise::{Promise, Promised};
-pub use restore::{HereChange, Undoes};
+pub use restore::{HereChange, Pruned, Undoes};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
