@@ -123,6 +123,7 @@ impl<'a> Page<'a> {
             looks: self.looks(points, index),
             stays,
             whole: self.whole,
+            done: point.done,
             timing: if is_package(point) {
                 Timing::AtEnd
             } else {
