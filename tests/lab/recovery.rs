@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::guard::{held, nothing_is_held};
 use crate::operator::{Operator, Told, within};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
+use crate::support::pty::Pty;
 use holdfast::event::{Decision, EventKind, Fault, StepState, Unfinished};
 
 /// Steps of many kinds, each due again with another value of `v`; one waits for a guard's proof.
@@ -724,5 +725,83 @@ fn two_operators_and_a_timer_are_told_of_each_other_at_once_and_never_mix() {
         spans.windows(2).all(|pair| pair[0].1 <= pair[1].0),
         "{spans:?}"
     );
+    nothing_is_left(host);
+}
+
+#[test]
+fn a_person_decides_what_becomes_of_a_run_that_was_cut_off() {
+    let lab = Lab::new("decides");
+    let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Bare)]);
+    let host = &hosts[0];
+    let operator = with_runbooks(&lab, "operator", &hosts);
+    let cut_off = || {
+        host.sh("rm -rf /root/ran /root/made /etc/holdfast-*");
+        let running = operator.start(&["run", "slow", "--yes"]);
+        within(Duration::from_mins(1), "the step", || {
+            is_there(host, "/root/ran")
+        });
+        let run = running.id().expect("a run");
+        running.kill();
+        within(Duration::from_mins(1), "the lock", || is_free(host));
+        run
+    };
+    let ask = || {
+        let mut command = operator.command(&["run", "slow"]);
+        command.env("TERM", "xterm");
+        Pty::start(&command, (50, 120))
+    };
+    const QUESTION: &str = "Which? [resume/undo/settle/quit] ";
+
+    let run = cut_off();
+    let mut pty = ask();
+    let told = pty.expect(QUESTION);
+    for part in [
+        run.as_str(),
+        "was cut off",
+        "done: step 1 (A file is there), step 2",
+        "not done: step 3 (A file that comes after it)",
+        "resume: this run goes on from what is there",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    // What is no answer is asked again; nothing is done when nothing is wanted.
+    pty.write("what\n");
+    pty.expect(QUESTION);
+    pty.write("q\n");
+    let (code, rest) = pty.end();
+    assert_eq!(code, 0, "{rest}");
+    assert!(!journal(host, &run).contains(" settled "));
+
+    let mut pty = ask();
+    pty.expect(QUESTION);
+    pty.write("resume\n");
+    pty.expect("Make 1 change on 1 host? [y/N] ");
+    pty.write("y\n");
+    assert_eq!(pty.end().0, 0);
+    assert!(journal(host, &run).contains(" settled resumed by "));
+    assert!(is_there(host, "/etc/holdfast-after"));
+
+    let run = cut_off();
+    let mut pty = ask();
+    pty.expect(QUESTION);
+    pty.write("undo\n");
+    pty.expect("Make 2 changes on 1 host? [y/N] ");
+    pty.write("y\n");
+    assert_eq!(pty.end().0, 0);
+    assert!(journal(host, &run).contains(" settled undone by "));
+    assert!(!is_there(host, "/root/ran") && !is_there(host, "/etc/holdfast-before"));
+
+    let run = cut_off();
+    let mut pty = ask();
+    pty.expect(QUESTION);
+    pty.write("s\n");
+    pty.expect("Make 1 change on 1 host? [y/N] ");
+    pty.write("n\n");
+    assert_eq!(pty.end().0, 0);
+    assert!(journal(host, &run).contains(" settled left by "));
+    operator
+        .run(&["run", "slow", "--yes"])
+        .exits(0)
+        .never_says("was cut off");
     nothing_is_left(host);
 }
