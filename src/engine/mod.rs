@@ -1,6 +1,7 @@
 //! A run over many hosts: connect, survey, apply, verify. Tells events, prints nothing.
 
 mod apply;
+mod as_left;
 mod compare;
 mod connect;
 mod desk;
@@ -12,6 +13,7 @@ mod guard;
 mod interlude;
 mod max_fail;
 mod last_look;
+mod left_behind;
 mod new_login;
 mod occupied;
 mod outside;

@@ -246,3 +246,24 @@ fn the_run_that_counts_is_the_last_one_that_was_not_taken_back() {
         .exits(4)
         .stopped("web", Fault::Sudo);
 }
+
+#[test]
+fn what_a_later_run_made_otherwise_is_no_drift() {
+    let lab = Lab::new("drift-move");
+    let hosts = lab.boot_all(vec![HostSpec::new("web")]);
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.run(&["run", "fail2ban", "--yes"]).exits(0);
+    operator.run(&["run", "ufw-enable", "--yes"]).exits(0);
+    no_drift(&operator, host);
+    // Rules and a jail follow the port: what the earlier runs wanted is no longer so, and that is no drift.
+    operator
+        .run(&[&crate::port_move::MOVE[..], &["--yes"]].concat())
+        .exits(0);
+    no_drift(&operator, host);
+    // A setting of the first run, which the last one was not about.
+    host.sh("sed -i 's/^maxretry.*/maxretry = 9/' /etc/fail2ban/jail.d/*holdfast*; ! ufw --force delete limit 2222/tcp >/dev/null || exit 0; ufw --force delete allow 2222/tcp >/dev/null");
+    let told = operator.run(&["drift"]);
+    told.exits(2).says("left otherwise by ");
+    println!("{}", told.all());
+}
