@@ -1,11 +1,10 @@
 //! Steps that still count, compared with how things are now, and what is said of each.
 
-use super::Job;
+use super::compare::plan_step;
 use super::left_behind::{self, Later, LeftBehind};
 use super::records::{self, Record, Standing};
-use super::survey::{planned, probes};
-use crate::change::{Note, Verdict};
-use crate::inventory::Host;
+use super::survey::probes;
+use crate::change::{Known, Note, Verdict};
 use crate::plan::{Outcome, StepPlan};
 use crate::resource::Resource;
 use crate::risk::Risk;
@@ -66,8 +65,6 @@ impl Compared<'_> {
 /// # Errors
 /// When the host does not answer.
 pub(super) async fn compare<'a>(
-    job: &Job,
-    host: &Host,
     link: &mut ReadHost,
     standing: Vec<Standing<'a>>,
 ) -> Result<Vec<Compared<'a>>, TransportError> {
@@ -88,7 +85,9 @@ pub(super) async fn compare<'a>(
         }
     }
     let answers = link.ask(&probes(&rendered)).await?;
-    let mut plans = planned(job, host, &rendered, &answers, link.is_root()).steps;
+    // Each for itself: what another would bring back is not there.
+    let plan = |step: &RenderedStep| plan_step(step, &answers, &Known::nothing());
+    let mut plans: Vec<StepPlan> = rendered.iter().map(plan).collect();
     let resources = rendered.into_iter().map(|step| step.resource);
     let mut resources: Vec<Option<Box<dyn Resource>>> = resources.collect();
     for (index, plan) in unknown {

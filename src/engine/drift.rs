@@ -69,7 +69,7 @@ async fn look(
     if standing.is_empty() {
         return Ok(nothing_left(host));
     }
-    let mut compared = compare(job, host, link, standing).await?;
+    let mut compared = compare(link, standing).await?;
     excuse(link, &records, &mut compared).await?;
     Ok(HostPlan {
         host: host.name.to_string(),

@@ -6,7 +6,7 @@ use holdfast::event::{Fault, HostResult};
 use holdfast::plan::{Outcome, StepPlan};
 
 use crate::operator::{Footprint, Operator, Told};
-use crate::support::lab::{HostSpec, Lab, LabHost};
+use crate::support::lab::{HostSpec, Lab, LabHost, Setup};
 use crate::undoing::undo_last_run;
 
 const WEB: &str = r#"name: web
@@ -250,7 +250,7 @@ fn the_run_that_counts_is_the_last_one_that_was_not_taken_back() {
 #[test]
 fn what_a_later_run_made_otherwise_is_no_drift() {
     let lab = Lab::new("drift-move");
-    let hosts = lab.boot_all(vec![HostSpec::new("web")]);
+    let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Full)]);
     let host = &hosts[0];
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.run(&["run", "fail2ban", "--yes"]).exits(0);
