@@ -19,6 +19,8 @@ pub(super) struct Compared<'a> {
     behind: &'a LeftBehind,
     /// How it is now.
     pub(super) plan: StepPlan,
+    /// Whether it was so when its run went.
+    pub(super) was_so: bool,
     /// What it described, and what comparing it alone comes to; none when it could not be read.
     now: Option<(Box<dyn Resource>, Verdict)>,
 }
@@ -34,9 +36,9 @@ impl Compared<'_> {
         let Some((resource, now)) = &self.now else {
             return;
         };
-        let made = left_behind::made_otherwise(resource.as_ref(), self.behind, later);
-        if made.as_ref() == Some(now) {
-            self.pass_over("a later run made it otherwise");
+        let left = left_behind::difference_left(resource.as_ref(), self.behind, later);
+        if left.as_ref() == Some(now) {
+            self.pass_over("it is as the last run left it");
         }
     }
 
@@ -95,7 +97,14 @@ pub(super) async fn compare<'a>(
         resources.insert(index, None);
     }
     let compared = whose.into_iter().zip(plans).zip(resources);
-    let one = |(((record, behind), plan), resource): (((_, _), _), Option<Box<dyn Resource>>)| {
+    let one = |(((record, behind), plan), resource): (
+        ((&'a Record, &'a LeftBehind), _),
+        Option<Box<dyn Resource>>,
+    )| {
+        let was_so = resource
+            .as_ref()
+            .and_then(|resource| behind.verdict(resource.as_ref()))
+            .is_none_or(|verdict| left_behind::is_calm(&verdict));
         let now = resource.and_then(|resource| {
             let verdict = left_behind::verdict(resource.as_ref(), &answers)?;
             Some((resource, verdict))
@@ -104,6 +113,7 @@ pub(super) async fn compare<'a>(
             record,
             behind,
             plan,
+            was_so,
             now,
         }
     };

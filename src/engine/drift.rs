@@ -29,7 +29,7 @@ pub(super) async fn drift(job: Arc<Job>, connected: Connected) -> Option<()> {
         facts,
         ..
     } = connected;
-    let result = match look(&job, &host, &mut link, &facts).await {
+    let result = match look(&host, &mut link, &facts).await {
         Err(stop) => stop.into(),
         Ok(plan) => {
             let result = judged(&plan);
@@ -42,12 +42,7 @@ pub(super) async fn drift(job: Arc<Job>, connected: Connected) -> Option<()> {
     None
 }
 
-async fn look(
-    job: &Job,
-    host: &Host,
-    link: &mut ReadHost,
-    facts: &Facts,
-) -> Result<HostPlan, Stop> {
+async fn look(host: &Host, link: &mut ReadHost, facts: &Facts) -> Result<HostPlan, Stop> {
     let records = read_records(link).await?;
     let relevant = records::relevant(&records);
     let mut behind = Behind::default();
@@ -65,7 +60,7 @@ async fn look(
         })?;
         read.push((record, of_run, steps));
     }
-    let standing = records::standing(read, records::was_so);
+    let standing = records::standing(read, records::is_known);
     if standing.is_empty() {
         return Ok(nothing_left(host));
     }
@@ -78,7 +73,8 @@ async fn look(
     })
 }
 
-/// Passes over what later runs made otherwise. They are asked only where there is something to explain.
+/// Passes over what is as the last run left it all the same. Later runs are asked only where there is something to
+/// explain.
 async fn excuse(
     link: &mut ReadHost,
     records: &[Record],
@@ -113,6 +109,14 @@ async fn excuse(
         if last != run && !one.plan.subject.is_empty() {
             one.pass_over("a later run was about the same");
         }
+    }
+    let due = compared.iter().filter(|one| one.is_due() && one.was_so);
+    let sure: BTreeSet<String> = due.map(|one| one.plan.subject.clone()).collect();
+    let unsure = compared
+        .iter_mut()
+        .filter(|one| one.is_due() && !one.was_so);
+    for one in unsure.filter(|one| sure.contains(&one.plan.subject)) {
+        one.pass_over("a later step of the run was about the same");
     }
     Ok(())
 }

@@ -96,16 +96,18 @@ pub(super) struct Later<'a> {
     pub(super) same: bool,
 }
 
-/// What runs after the one that left `resource` made of it, when they did: the difference that is therefore no
-/// drift. A run did it when it ended with the difference, and was about the same thing or began with what was left
-/// before; one that found it different already did not.
-pub(super) fn made_otherwise(
+/// The difference to `resource` that runs left, which is therefore no drift. The run that was about it may have
+/// left one itself: a later step of it may have overtaken this one, somebody may have left it out, or it is judged
+/// otherwise now (by where sshd listens). A later run did it when it ended with the difference, and was about the
+/// same thing or began with what was left before; one that found it different already did not.
+pub(super) fn difference_left(
     resource: &dyn Resource,
     left: &LeftBehind,
     later: &[Later<'_>],
 ) -> Option<Verdict> {
     let probes = resource.probes();
-    let (mut before, mut base) = (left, None);
+    let own = left.verdict(resource).filter(|verdict| !is_calm(verdict));
+    let (mut before, mut base) = (left, own);
     for Later { behind: run, same } in later {
         let Some(verdict) = run.verdict(resource) else {
             continue;
@@ -203,7 +205,7 @@ mod tests {
     fn is_made_by(later: &[LeftBehind], same: bool, now: &str) -> bool {
         let later = later.iter().map(|behind| Later { behind, same });
         let later: Vec<Later<'_>> = later.collect();
-        let made = made_otherwise(&First, &run("z", "a,1"), &later);
+        let made = difference_left(&First, &run("z", "a,1"), &later);
         made.is_some() && made == run("", now).verdict(&First)
     }
 
@@ -228,6 +230,14 @@ mod tests {
     fn a_run_about_the_same_thing_has_the_last_word_whatever_it_found() {
         assert!(is_made_by(&[run("b,1", "c,1")], true, "c,1"));
         assert!(!is_made_by(&[run("b,1", "c,1")], true, "d,1"));
+    }
+
+    #[test]
+    fn what_the_run_itself_left_otherwise_is_no_drift_until_it_is_changed() {
+        let left = run("a,1", "b,1");
+        let now = |text: &str| difference_left(&First, &left, &[]) == run("", text).verdict(&First);
+        assert!(now("b,2"));
+        assert!(!now("c,1"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::left_behind::{self, LeftBehind};
+use super::left_behind::LeftBehind;
 use super::unfinished;
 use crate::change::StepNumber;
 use crate::event::StepState;
@@ -124,16 +124,16 @@ pub(super) struct Standing<'a> {
     pub(super) left: Left,
 }
 
-/// What should still be so, the oldest first. `read` is what relevant runs left, `was_so` whether a step of one was
-/// so when it went: [`was_so`].
+/// What should still be so, the oldest first. `read` is what relevant runs left, `is_known` whether a step
+/// of one can be compared: [`is_known`].
 pub(super) fn standing<'a>(
     read: Vec<(&'a Record, &'a LeftBehind, Vec<Left>)>,
-    was_so: impl Fn(&Left, &LeftBehind) -> bool,
+    is_known: impl Fn(&Left, &LeftBehind) -> bool,
 ) -> Vec<Standing<'a>> {
     let mut standing = Vec::new();
     for (record, behind, steps) in read {
         let counting = steps.into_iter().filter(|left| record.counts(left.number));
-        let lasting = counting.filter(|left| is_lasting(left) && was_so(left, behind));
+        let lasting = counting.filter(|left| is_lasting(left) && is_known(left, behind));
         standing.extend(lasting.map(|left| Standing {
             record,
             behind,
@@ -143,13 +143,10 @@ pub(super) fn standing<'a>(
     standing
 }
 
-/// Whether it was so when the run went. A step may be overtaken by a later one of the same run, or left out by
-/// whoever was asked; and what nobody looked at then, nobody can compare with now.
-pub(super) fn was_so(left: &Left, behind: &LeftBehind) -> bool {
+/// Whether it can be compared: what nobody looked at when the run went, nobody can compare with now.
+pub(super) fn is_known(left: &Left, behind: &LeftBehind) -> bool {
     match &left.what {
-        What::Resource(_, resource) => behind
-            .verdict(resource.as_ref())
-            .is_some_and(|verdict| left_behind::is_calm(&verdict)),
+        What::Resource(_, resource) => behind.verdict(resource.as_ref()).is_some(),
         What::Unknown { .. } => true,
     }
 }

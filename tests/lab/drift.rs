@@ -261,9 +261,23 @@ fn what_a_later_run_made_otherwise_is_no_drift() {
         .run(&[&crate::port_move::MOVE[..], &["--yes"]].concat())
         .exits(0);
     no_drift(&operator, host);
-    // A setting of the first run, which the last one was not about.
-    host.sh("sed -i 's/^maxretry.*/maxretry = 9/' /etc/fail2ban/jail.d/*holdfast*; ! ufw --force delete limit 2222/tcp >/dev/null || exit 0; ufw --force delete allow 2222/tcp >/dev/null");
+    // A setting of the first run, which the last one was not about, and what both were about.
+    host.sh("sed -i 's/^maxretry.*/maxretry = 9/' /etc/fail2ban/jail.d/*holdfast*; sed -i 's/^Port .*/&\\nPort 2223/' /etc/ssh/sshd_config.d/00-holdfast-port.conf");
     let told = operator.run(&["drift"]);
-    told.exits(2).says("left otherwise by ");
-    println!("{}", told.all());
+    told.exits(2)
+        .says("left otherwise by fail2ban, run ")
+        .says("-maxretry = 9")
+        .says("left otherwise by ssh-port-move, run ")
+        .says("-Port 2223");
+    let names: Vec<String> = drifted(&told, "web")
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "The jail sshd reads the journal and watches the ports that sshd listens on",
+            "sshd no longer listens on the old port"
+        ]
+    );
 }
