@@ -10,7 +10,7 @@ use super::args::Format;
 use super::session::{Loaded, complain, print};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args};
-use crate::engine::{Answerer, Job};
+use crate::engine::{Answerer, Gate, Job};
 use crate::event::{Events, HostResult, Mode};
 use crate::inventory::{self, Host};
 use crate::record::RestorePoint;
@@ -77,6 +77,7 @@ fn run(args: &Args, output: &args::Output) -> Result<Exit, Exit> {
         events,
         stop,
         answerer: Answerer::default(),
+        gate: Gate::default(),
     };
     // Removing takes root, so there is no way around it as in a dry run.
     let mode = if args.prune {

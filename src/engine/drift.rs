@@ -149,6 +149,7 @@ fn step(index: usize, left: Left) -> (Option<RenderedStep>, Option<StepPlan>) {
                 number,
                 id: None,
                 name,
+                why: None,
                 risk: Risk::default(),
                 resource: Some(resource),
                 interlude: None,

@@ -1,6 +1,7 @@
 //! A run over many hosts: connect, survey, apply, verify. Tells events, prints nothing.
 
 mod apply;
+mod back;
 mod compare;
 mod connect;
 mod desk;
@@ -8,13 +9,17 @@ mod drift;
 mod due;
 mod elsewhere;
 mod earlier;
+mod edit;
+mod gate;
 mod guard;
+mod guided;
 mod interlude;
 mod max_fail;
 mod last_look;
 mod new_login;
 mod occupied;
 mod outside;
+mod past;
 mod promise;
 mod proof;
 mod records;
@@ -22,13 +27,17 @@ mod recover;
 mod rehearsal;
 mod restore;
 mod settle;
+mod split;
+mod start;
 mod step;
 mod survey;
 mod take_back;
 mod unfinished;
 mod verify;
+mod walk;
 mod worker;
 
+pub use gate::{Asked, Asks, Decision, Gate, Knock, step_key};
 pub use guard::GuardTerms;
 pub use promise::{Promise, Promised};
 pub use restore::{HereChange, Pruned, Undoes};
@@ -68,8 +77,14 @@ pub struct Job {
     pub mode: Mode,
     /// Only steps with one of these tags; all when empty.
     pub tags: Vec<Name>,
+    /// The step to begin with: a number, an id or a name; those before it are left out.
+    pub start_at: Option<String>,
     /// Hosts that are worked on at the same time.
     pub forks: usize,
+    /// The places of those that work at the same time, where hosts that wait for a person take none.
+    pub places: Arc<Semaphore>,
+    /// Who is asked before steps.
+    pub gate: Gate,
     /// How guarded steps are guarded.
     pub guard: GuardTerms,
     /// The saved plans that are to be performed; none: whatever the hosts need.
@@ -124,6 +139,8 @@ pub struct Surveyed {
     host: Host,
     link: ReadHost,
     logins: Logins,
+    facts: Facts,
+    inputs: Inputs,
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,
@@ -259,8 +276,16 @@ impl Job {
     /// Performs the plans and verifies, and tells how each host ended.
     pub async fn apply(self: &Arc<Self>, surveyed: Vec<Surveyed>) {
         let job = self.clone();
-        self.each(surveyed, move |host| apply::apply(job.clone(), host))
-            .await;
+        // Hosts that wait for a person all wait together; their places are counted at the gate.
+        let at_once = if self.gate.is_manned() {
+            surveyed.len()
+        } else {
+            self.forks
+        };
+        self.each_of(at_once, surveyed, move |host| {
+            apply::apply(job.clone(), host)
+        })
+        .await;
     }
 
     /// Makes the runbook's checks on hosts without changing them, and tells how each host ended.
@@ -302,7 +327,16 @@ impl Job {
         R: Send + 'static,
         F: Future<Output = Option<R>> + Send + 'static,
     {
-        let places = Arc::new(Semaphore::new(self.forks.max(1)));
+        self.each_of(self.forks, items, work).await
+    }
+
+    async fn each_of<T, R, F>(&self, at_once: usize, items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: Future<Output = Option<R>> + Send + 'static,
+    {
+        let places = Arc::new(Semaphore::new(at_once.max(1)));
         let mut tasks = JoinSet::new();
         for (index, item) in items.into_iter().enumerate() {
             let (places, job) = (places.clone(), work(item));
@@ -330,15 +364,16 @@ fn interrupted() -> Stop {
 
 /// A pause that a stop ends early.
 async fn pause(job: &Job, time: Duration) {
-    let mut stop = job.stop.clone();
-    let stopped = async {
-        // The sender lives as long as the run; without it nobody can ask to stop.
-        if stop.wait_for(|stop| *stop).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
     tokio::select! {
         () = tokio::time::sleep(time) => {}
-        () = stopped => {}
+        () = stopping(job.stop.clone()) => {}
+    }
+}
+
+/// Waits until the operator asks to stop.
+async fn stopping(mut stop: watch::Receiver<bool>) {
+    // The sender lives as long as the run; without it nobody can ask to stop.
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

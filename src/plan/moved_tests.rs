@@ -198,6 +198,7 @@ fn what_could_not_be_known_may_turn_out_as_anything_once_it_can() {
         why: "no".to_owned(),
         hint: None,
         human: false,
+        moved: Vec::new(),
     });
     let now = |verdict| [step(1, Verdict::Compliant), step(2, verdict)];
     let second = new_text(None, "second\n");
