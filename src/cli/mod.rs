@@ -24,8 +24,6 @@ mod render;
 mod results;
 mod resume;
 mod restore_points;
-mod restore_points;
-mod resume;
 mod rollback;
 mod run;
 mod saved;
