@@ -68,28 +68,31 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
     let page = (Arc::new(rendered), Arc::new(plan));
     let mut worker = Worker::new(&job, &host, (link, logins), page);
     (worker.ground, worker.seat) = (Some(ground), seat);
-    let result = match perform_all(&mut worker).await {
-        Err(stop) => {
-            let stop = worker.taken_back(stop).await;
-            worker.keep_touched().await;
-            Stop {
-                changes: worker.changes,
-                ..stop
-            }
-            .into()
-        }
-        // The checks are about the whole of it.
-        Ok(()) if let Some(stale) = stale => Stop {
-            changes: worker.changes,
-            ..stale
-        }
-        .into(),
-        Ok(()) => prove(&mut worker, returns.as_ref()).await,
-    };
+    let result = carry_out(&mut worker, stale, returns.as_ref()).await;
     worker.resumed(&resumes, &result).await;
     worker.end(&result).await;
     job.finish(&host, result);
     None
+}
+
+/// Performs the plan and proves it. Of a plan that is only a part of the agreed one, `stale` says so at the end:
+/// the checks are about the whole of it, so none is made.
+async fn carry_out(
+    worker: &mut Worker<'_>,
+    stale: Option<Stop>,
+    returns: Option<&Returns>,
+) -> HostResult {
+    let stop = match (perform_all(worker).await, stale) {
+        (Ok(()), None) => return prove(worker, returns).await,
+        (Ok(()), Some(stale)) => stale,
+        (Err(stop), _) => worker.taken_back(stop).await,
+    };
+    worker.keep_touched().await;
+    Stop {
+        changes: worker.changes,
+        ..stop
+    }
+    .into()
 }
 
 /// How a host ends on which nothing is begun.
@@ -131,20 +134,16 @@ async fn prove(worker: &mut Worker<'_>, returns: Option<&Returns>) -> HostResult
         return refuted(format!("all was done, but nothing could be proved: {why}"));
     }
     let mut proofs = Vec::new();
-    match (returns, &ground) {
-        (Some(returns), _) => {
-            proofs.push(restore::proof(worker, &rendered.steps, returns).await);
-        }
-        (None, Some(ground)) => {
-            let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
-            let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
-            let last = LastLook {
-                link: &mut worker.link,
-                touched: &touched,
-            };
-            proofs.push(verify::planned_again(job, host, last, (ground, &except)).await);
-        }
-        (None, None) => {}
+    if let Some(returns) = returns {
+        proofs.push(restore::proof(worker, &rendered.steps, returns).await);
+    } else if let Some(ground) = &ground {
+        let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
+        let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
+        let last = LastLook {
+            link: &mut worker.link,
+            touched: &touched,
+        };
+        proofs.push(verify::planned_again(job, host, last, (ground, &except)).await);
     }
     let link = worker.link.reader();
     let way = Outside {

@@ -30,6 +30,7 @@ mod settle;
 mod split;
 mod start;
 mod step;
+mod stop;
 mod survey;
 mod take_back;
 mod unfinished;
@@ -61,6 +62,8 @@ use crate::transport::{ReadHost, RunCard, SshOptions};
 use crate::value::Name;
 
 pub use interlude::{Answerer, Question};
+pub(crate) use stop::Stop;
+use stop::interrupted;
 
 /// What a run is to do, the same for all hosts.
 #[derive(Debug)]
@@ -164,65 +167,6 @@ impl Surveyed {
     /// The host in the inventory.
     pub fn host(&self) -> &Host {
         &self.host
-    }
-}
-
-/// Why a host is out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stop {
-    pub(crate) fault: Fault,
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
-    pub(crate) changes: usize,
-}
-
-impl Stop {
-    fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self {
-            fault,
-            message: message.into(),
-            hint: None,
-            changes: 0,
-        }
-    }
-
-    fn hint(self, hint: Option<String>) -> Self {
-        Self { hint, ..self }
-    }
-}
-
-impl Stop {
-    /// The same end, reached because the operator asked to stop before another try.
-    fn interrupted(self) -> Self {
-        let message = format!("{}; stopped before another try", self.message);
-        Self {
-            fault: Fault::Interrupted,
-            message,
-            ..self
-        }
-    }
-}
-
-impl From<crate::transport::TransportError> for Stop {
-    fn from(error: crate::transport::TransportError) -> Self {
-        Self::new(error.fault(), error.to_string()).hint(error.hint())
-    }
-}
-
-impl From<Stop> for HostResult {
-    fn from(stop: Stop) -> Self {
-        let Stop {
-            fault,
-            message,
-            hint,
-            changes,
-        } = stop;
-        HostResult::Stopped {
-            fault,
-            message,
-            hint,
-            changes,
-        }
     }
 }
 
@@ -356,10 +300,6 @@ impl Job {
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()
     }
-}
-
-fn interrupted() -> Stop {
-    Stop::new(Fault::Interrupted, "stopped before anything was done")
 }
 
 /// A pause that a stop ends early.

@@ -78,7 +78,7 @@ fn read(lines: &[(&str, &str)]) -> Record {
         of_key.map(|(_, value)| *value)
     };
     let value = |key| values(key).next().unwrap_or_default().to_owned();
-    let whole = values("closed").last() == Some("done");
+    let whole = values("closed").next_back() == Some("done");
     let states = unfinished::states(values("journal"));
     let done = states
         .iter()

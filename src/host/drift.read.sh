@@ -5,7 +5,6 @@
 # `journal=` lines of its steps, when it did not end well; `taken=STEP` for each step of which something was taken
 # back. Two programs for each run.
 hf_records() {
-	[ "$(id -u)" = 0 ] || echo root=no
 	for hf_left in /var/lib/holdfast/runs/*; do
 		[ -s "$hf_left/steps.yaml" ] && [ -r "$hf_left/run" ] || continue
 		printf 'run=%s\n' "${hf_left##*/}"
