@@ -134,20 +134,16 @@ async fn prove(worker: &mut Worker<'_>, returns: Option<&Returns>) -> HostResult
         return refuted(format!("all was done, but nothing could be proved: {why}"));
     }
     let mut proofs = Vec::new();
-    match (returns, &ground) {
-        (Some(returns), _) => {
-            proofs.push(restore::proof(worker, &rendered.steps, returns).await);
-        }
-        (None, Some(ground)) => {
-            let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
-            let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
-            let last = LastLook {
-                link: &mut worker.link,
-                touched: &touched,
-            };
-            proofs.push(verify::planned_again(job, host, last, (ground, &except)).await);
-        }
-        (None, None) => {}
+    if let Some(returns) = returns {
+        proofs.push(restore::proof(worker, &rendered.steps, returns).await);
+    } else if let Some(ground) = &ground {
+        let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
+        let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
+        let last = LastLook {
+            link: &mut worker.link,
+            touched: &touched,
+        };
+        proofs.push(verify::planned_again(job, host, last, (ground, &except)).await);
     }
     let link = worker.link.reader();
     let way = Outside {

@@ -57,8 +57,9 @@ fn scalar(node: &Node, scope: &Scope) -> Result<Value, Diagnostic> {
 /// A number or a truth value only where it is written again as it was: `1.10` stays a text.
 fn as_written(node: &Node) -> Value {
     let value = node.to_value();
+    let again = value.to_string();
     match node.text() {
-        Some(text) if !value.is_string() && value.to_string() != text => Value::from(text),
+        Some(text) if !value.is_string() && again.as_str() != text => Value::from(text),
         Some(_) | None => value,
     }
 }

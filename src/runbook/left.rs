@@ -166,7 +166,7 @@ mod tests {
                     "port" => json!("2222"),
                     other => panic!("{name}: say something for `{other}`"),
                 };
-                given.insert(input.name.to_string(), value);
+                given.insert(input.name.clone(), value);
             }
             let mut data = json!({});
             for runbook in runbook.all() {

@@ -31,6 +31,7 @@ mod hostile;
 mod language;
 mod listed;
 mod moved;
+mod no_record;
 mod operator;
 mod other_port;
 mod poisoned;

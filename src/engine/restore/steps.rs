@@ -92,6 +92,8 @@ impl<'a> Page<'a> {
         match &stays {
             Some(_) => self.returns.left_out = true,
             None => {
+                // Removed packages leave their configuration and data.
+                self.returns.left_out |= is_package(point);
                 // What was found with a package in place says nothing about the host without it.
                 if !self.undoes.packages || !points[..index].iter().any(is_package) {
                     for expected in &point.record.before {
@@ -121,6 +123,7 @@ impl<'a> Page<'a> {
             looks: self.looks(points, index),
             stays,
             whole: self.whole,
+            done: point.done,
             timing: if is_package(point) {
                 Timing::AtEnd
             } else {

@@ -230,3 +230,22 @@ fn hosts_with_one_trouble_share_its_line() {
     Run 019a7b3e-5c1d · 14 s
     ");
 }
+
+#[test]
+fn a_look_for_drift_says_what_is_no_longer_as_it_was_left() {
+    let told = |ends: &[(&str, HostResult)]| headline(Mode::Drift, ends, Vec::new());
+    let all = [
+        told(&[("a", NOTHING)]),
+        told(&[("a", due(1))]),
+        told(&[
+            ("a", due(2)),
+            ("b", NOTHING),
+            ("c", out(Fault::Unreachable)),
+        ]),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    No drift on 1 host.
+    Drift: 1 thing is no longer as runs left it on a; nothing was written.
+    Drift: 2 things are no longer as runs left them on 1 of 3 hosts; nothing was written. 1 of 3 hosts could not be looked at. No drift on 1 host.
+    ");
+}
