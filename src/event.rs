@@ -9,12 +9,16 @@ use crate::facts::Facts;
 use crate::plan::{HostPlan, Moved, StepPlan};
 
 mod channel;
+mod guided;
+mod invocation;
 mod outcome;
 mod saved_plan;
 mod previous;
 mod unfinished;
 
 pub use channel::{Events, Receipt, Told};
+pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, StepQuestion};
+pub use invocation::Invocation;
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use previous::Previous;
 pub use saved_plan::SavedPlan;
@@ -77,6 +81,11 @@ pub enum EventKind {
         /// The run before on this machine; none for the first, and for runs of older versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous: Option<Previous>,
+    },
+    /// What it was asked to do; right after the first event.
+    Invoked {
+        /// The words of the command line.
+        invocation: Box<Invocation>,
     },
     /// External data is there.
     DataReady {
@@ -253,6 +262,19 @@ pub enum EventKind {
         /// Who answered: `user@machine`, or `--answer` when it was given before the run.
         by: String,
     },
+    /// A person decided about a step in a guided run, or had something done.
+    Guided {
+        /// The host.
+        host: String,
+        /// The step.
+        number: StepNumber,
+        /// Its id, when it has one.
+        id: Option<String>,
+        /// Its name.
+        name: String,
+        /// What.
+        deed: Box<Deed>,
+    },
     /// A check of the runbook's `verify` part was made.
     Checked {
         /// The host.
@@ -302,10 +324,12 @@ impl EventKind {
             | EventKind::GuardAwaited { host, .. }
             | EventKind::GuardFired { host, .. }
             | EventKind::Answered { host, .. }
+            | EventKind::Guided { host, .. }
             | EventKind::Checked { host, .. }
             | EventKind::HostFinished { host, .. } => Some(host),
             EventKind::HostPlanned { plan } => Some(&plan.host),
             EventKind::RunStarted { .. }
+            | EventKind::Invoked { .. }
             | EventKind::DataReady { .. }
             | EventKind::DataRefused { .. }
             | EventKind::PlanOpened(_)

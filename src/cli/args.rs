@@ -131,6 +131,52 @@ pub(super) struct Connections {
     pub(super) connect_timeout: u16,
 }
 
+/// Step by step, and from where.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Steps")]
+pub(super) struct Steps {
+    /// Ask before each step, with its live diff: apply, skip, edit an input, back, shell, undo and more
+    #[arg(long, visible_alias = "step", env = "HOLDFAST_GUIDED", conflicts_with_all = ["dry_run", "yes", "unattended", "rehearse"])]
+    pub(super) guided: bool,
+    /// Hosts of one batch, `N` or `all`: the next batch begins when the one before has ended
+    #[arg(long, env = "HOLDFAST_SERIAL", value_name = "N|all", value_parser = serial)]
+    pub(super) serial: Option<Serial>,
+    /// Leave out all steps before this one: its id, its number or its name
+    #[arg(long, env = "HOLDFAST_START_AT", value_name = "STEP")]
+    pub(super) start_at: Option<String>,
+    /// Go on from an earlier run that did not end well, with its runbook, inputs, hosts, tags, answers and skipped
+    /// steps; without a name the last one
+    #[arg(long, env = "HOLDFAST_RESUME", value_name = "RUN", num_args = 0..=1, default_missing_value = "last", conflicts_with_all = ["dry_run", "inputs", "limit", "tags", "rehearse"])]
+    pub(super) resume: Option<String>,
+}
+
+/// Hosts of one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Serial {
+    /// All at once.
+    All,
+    /// So many.
+    Of(usize),
+}
+
+impl Serial {
+    /// How many; none means all.
+    pub(super) fn most(self) -> Option<usize> {
+        match self {
+            Serial::All => None,
+            Serial::Of(most) => Some(most),
+        }
+    }
+}
+
+fn serial(text: &str) -> Result<Serial, String> {
+    match text.parse() {
+        _ if text == "all" => Ok(Serial::All),
+        Ok(0) | Err(_) => Err("it is `all` or a number of hosts from 1 on".to_owned()),
+        Ok(most) => Ok(Serial::Of(most)),
+    }
+}
+
 /// How changes that can cut us off are guarded.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Guard")]

@@ -1,22 +1,40 @@
-//! The one question before anything is changed.
+//! Questions to the person at the terminal: asked on standard error, answered with a line.
+//!
+//! Lines, not single keys: they work over any terminal, need no mode that a killed program would leave behind,
+//! and nothing happens before Enter. What was typed before a question could be read is no answer to it.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::io::{IsTerminal as _, Write as _, stdin};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::watch;
 
 use crate::report;
 
-/// Whether there is somebody to ask.
-pub(super) fn can_ask() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+/// What came of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// A line, without its end.
+    Line(String),
+    /// The run was stopped meanwhile.
+    Stopped,
+    /// Nobody is there any more: the end of input, or a terminal that is gone.
+    Gone,
 }
 
-/// Asks on standard error and reads a line; only a clear yes is one, and a stop is a no.
+/// Whether there is somebody to ask.
+pub(super) fn can_ask() -> bool {
+    stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks on standard error; only a clear yes is one, and a stop is a no.
 pub(super) fn confirm(question: &str, stop: &watch::Receiver<bool>) -> bool {
-    let line = line_for(&format!("{question} [y/N] "), stop);
-    line.is_some_and(|line| matches!(line.to_lowercase().as_str(), "y" | "yes"))
+    let prompt = format!("{} [y/N] ", report::harmless(question));
+    match line(&prompt, stop) {
+        Heard::Line(line) => matches!(line.trim().to_lowercase().as_str(), "y" | "yes"),
+        Heard::Stopped | Heard::Gone => false,
+    }
 }
 
 /// Asks which of some words it is to be, until it is one of them or the beginning of just one; `None` after a stop
@@ -26,9 +44,12 @@ pub(super) fn choose(
     words: &[&str],
     stop: &watch::Receiver<bool>,
 ) -> Option<usize> {
-    let prompt = format!("{question} [{}] ", words.join("/"));
+    let prompt = format!("{} [{}] ", report::harmless(question), words.join("/"));
     loop {
-        let line = line_for(&prompt, stop)?.to_lowercase();
+        let Heard::Line(line) = line(&prompt, stop) else {
+            return None;
+        };
+        let line = line.to_lowercase();
         let mut meant = (0..words.len()).filter(|at| words[*at].starts_with(&line));
         if let (false, Some(at), None) = (line.is_empty(), meant.next(), meant.next()) {
             return Some(at);
@@ -36,32 +57,48 @@ pub(super) fn choose(
     }
 }
 
-/// Shows a question and reads a line, without blanks around it; `None` after a stop or at the end of input.
-///
-/// A thread reads, because reading cannot be given up; after a stop it ends with the process.
-fn line_for(prompt: &str, stop: &watch::Receiver<bool>) -> Option<String> {
+/// Shows a text and reads a line.
+pub(super) fn line(prompt: &str, stop: &watch::Receiver<bool>) -> Heard {
+    // Whatever was typed ahead, or stood in the rest of a paste, was meant for something else.
+    let _ = tcflush(stdin(), QueueSelector::IFlush);
     let mut terminal = std::io::stderr();
-    let prompt = report::harmless(prompt);
-    write!(terminal, "{prompt}")
-        .and_then(|()| terminal.flush())
-        .ok()?;
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = std::io::stdin().lock().read_line(&mut line);
-        let whole = read.is_ok_and(|length| length > 0);
-        // Nobody listens any more after a stop.
-        let _ = sender.send(whole.then(|| line.trim().to_owned()));
-    });
+    let shown = write!(terminal, "{prompt}").and_then(|()| terminal.flush());
+    if shown.is_err() {
+        return Heard::Gone;
+    }
+    let heard = read(stop);
+    if !matches!(heard, Heard::Line(_)) {
+        // The next line must not stand behind the question.
+        let _ = writeln!(terminal);
+    }
+    heard
+}
+
+/// Reads what the terminal hands over as a whole line; looks at the stop in between.
+fn read(stop: &watch::Receiver<bool>) -> Heard {
+    let (stdin, mut line) = (stdin(), Vec::new());
+    let pause = Timespec {
+        tv_sec: 0,
+        tv_nsec: 100_000_000,
+    };
     loop {
-        match receiver.recv_timeout(Duration::from_millis(100)) {
-            Ok(line) => return line,
-            Err(RecvTimeoutError::Timeout) if !*stop.borrow() => {}
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                // The next line must not stand behind the question.
-                let _ = writeln!(terminal);
-                return None;
-            }
+        if *stop.borrow() {
+            return Heard::Stopped;
+        }
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&pause)) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(_) => return Heard::Gone,
+        }
+        let mut some = [0; 1024];
+        match rustix::io::read(&stdin, &mut some) {
+            Ok(0) => return Heard::Gone,
+            Ok(count) => line.extend_from_slice(&some[..count]),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(_) => return Heard::Gone,
+        }
+        if let Some(end) = line.iter().position(|byte| *byte == b'\n') {
+            return Heard::Line(String::from_utf8_lossy(&line[..end]).trim().to_owned());
         }
     }
 }

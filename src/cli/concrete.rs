@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args, feed};
-use crate::engine::{Answerer, Job};
+use crate::engine::{Answerer, Gate, Job};
 use crate::event::{EventKind, Events, HostResult, Mode, Told};
 use crate::runbook;
 
@@ -28,6 +28,7 @@ pub(super) fn concrete(
         events,
         stop,
         answerer: Answerer::default(),
+        gate: Gate::default(),
     };
     let job = Arc::new(setup::job(
         loaded,

@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
+use super::guided::Ears;
 use super::perform::{Performed, perform};
 use super::results::exit_of;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
 use super::{Exit, args, ask, rollback, signals, sinks};
-use crate::engine::{Answerer, Job, Question};
+use crate::engine::{Answerer, Gate, Job};
 use crate::event::{EventKind, Events, Mode, Previous};
 use crate::journal;
 use crate::probe::Digest;
@@ -57,7 +57,7 @@ fn begin(
         Exit::Failed
     })?;
     let links = setup::links(connections)?;
-    let mut report = sinks::report(output, intent.unattended);
+    let (mut report, style) = sinks::report(output, intent.unattended);
     if let Some(journal) = &journal {
         report = report.with_more(format!("the whole record is {}", journal.dir().display()));
     }
@@ -65,6 +65,7 @@ fn begin(
     let (stop, stopped) = watch::channel(false);
     let telling = Telling {
         report,
+        style,
         journal,
         events: receiver,
         stop: stopped.clone(),
@@ -72,7 +73,7 @@ fn begin(
     };
     let teller =
         Teller::start(telling).map_err(|error| complain(&format!("cannot start: {error}")))?;
-    let (asked, questions) = unbounded_channel();
+    let (ears, (asked, knock)) = Ears::new(intent.serial);
     let wires = Wires {
         events,
         stop: stopped,
@@ -81,10 +82,15 @@ fn begin(
             // Nobody is asked anything when nobody may be there.
             asked: (!intent.unattended && ask::can_ask()).then_some(asked),
         },
+        gate: Gate {
+            asks: intent.asks,
+            asked: Some(knock),
+            passes: intent.passes.clone(),
+        },
     };
     let job = setup::job(loaded, &intent, &links.ssh, &run, connections.forks, wires);
     let runtime = setup::runtime()?;
-    let exit = runtime.block_on(drive(Arc::new(job), intent, (teller, questions), stop));
+    let exit = runtime.block_on(drive(Arc::new(job), intent, (teller, ears), stop));
     // A thread that still waits for a refused server must not keep us.
     runtime.shutdown_background();
     Ok(exit)
@@ -94,7 +100,7 @@ fn begin(
 async fn drive(
     job: Arc<Job>,
     intent: Intent,
-    (teller, mut questions): (Teller, UnboundedReceiver<Question>),
+    (teller, mut ears): (Teller, Ears),
     stop: watch::Sender<bool>,
 ) -> Exit {
     let begun = Instant::now();
@@ -105,6 +111,11 @@ async fn drive(
         let opened = EventKind::PlanOpened(promise.told.clone());
         job.events.tell(opened);
     }
+    if let Some(invocation) = &intent.invocation {
+        let mut invocation = Box::new(invocation.clone());
+        invocation.hosts = job.hosts.iter().map(|host| host.name.to_string()).collect();
+        job.events.tell(EventKind::Invoked { invocation });
+    }
     let Performed { refused, plan } = if intent.rehearse {
         let connected = job.connect().await;
         job.rehearse(connected).await;
@@ -114,7 +125,7 @@ async fn drive(
         job.drift(connected).await;
         Performed::default()
     } else {
-        perform(&job, &intent, (&teller, &mut questions)).await
+        perform(&job, &intent, (&teller, &mut ears)).await
     };
     let exit = exit_of(&job, intent.due, refused);
     let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -160,7 +171,7 @@ fn started(job: &Job, intent: &Intent, previous: Option<Previous>) -> EventKind 
 }
 
 /// Of the texts of the runbook and of those that it includes.
-fn digest(runbook: &Runbook) -> String {
+pub(super) fn digest(runbook: &Runbook) -> String {
     let texts: Vec<&str> = runbook
         .all()
         .iter()

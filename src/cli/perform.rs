@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinError;
 
+use super::guided::Ears;
 use super::results::{declined, dry_result, question};
 use super::session::complain;
 use super::setup::Intent;
 use super::sinks::Teller;
 use super::{Exit, feed, unfinished};
-use crate::engine::{Job, Question, Surveyed};
+use crate::engine::{Job, Surveyed};
 use crate::event::{Fault, Mode};
 use crate::plan::HostPlan;
 use crate::plan_file::{Made, PlanFile, SavedHost, Terms, Texts};
@@ -31,7 +31,7 @@ pub(super) struct Performed {
 pub(super) async fn perform(
     job: &Arc<Job>,
     intent: &Intent,
-    (teller, questions): (&Teller, &mut UnboundedReceiver<Question>),
+    (teller, ears): (&Teller, &mut Ears),
 ) -> Performed {
     let loading = {
         let (job, intent) = (job.clone(), intent.loading());
@@ -47,7 +47,7 @@ pub(super) async fn perform(
                 let data = feed.value.clone();
                 to_save(job, intent, data, &surveyed)
             });
-            let agreed = carry_out(job, intent, (teller, questions), surveyed).await;
+            let agreed = carry_out(job, intent, (teller, ears), surveyed).await;
             // A list that a person said no to is not what the next one is measured by.
             if agreed && let Err(error) = feed.keep() {
                 complain(&format!("warning: {error}"));
@@ -144,7 +144,7 @@ async fn unless_stopped<T>(
 async fn carry_out(
     job: &Arc<Job>,
     intent: &Intent,
-    (teller, questions): (&Teller, &mut UnboundedReceiver<Question>),
+    (teller, ears): (&Teller, &mut Ears),
     surveyed: Vec<Surveyed>,
 ) -> bool {
     match intent.mode {
@@ -168,37 +168,13 @@ async fn carry_out(
                 None => true,
             };
             if agreed {
-                answering(teller, questions, job.apply(surveyed)).await;
+                ears.apply(job, teller, surveyed).await;
             } else {
                 let interrupted = *job.stop.borrow();
                 job.leave(surveyed, |plan| declined(plan, interrupted))
                     .await;
             }
             agreed
-        }
-    }
-}
-
-/// Does `work`, and asks the operator what it asks on the way, one question at a time.
-async fn answering(
-    teller: &Teller,
-    questions: &mut UnboundedReceiver<Question>,
-    work: impl Future<Output = ()>,
-) {
-    let mut work = std::pin::pin!(work);
-    loop {
-        tokio::select! {
-            () = &mut work => return,
-            Some(Question { text, answer }) = questions.recv() => {
-                let asked = teller.confirm(text);
-                tokio::select! {
-                    () = &mut work => return,
-                    yes = asked => {
-                        // Whoever asked may have been stopped meanwhile.
-                        let _ = answer.send(yes);
-                    }
-                }
-            }
         }
     }
 }

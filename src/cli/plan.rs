@@ -13,6 +13,10 @@ use crate::value::Name;
 
 /// Flags of `plan`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Args {
     /// The runbook: a name from `holdfast list`, or a file
     #[arg(value_name = "RUNBOOK")]

@@ -43,6 +43,19 @@ pub(super) fn dry_result(plan: &HostPlan) -> HostResult {
     }
 }
 
+/// How a host ends whose batch was not begun.
+pub(super) fn not_begun(plan: &HostPlan) -> HostResult {
+    match dry_result(plan) {
+        HostResult::ChangesDue { .. } => HostResult::Stopped {
+            fault: Fault::Interrupted,
+            message: "not begun: the run was stopped before its turn".to_owned(),
+            hint: None,
+            changes: 0,
+        },
+        other => other,
+    }
+}
+
 pub(super) fn declined(plan: &HostPlan, interrupted: bool) -> HostResult {
     match dry_result(plan) {
         HostResult::ChangesDue { .. } if interrupted => HostResult::Stopped {

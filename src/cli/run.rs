@@ -3,13 +3,16 @@
 use clap::CommandFactory as _;
 use serde_json::Value;
 
-use super::drive;
-use super::session::{self, complain};
+use super::args::Serial;
+use super::resume::{self, Resumed};
+use super::session::{self, Loaded, complain};
 use super::setup::Intent;
 use super::unfinished::Fate;
-use super::{Cli, Exit, args, ask};
+use super::{Cli, Exit, args, ask, drive, start_at};
 use crate::diagnostic::Diagnostic;
-use crate::event::Mode;
+use crate::engine::Asks;
+use crate::event::{Invocation, Mode};
+use crate::risk::Risk;
 use crate::runbook;
 use crate::value::Name;
 
@@ -22,7 +25,7 @@ use crate::value::Name;
 )]
 pub(super) struct Args {
     /// The runbook: a name from `holdfast list`, or a file
-    #[arg(value_name = "RUNBOOK", required_unless_present = "help")]
+    #[arg(value_name = "RUNBOOK", required_unless_present_any = ["help", "resume"])]
     runbook: Option<String>,
     /// Show the changes and write nothing
     #[arg(short = 'n', long, visible_aliases = ["check"], visible_short_alias = 'C', env = "HOLDFAST_DRY_RUN", conflicts_with_all = ["yes", "unattended"])]
@@ -70,6 +73,8 @@ pub(super) struct Args {
     )]
     unfinished: Option<Fate>,
     #[command(flatten)]
+    steps: args::Steps,
+    #[command(flatten)]
     guard: args::Guard,
     #[command(flatten)]
     selection: args::Selection,
@@ -108,44 +113,112 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
     if args.help {
         return help(args);
     }
-    let Some(name) = &args.runbook else {
-        return complain("which runbook? see `holdfast list`");
-    };
-    let mode = if args.dry_run {
-        Mode::DryRun
-    } else {
-        Mode::Apply
-    };
-    let ask = mode == Mode::Apply && !args.yes && !args.unattended && !args.guard.rehearse;
-    if ask && !ask::can_ask() {
-        return complain(
-            "there is no terminal to ask on\n  hint: use --yes, --unattended or --dry-run",
-        );
+    wanted(args).map_or_else(
+        |exit| exit,
+        |(loaded, intent)| drive::start(loaded, intent, &args.connections, output),
+    )
+}
+
+/// What is to be done with which hosts.
+fn wanted(args: &Args) -> Result<(Loaded, Intent), Exit> {
+    let interactive = !args.dry_run && !args.yes && !args.unattended && !args.guard.rehearse;
+    if interactive && !ask::can_ask() {
+        let hint = if args.steps.guided {
+            "--guided asks before each step; without a terminal use --yes, --unattended or --dry-run"
+        } else {
+            "use --yes, --unattended or --dry-run"
+        };
+        return Err(complain(&format!(
+            "there is no terminal to ask on\n  hint: {hint}"
+        )));
     }
-    let intent = Intent {
-        mode,
+    let resumed = match &args.steps.resume {
+        Some(run) => resume::find(run, args.runbook.as_deref())?,
+        None => asked(args)?,
+    };
+    let loaded = session::load_as(&args.files, &resumed)?;
+    resumed.tell(&loaded.runbook);
+    let intent = intent(args, &resumed, (interactive, loaded.runbook.risk));
+    let mistake = unasked(&loaded.runbook, &intent)
+        .or_else(|| start_at::mistake(&loaded.runbook, intent.start_at.as_deref()?));
+    match mistake {
+        Some(mistake) => Err(complain(&mistake)),
+        None => Ok((loaded, intent)),
+    }
+}
+
+/// What the command line asks for.
+fn asked(args: &Args) -> Result<Resumed, Exit> {
+    let Some(name) = &args.runbook else {
+        return Err(complain("which runbook? see `holdfast list`"));
+    };
+    let inputs = args::given_inputs(&args.selection.inputs).map_err(|error| complain(&error))?;
+    Ok(Resumed {
+        invocation: Invocation {
+            runbook: name.clone(),
+            hosts: args.selection.limit.clone(),
+            inputs,
+            tags: args.tags.iter().map(Name::to_string).collect(),
+            answers: args.answers.iter().cloned().collect(),
+            guided: args.steps.guided,
+            serial: args.steps.serial.and_then(Serial::most),
+            start_at: args.steps.start_at.clone(),
+            resumes: None,
+        },
+        ..Resumed::default()
+    })
+}
+
+fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> Intent {
+    let before = &resumed.invocation;
+    let guided = interactive && (before.guided || args.steps.guided || risk == Risk::High);
+    let mut answers = before.answers.clone();
+    answers.extend(args.answers.iter().cloned());
+    let serial = match args.steps.serial {
+        Some(serial) => serial.most(),
+        None => before.serial,
+    };
+    let start_at = args.steps.start_at.clone().or(before.start_at.clone());
+    Intent {
         unattended: args.unattended,
-        ask,
+        // Whoever is asked about each step is not asked about all of them as well.
+        ask: interactive && !guided,
         due: if args.detailed_exitcode {
             Exit::ChangesDue
         } else {
             Exit::Done
         },
         accept_change: args.accept_change,
-        tags: args.tags.clone(),
+        tags: before
+            .tags
+            .iter()
+            .filter_map(|tag| tag.parse().ok())
+            .collect(),
         guard: args.guard.terms(),
         rehearse: args.guard.rehearse,
-        answers: args.answers.iter().cloned().collect(),
         max_fail: args.max_fail.map(usize::from),
         unfinished: args.unfinished,
-        ..Intent::new(mode)
-    };
-    match session::load(&args.files, &args.selection, name) {
-        Ok(loaded) => match unasked(&loaded.runbook, &intent) {
-            Some(mistake) => complain(&mistake),
-            None => drive::start(loaded, intent, &args.connections, output),
+        asks: match (interactive, guided) {
+            (false, _) => Asks::Never,
+            (true, false) => Asks::Risky,
+            (true, true) => Asks::Always,
         },
-        Err(exit) => exit,
+        passes: resumed.passes.clone(),
+        invocation: Some(Invocation {
+            answers: answers.clone(),
+            guided: before.guided || args.steps.guided,
+            serial,
+            start_at: start_at.clone(),
+            ..before.clone()
+        }),
+        answers,
+        serial,
+        start_at,
+        ..Intent::new(if args.dry_run {
+            Mode::DryRun
+        } else {
+            Mode::Apply
+        })
     }
 }
 

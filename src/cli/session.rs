@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
+use super::resume::Resumed;
 use super::{Exit, args};
 use crate::diagnostic::Diagnostics;
 use crate::engine::{Promise, Undoes};
+use crate::event::Invocation;
 use crate::inventory::{self, Host};
 use crate::runbook::{Inputs, Library, LibraryError, Runbook};
 
@@ -30,19 +32,49 @@ pub(super) fn load(
     selection: &args::Selection,
     name: &str,
 ) -> Result<Loaded, Exit> {
+    let given = args::given_inputs(&selection.inputs).map_err(|error| complain(&error))?;
+    let invocation = Invocation {
+        runbook: name.to_owned(),
+        hosts: selection.limit.clone(),
+        inputs: given,
+        ..Invocation::default()
+    };
+    load_as(
+        files,
+        &Resumed {
+            invocation,
+            ..Resumed::default()
+        },
+    )
+}
+
+/// The same for what an earlier run was asked to do, with what was edited on its way.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn load_as(files: &args::Files, resumed: &Resumed) -> Result<Loaded, Exit> {
+    let asked = &resumed.invocation;
     let library = Library::open(&files.runbooks).map_err(|error| complain_about(&error))?;
-    let runbook = library.load(name).map_err(|error| complain_about(&error))?;
+    let runbook = library
+        .load(&asked.runbook)
+        .map_err(|error| complain_about(&error))?;
     let inventory = inventory::load(&files.inventory).map_err(|error| complain(&error))?;
     if !inventory.warnings().is_empty() {
         complain(inventory.warnings());
     }
-    let chosen =
-        inventory::select(&inventory, &selection.limit).map_err(|error| complain(&error))?;
+    let chosen = inventory::select(&inventory, &asked.hosts).map_err(|error| complain(&error))?;
     let hosts: Vec<Host> = chosen.into_iter().cloned().collect();
-    let given = args::given_inputs(&selection.inputs).map_err(|error| complain(&error))?;
     let mut inputs = BTreeMap::new();
     let mut mistakes: Vec<Diagnostics> = Vec::new();
     for host in &hosts {
+        let mut given = asked.inputs.clone();
+        given.extend(
+            resumed
+                .edits
+                .get(host.name.as_str())
+                .cloned()
+                .unwrap_or_default(),
+        );
         match Inputs::gather(
             &runbook.inputs,
             &given,

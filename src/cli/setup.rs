@@ -1,20 +1,21 @@
 //! What a run is made of before its first connection: its id, its journal, its connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::feed::LoadIntent;
 use super::out::Out;
 use super::session::{Loaded, complain};
 use super::unfinished::{Fate, Undos};
 use super::{Exit, args, paths};
-use crate::engine::{Answerer, GuardTerms, Job};
-use crate::event::{Events, Mode};
+use crate::engine::{Answerer, Asks, Gate, GuardTerms, Job};
+use crate::event::{Events, Invocation, Mode};
 use crate::journal::{self, Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
 use crate::value::Name;
@@ -46,6 +47,16 @@ pub(super) struct Intent {
     pub(super) out: Option<Out>,
     /// What becomes of runs that were cut off.
     pub(super) unfinished: Option<Fate>,
+    /// Before which steps a person is asked.
+    pub(super) asks: Asks,
+    /// Steps that are passed over without asking, by host.
+    pub(super) passes: BTreeMap<String, BTreeSet<String>>,
+    /// Hosts of one batch; none means all.
+    pub(super) serial: Option<usize>,
+    /// The step to begin with.
+    pub(super) start_at: Option<String>,
+    /// What the run was asked to do, for one that goes on from it.
+    pub(super) invocation: Option<Invocation>,
     /// Runs that are to be taken back when this one is over.
     pub(super) undos: Undos,
 }
@@ -63,6 +74,11 @@ impl Intent {
             guard: GuardTerms::default(),
             rehearse: false,
             answers: BTreeMap::new(),
+            asks: Asks::Never,
+            passes: BTreeMap::new(),
+            serial: None,
+            start_at: None,
+            invocation: None,
             max_fail: None,
             out: None,
             unfinished: None,
@@ -129,6 +145,7 @@ pub(super) struct Wires {
     pub(super) events: Events,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) answerer: Answerer,
+    pub(super) gate: Gate,
 }
 
 /// Puts the parts of a run together.
@@ -161,6 +178,9 @@ pub(super) fn job(
         mode: intent.mode,
         tags: intent.tags.clone(),
         forks: forks.into(),
+        places: Arc::new(Semaphore::new(usize::from(forks).max(1))),
+        gate: wires.gate,
+        start_at: intent.start_at.clone(),
         guard: intent.guard,
         ssh: ssh.clone(),
         card,

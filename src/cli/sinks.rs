@@ -11,30 +11,18 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::args::{ColorChoice, Format, Output};
-use super::ask;
+use super::ask::Heard;
+use super::asking::{Asking, Panel};
 use super::out::Kept;
+use super::screen;
 use crate::event::{Event, EventKind, Previous, Told};
 use crate::journal::Journal;
 use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Terminal};
 
-/// A question for the operator, asked when everything before it was shown.
-struct Question {
-    text: String,
-    answer: Answer,
-}
-
-/// Where the answer goes, and what it may be.
-enum Answer {
-    /// Yes or no.
-    Yes(oneshot::Sender<bool>),
-    /// One of some words; `None` when it is none of them for good.
-    Word(&'static [&'static str], oneshot::Sender<Option<usize>>),
-}
-
 /// What the report is to show, in order.
 enum Item {
     Event(Box<Event>),
-    Question(Question),
+    Question(Asking),
 }
 
 /// The threads that tell, and the way to ask through them.
@@ -42,12 +30,14 @@ pub(super) struct Teller {
     previous: Option<Previous>,
     journal: JoinHandle<Option<String>>,
     report: JoinHandle<()>,
-    questions: UnboundedSender<Question>,
+    questions: UnboundedSender<Asking>,
 }
 
 /// How the telling is set up.
 pub(super) struct Telling {
     pub(super) report: Report,
+    /// How questions look.
+    pub(super) style: Style,
     /// `None` when a dry run could not make one.
     pub(super) journal: Option<Journal>,
     pub(super) events: UnboundedReceiver<Told>,
@@ -62,6 +52,7 @@ impl Teller {
     pub(super) fn start(telling: Telling) -> std::io::Result<Self> {
         let Telling {
             report,
+            style,
             journal,
             events,
             stop,
@@ -76,7 +67,7 @@ impl Teller {
             "journal",
             record_all(Recorder::new(journal, items, kept), events, asked),
         )?;
-        let report = spawn("report", show_all(report, shown, stop))?;
+        let report = spawn("report", show_all(report, style, shown, stop))?;
         Ok(Self {
             previous,
             journal,
@@ -93,10 +84,8 @@ impl Teller {
     /// Asks the operator after everything told so far was shown.
     pub(super) async fn confirm(&self, text: String) -> bool {
         let (answer, answered) = oneshot::channel();
-        let answer = Answer::Yes(answer);
-        if self.questions.send(Question { text, answer }).is_err() {
-            return false;
-        }
+        // Without anybody to ask the answer never comes.
+        let _ = self.questions.send(Asking::Confirm { text, answer });
         answered.await.unwrap_or(false)
     }
 
@@ -107,9 +96,34 @@ impl Teller {
         words: &'static [&'static str],
     ) -> Option<usize> {
         let (answer, answered) = oneshot::channel();
-        let answer = Answer::Word(words, answer);
-        self.questions.send(Question { text, answer }).ok()?;
+        let asking = Asking::Choose {
+            text,
+            words,
+            answer,
+        };
+        let _ = self.questions.send(asking);
         answered.await.ok().flatten()
+    }
+
+    /// Shows a panel after everything told so far, and reads a line.
+    pub(super) async fn ask(&self, panel: Panel, prompt: String) -> Heard {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.questions.send(Asking::Line {
+            panel,
+            prompt,
+            answer,
+        });
+        answered.await.unwrap_or(Heard::Gone)
+    }
+
+    /// Leaves the terminal to something else; what there is to say about it.
+    pub(super) async fn away(
+        &self,
+        work: Box<dyn FnOnce() -> Option<String> + Send>,
+    ) -> Option<String> {
+        let (back, came) = oneshot::channel();
+        let _ = self.questions.send(Asking::Away { work, back });
+        came.await.ok().flatten()
     }
 
     /// Waits until the last event was told; why the journal is not whole, if it is not.
@@ -191,7 +205,7 @@ impl Recorder {
 async fn record_all(
     mut recorder: Recorder,
     mut events: UnboundedReceiver<Told>,
-    mut questions: UnboundedReceiver<Question>,
+    mut questions: UnboundedReceiver<Asking>,
 ) -> Option<String> {
     loop {
         tokio::select! {
@@ -215,6 +229,7 @@ async fn record_all(
 
 async fn show_all(
     mut report: Report,
+    style: Style,
     mut items: UnboundedReceiver<Item>,
     stop: watch::Receiver<bool>,
 ) {
@@ -229,7 +244,7 @@ async fn show_all(
                     // A closed terminal or pipe leaves nobody to tell.
                     let _ = report.tell(&event);
                 }
-                Some(Item::Question(question)) => put(&mut report, question, &stop),
+                Some(Item::Question(asking)) => asking.put(&mut report, &style, &stop),
                 None => break,
             },
             () = window_change(&mut resized) => {
@@ -242,26 +257,6 @@ async fn show_all(
     let _ = report.close();
 }
 
-/// Asks, while nothing moves on the screen. What could not be shown cannot be agreed to, and whoever asked may be
-/// gone after a stop.
-fn put(report: &mut Report, Question { text, answer }: Question, stop: &watch::Receiver<bool>) {
-    let shown = report.pause().is_ok();
-    match answer {
-        Answer::Yes(answer) => {
-            let _ = answer.send(shown && ask::confirm(&text, stop));
-        }
-        Answer::Word(words, answer) => {
-            let word = if shown {
-                ask::choose(&text, words, stop)
-            } else {
-                None
-            };
-            let _ = answer.send(word);
-        }
-    }
-    report.resume();
-}
-
 async fn window_change(signal: &mut Option<tokio::signal::unix::Signal>) {
     match signal {
         Some(signal) => {
@@ -272,7 +267,7 @@ async fn window_change(signal: &mut Option<tokio::signal::unix::Signal>) {
 }
 
 /// Chooses the form of the report.
-pub(super) fn report(output: &Output, unattended: bool) -> Report {
+pub(super) fn report(output: &Output, unattended: bool) -> (Report, Style) {
     let streams = || Streams {
         data: Box::new(std::io::stdout()),
         status: Box::new(std::io::stderr()),
@@ -284,12 +279,12 @@ pub(super) fn report(output: &Output, unattended: bool) -> Report {
         && std::env::var_os("CI").is_none()
         && !dumb();
     let style = style(output, live);
-    match (output.format, unattended) {
+    let report = match (output.format, unattended) {
         (Some(Format::Json), _) => Report::Json(Json::new(streams())),
         (_, true) => Report::Quiet(Quiet::new(style, streams())),
         (Some(Format::Human) | None, false) if live => {
             let (rows, _) = term.size();
-            let target = indicatif::ProgressDrawTarget::stderr();
+            let target = screen::target();
             Report::Terminal(Box::new(Terminal::new(
                 style,
                 streams(),
@@ -300,7 +295,8 @@ pub(super) fn report(output: &Output, unattended: bool) -> Report {
         (Some(Format::Human | Format::Plain) | None, false) => {
             Report::Plain(Plain::new(style, streams()))
         }
-    }
+    };
+    (report, style)
 }
 
 /// The form of a run that is told again: as the run looked, without anything that moves. All of it is data.
@@ -409,6 +405,7 @@ mod tests {
         let (events, receiver) = Events::channel();
         let telling = Telling {
             report: Report::Json(Json::new(streams)),
+            style: Style::plain(),
             journal,
             events: receiver,
             stop: watch::channel(false).1,

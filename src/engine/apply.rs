@@ -1,20 +1,19 @@
-//! A plan is performed on one host: lock, step by step, what waits for the end, checks in effect.
+//! A plan is performed on one host: lock, the way through the plan (`walk.rs`), checks in effect.
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use super::edit::Ground;
+use super::gate::Seat;
 use super::last_look::LastLook;
 use super::outside::Outside;
+use super::past::key_of;
 use super::restore::{self, Returns};
-use super::step::Done;
+use super::walk::perform_all;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, interlude, interrupted, settle, unfinished, verify};
-use crate::change::{Change, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult};
-use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::plan::{HostPlan, StepPlan};
 use crate::probe::Probe;
-use crate::runbook::Rendered;
 use crate::transport::RunPapers;
 
 pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
@@ -22,6 +21,8 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         host,
         mut link,
         logins,
+        facts,
+        inputs,
         rendered,
         data,
         resumes,
@@ -32,6 +33,12 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
         stale,
         ..
     } = surveyed;
+    // Its end is heard of at the gate, whatever it is.
+    let seat = if job.gate.is_manned() {
+        Some(Seat::take(&job, host.name.as_str()).await)
+    } else {
+        None
+    };
     if let Some(result) = early_end(&job, &plan) {
         if result == HostResult::NothingToDo {
             settle::resumed_idly(&job, &host, &mut link, &resumes).await;
@@ -53,36 +60,39 @@ pub(super) async fn apply(job: Arc<Job>, surveyed: Surveyed) -> Option<()> {
             return None;
         }
     };
-    let mut worker = Worker::new(&job, &host, (link, logins), (&rendered.steps, &plan.steps));
-    let result = match perform_all(&mut worker, &plan).await {
-        Err(stop) => {
-            let stop = worker.taken_back(stop).await;
-            worker.keep_touched().await;
-            Stop {
-                changes: worker.changes,
-                ..stop
-            }
-            .into()
-        }
-        // The checks are about the whole of it.
-        Ok(()) if let Some(stale) = stale => Stop {
-            changes: worker.changes,
-            ..stale
-        }
-        .into(),
-        Ok(()) => {
-            let goal = Goal {
-                rendered: &rendered,
-                data: &data,
-                returns: returns.as_ref(),
-            };
-            prove(&mut worker, &goal).await
-        }
+    let ground = Ground {
+        inputs,
+        facts,
+        data,
     };
+    let page = (Arc::new(rendered), Arc::new(plan));
+    let mut worker = Worker::new(&job, &host, (link, logins), page);
+    (worker.ground, worker.seat) = (Some(ground), seat);
+    let result = carry_out(&mut worker, stale, returns.as_ref()).await;
     worker.resumed(&resumes, &result).await;
     worker.end(&result).await;
     job.finish(&host, result);
     None
+}
+
+/// Performs the plan and proves it. Of a plan that is only a part of the agreed one, `stale` says so at the end:
+/// the checks are about the whole of it, so none is made.
+async fn carry_out(
+    worker: &mut Worker<'_>,
+    stale: Option<Stop>,
+    returns: Option<&Returns>,
+) -> HostResult {
+    let stop = match (perform_all(worker).await, stale) {
+        (Ok(()), None) => return prove(worker, returns).await,
+        (Ok(()), Some(stale)) => stale,
+        (Err(stop), _) => worker.taken_back(stop).await,
+    };
+    worker.keep_touched().await;
+    Stop {
+        changes: worker.changes,
+        ..stop
+    }
+    .into()
 }
 
 /// How a host ends on which nothing is begun.
@@ -109,69 +119,11 @@ fn obstacle(plan: &HostPlan) -> Option<Stop> {
     Some(Stop::new(fault, message).hint(obstacle.hint.map(str::to_owned)))
 }
 
-async fn perform_all(worker: &mut Worker<'_>, plan: &HostPlan) -> Result<(), Stop> {
-    for step in &plan.steps {
-        if let Outcome::Interlude(interlude) = &step.outcome {
-            // A person may take longer than any guard waits.
-            worker.end_section().await?;
-            worker.interlude(step, interlude).await?;
-            continue;
-        }
-        if !step.is_pending() {
-            continue;
-        }
-        if worker.job.stopped() {
-            return Err(Stop::new(
-                Fault::Interrupted,
-                format!("stopped before {}", step.number),
-            ));
-        }
-        match worker.perform(step, Timing::InOrder).await? {
-            Done::Changed(_) | Done::Nothing => {}
-        }
-    }
-    end_section(worker).await?;
-    for step in plan.steps.iter().filter(|step| waits_for_end(step)) {
-        // Made in its guarded section already, and nothing was changed since.
-        if worker.reloaded.get(&step.number) == Some(&worker.changes) {
-            continue;
-        }
-        worker.perform(step, Timing::AtEnd).await?;
-    }
-    end_section(worker).await
-}
-
-/// Ends a section after which nothing is changed, as far as anybody can tell.
-async fn end_section(worker: &mut Worker<'_>) -> Result<(), Stop> {
-    let is_proof = worker.section.is_some();
-    worker.end_section().await?;
-    if is_proof {
-        worker.proven = Some(worker.changes);
-    }
-    Ok(())
-}
-
-fn waits_for_end(step: &StepPlan) -> bool {
-    let Some(verdict) = step.verdict() else {
-        return false;
-    };
-    let reloads = |change: &Change| change.timing == Timing::AtEnd;
-    // Of a step that could not be known, it is only known at the end.
-    matches!(verdict, Verdict::UnknownUntil { .. }) || verdict.changes().iter().any(reloads)
-}
-
-/// What must be so in the end.
-struct Goal<'a> {
-    rendered: &'a Rendered,
-    data: &'a Value,
-    /// The state that taking a run back comes to.
-    returns: Option<&'a Returns>,
-}
-
 /// Proves in effect what was done. A connection that breaks before that is made anew once: it may be
-/// our own change that cut it, and then that must be known.
-async fn prove(worker: &mut Worker<'_>, goal: &Goal<'_>) -> HostResult {
+/// our own change that cut it, and then that must be known. `returns` is the state that taking a run back comes to.
+async fn prove(worker: &mut Worker<'_>, returns: Option<&Returns>) -> HostResult {
     let (job, host, changes) = (worker.job, worker.host, worker.changes);
+    let (rendered, ground) = (worker.rendered.clone(), worker.ground.clone());
     let refuted = |message: String| {
         let stop = Stop::new(Fault::Verification, message);
         HostResult::from(Stop { changes, ..stop })
@@ -181,27 +133,28 @@ async fn prove(worker: &mut Worker<'_>, goal: &Goal<'_>) -> HostResult {
     {
         return refuted(format!("all was done, but nothing could be proved: {why}"));
     }
-    let first = match goal.returns {
-        Some(returns) => restore::proof(worker, &goal.rendered.steps, returns).await,
-        None => {
-            let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
-            let last = LastLook {
-                link: &mut worker.link,
-                touched: &touched,
-            };
-            verify::planned_again(job, host, last, goal.data).await
-        }
-    };
-    let mut proofs = vec![first];
+    let mut proofs = Vec::new();
+    if let Some(returns) = returns {
+        proofs.push(restore::proof(worker, &rendered.steps, returns).await);
+    } else if let Some(ground) = &ground {
+        let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
+        let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
+        let last = LastLook {
+            link: &mut worker.link,
+            touched: &touched,
+        };
+        proofs.push(verify::planned_again(job, host, last, (ground, &except)).await);
+    }
     let link = worker.link.reader();
     let way = Outside {
         host: &worker.way.host,
         proven: worker.proven == Some(changes),
         logins: &mut worker.logins,
     };
-    proofs.extend(verify::checks(job, way, link, &goal.rendered.checks).await);
+    proofs.extend(verify::checks(job, way, link, &rendered.checks).await);
     match verify::failed(&proofs) {
         Some(message) => refuted(message),
+        None if changes == 0 && worker.past.skips() => HostResult::Declined,
         None if changes == 0 => HostResult::NothingToDo,
         None => HostResult::Changed { changes },
     }

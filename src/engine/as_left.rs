@@ -129,6 +129,7 @@ fn step(index: usize, left: Left) -> Result<RenderedStep, Box<StepPlan>> {
             number,
             id: None,
             name,
+            why: None,
             risk: Risk::default(),
             resource: Some(resource),
             interlude: None,

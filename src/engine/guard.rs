@@ -121,9 +121,10 @@ impl Worker<'_> {
             let mut asks = step.reload_on.iter();
             asks.any(|id| ids.contains(id) && self.known.will_change(id))
         };
-        let steps = self.steps.iter().filter(|step| asked(step));
+        let steps = self.rendered.steps.iter().filter(|step| asked(step));
         let numbers: Vec<StepNumber> = steps.map(|step| step.number).collect();
-        let plans = self.plans.iter();
+        let plan = self.plan.clone();
+        let plans = plan.steps.iter();
         for plan in plans.filter(|plan| numbers.contains(&plan.number)) {
             self.perform_at_once(plan).await?;
         }
@@ -159,6 +160,11 @@ impl Worker<'_> {
         usual: Option<Port>,
     ) -> Result<(), Stop> {
         let (again, time) = (self.section.is_some(), self.job.guard.time);
+        if self.fired {
+            // What it did was told, and a person goes on.
+            self.link.renew_guard().await?;
+            self.fired = false;
+        }
         let armed_at = Instant::now();
         let weaker = match self.link.arm_guard(time.as_secs()).await {
             Ok(weaker) => weaker,

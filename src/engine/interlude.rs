@@ -108,6 +108,19 @@ impl Worker<'_> {
         ))
     }
 
+    /// A question that was answered with yes in the run that this one resumes.
+    pub(super) fn answered_before(&self, step: &StepPlan, interlude: &Interlude) {
+        if let Interlude::Ask { question, .. } = interlude {
+            self.job.events.tell(EventKind::Answered {
+                host: self.host.name.to_string(),
+                number: step.number,
+                question: question.clone(),
+                yes: true,
+                by: "the run before".to_owned(),
+            });
+        }
+    }
+
     /// Asks, and keeps the host's lock for as long as the operator thinks.
     async fn ask_operator(
         &mut self,

@@ -2,6 +2,7 @@
 
 mod apply;
 mod as_left;
+mod back;
 mod compare;
 mod connect;
 mod desk;
@@ -9,7 +10,10 @@ mod drift;
 mod due;
 mod elsewhere;
 mod earlier;
+mod edit;
+mod gate;
 mod guard;
+mod guided;
 mod interlude;
 mod max_fail;
 mod last_look;
@@ -17,6 +21,7 @@ mod left_behind;
 mod new_login;
 mod occupied;
 mod outside;
+mod past;
 mod promise;
 mod proof;
 mod records;
@@ -24,13 +29,18 @@ mod recover;
 mod rehearsal;
 mod restore;
 mod settle;
+mod split;
+mod start;
 mod step;
+mod stop;
 mod survey;
 mod take_back;
 mod unfinished;
 mod verify;
+mod walk;
 mod worker;
 
+pub use gate::{Asked, Asks, Decision, Gate, Knock, step_key};
 pub use guard::GuardTerms;
 pub use promise::{Promise, Promised};
 pub use restore::{HereChange, Undoes};
@@ -54,6 +64,8 @@ use crate::transport::{ReadHost, RunCard, SshOptions};
 use crate::value::Name;
 
 pub use interlude::{Answerer, Question};
+pub(crate) use stop::Stop;
+use stop::interrupted;
 
 /// What a run is to do, the same for all hosts.
 #[derive(Debug)]
@@ -70,8 +82,14 @@ pub struct Job {
     pub mode: Mode,
     /// Only steps with one of these tags; all when empty.
     pub tags: Vec<Name>,
+    /// The step to begin with: a number, an id or a name; those before it are left out.
+    pub start_at: Option<String>,
     /// Hosts that are worked on at the same time.
     pub forks: usize,
+    /// The places of those that work at the same time, where hosts that wait for a person take none.
+    pub places: Arc<Semaphore>,
+    /// Who is asked before steps.
+    pub gate: Gate,
     /// How guarded steps are guarded.
     pub guard: GuardTerms,
     /// The saved plans that are to be performed; none: whatever the hosts need.
@@ -126,6 +144,8 @@ pub struct Surveyed {
     host: Host,
     link: ReadHost,
     logins: Logins,
+    facts: Facts,
+    inputs: Inputs,
     rendered: Rendered,
     /// The run's data, for another look with fresh facts.
     data: Arc<Value>,
@@ -149,65 +169,6 @@ impl Surveyed {
     /// The host in the inventory.
     pub fn host(&self) -> &Host {
         &self.host
-    }
-}
-
-/// Why a host is out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stop {
-    pub(crate) fault: Fault,
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
-    pub(crate) changes: usize,
-}
-
-impl Stop {
-    fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self {
-            fault,
-            message: message.into(),
-            hint: None,
-            changes: 0,
-        }
-    }
-
-    fn hint(self, hint: Option<String>) -> Self {
-        Self { hint, ..self }
-    }
-}
-
-impl Stop {
-    /// The same end, reached because the operator asked to stop before another try.
-    fn interrupted(self) -> Self {
-        let message = format!("{}; stopped before another try", self.message);
-        Self {
-            fault: Fault::Interrupted,
-            message,
-            ..self
-        }
-    }
-}
-
-impl From<crate::transport::TransportError> for Stop {
-    fn from(error: crate::transport::TransportError) -> Self {
-        Self::new(error.fault(), error.to_string()).hint(error.hint())
-    }
-}
-
-impl From<Stop> for HostResult {
-    fn from(stop: Stop) -> Self {
-        let Stop {
-            fault,
-            message,
-            hint,
-            changes,
-        } = stop;
-        HostResult::Stopped {
-            fault,
-            message,
-            hint,
-            changes,
-        }
     }
 }
 
@@ -261,8 +222,16 @@ impl Job {
     /// Performs the plans and verifies, and tells how each host ended.
     pub async fn apply(self: &Arc<Self>, surveyed: Vec<Surveyed>) {
         let job = self.clone();
-        self.each(surveyed, move |host| apply::apply(job.clone(), host))
-            .await;
+        // Hosts that wait for a person all wait together; their places are counted at the gate.
+        let at_once = if self.gate.is_manned() {
+            surveyed.len()
+        } else {
+            self.forks
+        };
+        self.each_of(at_once, surveyed, move |host| {
+            apply::apply(job.clone(), host)
+        })
+        .await;
     }
 
     /// Makes the runbook's checks on hosts without changing them, and tells how each host ended.
@@ -304,7 +273,16 @@ impl Job {
         R: Send + 'static,
         F: Future<Output = Option<R>> + Send + 'static,
     {
-        let places = Arc::new(Semaphore::new(self.forks.max(1)));
+        self.each_of(self.forks, items, work).await
+    }
+
+    async fn each_of<T, R, F>(&self, at_once: usize, items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: Future<Output = Option<R>> + Send + 'static,
+    {
+        let places = Arc::new(Semaphore::new(at_once.max(1)));
         let mut tasks = JoinSet::new();
         for (index, item) in items.into_iter().enumerate() {
             let (places, job) = (places.clone(), work(item));
@@ -326,21 +304,18 @@ impl Job {
     }
 }
 
-fn interrupted() -> Stop {
-    Stop::new(Fault::Interrupted, "stopped before anything was done")
-}
-
 /// A pause that a stop ends early.
 async fn pause(job: &Job, time: Duration) {
-    let mut stop = job.stop.clone();
-    let stopped = async {
-        // The sender lives as long as the run; without it nobody can ask to stop.
-        if stop.wait_for(|stop| *stop).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
     tokio::select! {
         () = tokio::time::sleep(time) => {}
-        () = stopped => {}
+        () = stopping(job.stop.clone()) => {}
+    }
+}
+
+/// Waits until the operator asks to stop.
+async fn stopping(mut stop: watch::Receiver<bool>) {
+    // The sender lives as long as the run; without it nobody can ask to stop.
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

@@ -8,7 +8,9 @@ use super::{Connected, Job, Stop, take_back};
 use crate::change::{Call, Change, Shown, StepNumber, Undo};
 use crate::event::{EventKind, Fault, HostResult};
 use crate::inventory::Host;
+use crate::plan::HostPlan;
 use crate::probe::Probe;
+use crate::runbook::Rendered;
 use crate::transport::{GuardPhase, ReadHost, StepScript, TransportError, WriteHost};
 
 impl Job {
@@ -38,8 +40,22 @@ async fn rehearse(job: Arc<Job>, connected: Connected) -> Option<()> {
     None
 }
 
+/// A page without steps.
+fn nothing(host: &Host) -> (Arc<Rendered>, Arc<HostPlan>) {
+    let rendered = Rendered {
+        steps: Vec::new(),
+        checks: Vec::new(),
+    };
+    let plan = HostPlan {
+        host: host.name.to_string(),
+        steps: Vec::new(),
+        unprivileged: false,
+    };
+    (Arc::new(rendered), Arc::new(plan))
+}
+
 async fn hold(job: &Job, host: &Host, link: (WriteHost, Logins)) -> Result<(), Stop> {
-    let mut worker = Worker::new(job, host, link, (&[], &[]));
+    let mut worker = Worker::new(job, host, link, nothing(host));
     let begun = match worker.give_time(None, None).await {
         Ok(()) => change(&mut worker).await,
         Err(stop) => Err(stop),

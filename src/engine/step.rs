@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::due::{due, due_again, keeps_promise, timing_of};
 use super::guard::Section;
+use super::past::{Act, key_of};
 use super::worker::Worker;
 use super::{Stop, apply, compare, desk, recover};
 use crate::change::{Change, Known, Timing, Verdict};
@@ -17,13 +18,7 @@ use crate::transport::{MOVED, Performed, REVERTED, StepScript, TransportError};
 
 /// How a step ended well.
 pub(super) enum Done {
-    Changed(
-        #[expect(
-            dead_code,
-            reason = "told as an event; kept for the reader of the type"
-        )]
-        usize,
-    ),
+    Changed,
     Nothing,
 }
 
@@ -39,7 +34,9 @@ impl Worker<'_> {
         planned: &StepPlan,
         timing: Timing,
     ) -> Result<Done, Stop> {
-        let Some(step) = self.steps.iter().find(|step| step.number == planned.number) else {
+        let rendered = self.rendered.clone();
+        let mut steps = rendered.steps.iter();
+        let Some(step) = steps.find(|step| step.number == planned.number) else {
             return Ok(Done::Nothing);
         };
         let mut plan = planned.clone();
@@ -54,8 +51,10 @@ impl Worker<'_> {
             }
             self.guard_before(step, timing).await?;
             apply::tell_started(self.job, self.host.name.as_str(), &plan).await?;
-            let tried_now = self.attempt(step, &plan, &due, tried).await;
-            match tried_now.and_then(|answers| self.read_back(step, &plan, &due, &answers)) {
+            let tried_now = self.attempt(step, &plan, &due).await;
+            match tried_now
+                .and_then(|(folder, answers)| self.read_back(step, &plan, (&due, folder), &answers))
+            {
                 Err(stop) if stop.fault == Fault::Failed && tried < step.retry.times => {
                     tried += 1;
                     let again = format!("trying again ({tried} of {})", step.retry.times);
@@ -129,8 +128,7 @@ impl Worker<'_> {
         step: &RenderedStep,
         plan: &StepPlan,
         due: &[&Change],
-        tried: u32,
-    ) -> Result<Answers, Stop> {
+    ) -> Result<(String, Answers), Stop> {
         let probes = step
             .resource
             .as_ref()
@@ -138,9 +136,10 @@ impl Worker<'_> {
             .unwrap_or_default();
         if desk::is_for_here(due) {
             let performed = desk::perform(self.job, self.host, plan, due, &probes).await;
-            return self.judge(plan, performed);
+            let answers = self.judge(plan, performed)?;
+            return Ok((String::new(), answers));
         }
-        let folder = folder(plan, due, tried);
+        let folder = self.folder(plan, due);
         let before = self.marks(step);
         let expected = plan.expects.iter().map(|expected| expected.probe.clone());
         self.touched.extend(expected);
@@ -184,10 +183,11 @@ impl Worker<'_> {
             }
             other => other?,
         };
-        self.judge(plan, performed)
+        let answers = self.judge(plan, performed)?;
+        Ok((folder, answers))
     }
 
-    fn nothing(&self, plan: &StepPlan, timing: Timing) -> Done {
+    pub(super) fn nothing(&self, plan: &StepPlan, timing: Timing) -> Done {
         if timing == Timing::InOrder
             && !plan
                 .verdict()
@@ -198,7 +198,7 @@ impl Worker<'_> {
         Done::Nothing
     }
 
-    fn judge(&self, plan: &StepPlan, performed: Performed) -> Result<Answers, Stop> {
+    pub(super) fn judge(&self, plan: &StepPlan, performed: Performed) -> Result<Answers, Stop> {
         let Performed {
             status,
             output,
@@ -237,7 +237,7 @@ impl Worker<'_> {
         &mut self,
         step: &RenderedStep,
         plan: &StepPlan,
-        due: &[&Change],
+        (due, folder): (&[&Change], String),
         answers: &Answers,
     ) -> Result<Done, Stop> {
         let after = compare::plan_step(step, answers, &Known::nothing());
@@ -255,29 +255,51 @@ impl Worker<'_> {
                 format!("{} ({}): {message}", plan.number, plan.subject),
             ));
         }
-        let changes = due.iter().map(|change| change.count()).sum();
+        let timing = timing_of(due);
+        let changes: Vec<Change> = due.iter().map(|change| (*change).clone()).collect();
+        let act = Act {
+            turn: self.now.clone().unwrap_or((key_of(plan), timing)),
+            step: plan.clone(),
+            timing,
+            folder,
+            expects: plan.expects.clone(),
+            before: self.changes,
+            way: self.before.clone(),
+            guarded: self.is_guarded(step, timing),
+            changes,
+        };
+        let changes = act.count();
         self.changes += changes;
         self.known.learn(
             plan.number,
             plan.id.as_deref(),
-            &Verdict::Change(due.iter().map(|c| (*c).clone()).collect()),
+            &Verdict::Change(act.changes.clone()),
         );
         self.known.forget_predictions();
+        self.past.did(act);
         self.tell(plan, StepResult::Done { changes });
-        Ok(Done::Changed(changes))
+        Ok(Done::Changed)
     }
-}
 
-/// The step's folder on the host: every try has its own, with its own undo data.
-fn folder(plan: &StepPlan, due: &[&Change], tried: u32) -> String {
-    let at_end = due.iter().any(|change| change.timing == Timing::AtEnd);
-    let part = if at_end { "-end" } else { "" };
-    let again = if tried == 0 {
-        String::new()
-    } else {
-        format!("-{}", tried + 1)
-    };
-    format!("{}{part}{again}", plan.number.0)
+    /// The step's folder on the host: every try has its own, with its own undo data.
+    fn folder(&mut self, plan: &StepPlan, due: &[&Change]) -> String {
+        self.folder_named(&plan.number.0.to_string(), timing_of(due))
+    }
+
+    /// A folder that this run has not used yet.
+    pub(super) fn folder_named(&mut self, name: &str, timing: Timing) -> String {
+        let part = match timing {
+            Timing::AtEnd => "-end",
+            Timing::InOrder => "",
+        };
+        let first = format!("{name}{part}");
+        let tries = self.tries.entry(first.clone()).or_default();
+        *tries += 1;
+        match tries {
+            1 => first,
+            again => format!("{first}-{again}"),
+        }
+    }
 }
 
 fn last_line(output: &str) -> String {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::compare::{NOT_WANTED, plan_step, skipped};
 use super::promise::Kept;
 use super::restore::{self, Returns, Undoes};
-use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk};
+use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk, start};
 use crate::change::Known;
 use crate::event::{EventKind, Fault, Mode};
 use crate::facts::Facts;
@@ -66,6 +66,8 @@ pub(super) async fn survey(
                 host,
                 link,
                 logins,
+                inputs: inputs.clone(),
+                facts,
                 rendered,
                 answers,
                 stale,
@@ -111,6 +113,7 @@ async fn forward(
     let rendered =
         rendered.map_err(|diagnostics| Stop::new(Fault::Failed, diagnostics.to_string()))?;
     let rendered = on_terms(rendered, job.guard);
+    start::first(job, &rendered.steps)?;
     let looked = look(job, world.host, link, &rendered.steps).await?;
     let agreed = kept(job, looked, facts, &rendered.steps)?;
     Ok((agreed, rendered, None))
@@ -173,7 +176,7 @@ fn concrete(job: &Job, world: &World<'_>) -> String {
 }
 
 /// Asks everything at once and makes the plan.
-async fn look(
+pub(super) async fn look(
     job: &Job,
     host: &Host,
     link: &mut ReadHost,
@@ -224,8 +227,12 @@ pub(super) fn probes(steps: &[RenderedStep]) -> Vec<Probe> {
 fn plan(job: &Job, steps: &[RenderedStep], answers: &Answers) -> Vec<StepPlan> {
     let mut known = Known::nothing();
     let mut planned = Vec::new();
-    for step in steps {
-        let step_plan = if job.wants(&step.tags) {
+    // Where the step is not there, the survey has said so.
+    let first = start::first(job, steps).unwrap_or(0);
+    for (index, step) in steps.iter().enumerate() {
+        let step_plan = if index < first {
+            skipped(step, start::BEFORE)
+        } else if job.wants(&step.tags) {
             plan_step(step, answers, &known)
         } else {
             skipped(step, "not asked for by --tags")

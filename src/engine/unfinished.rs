@@ -219,20 +219,30 @@ impl Journal {
         let mut states: Vec<(Part, StepState)> = Vec::new();
         for (name, folder) in &self.folders {
             let Some(part) = part(name) else { continue };
+            let state = match folder.state() {
+                StepState::Done if is_way_back(name) => StepState::TakenBack,
+                StepState::Untouched if is_way_back(name) => continue,
+                state => state,
+            };
             match states.iter_mut().find(|(known, _)| *known == part) {
-                Some((_, state)) => *state = folder.state(),
-                None => states.push((part, folder.state())),
+                Some((_, known)) => *known = state,
+                None => states.push((part, state)),
             }
         }
         states
     }
 }
 
-/// The step of a folder: `3`, `3-end`, `3-2` (its second try), `3-end-2`.
+/// The step of a folder: `3`, `3-end`, `3-2` (its second try), `3-end-2`, `3-back` (it was taken back), `3-back-end`.
 fn part(folder: &str) -> Option<Part> {
     let mut words = folder.split('-');
     let number = words.next()?.parse().ok()?;
-    Some((StepNumber(number), words.next() == Some("end")))
+    Some((StepNumber(number), words.any(|word| word == "end")))
+}
+
+/// Whether a step was taken back in this folder.
+fn is_way_back(folder: &str) -> bool {
+    folder.split('-').any(|word| word == "back")
 }
 
 impl Folder {

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::edit::Ground;
 use super::last_look::LastLook;
 use super::outside::{self, Outside};
 use super::{Job, Stop, Surveyed, pause, survey};
@@ -71,10 +70,10 @@ pub(super) async fn planned_again(
     job: &Job,
     host: &Host,
     link: LastLook<'_>,
-    data: &Value,
+    (ground, except): (&Ground, &(dyn Fn(&StepPlan) -> bool + Sync)),
 ) -> Proven {
     let name = "Planned again, and nothing is left to do".to_owned();
-    let proof = match again(job, host, link, data).await {
+    let proof = match again(job, host, link, ground).await {
         Err(why) => Proof::CouldNotTell { why },
         Ok(plan) => {
             job.events.tell(EventKind::PlannedAgain {
@@ -85,7 +84,7 @@ pub(super) async fn planned_again(
                     .flat_map(|step| step.notes.clone())
                     .collect(),
             });
-            nothing_left(&plan)
+            nothing_left(&plan, except)
         }
     };
     tell(job, host, &name, &proof);
@@ -100,18 +99,17 @@ async fn again(
     job: &Job,
     host: &Host,
     mut link: LastLook<'_>,
-    data: &Value,
+    ground: &Ground,
 ) -> Result<HostPlan, String> {
     let answers = link.link.reader().ask(&facts::probes()).await;
     let answers = answers.map_err(|error| error.to_string())?;
     let now = jiff::Timestamp::now().as_second();
     let facts = facts::parse(&answers, now).map_err(|error| error.to_string())?;
-    let inputs = job.inputs.get(host.name.as_str());
     let world = World {
         host,
-        inputs: inputs.ok_or("no inputs were prepared for this host")?,
+        inputs: &ground.inputs,
         facts: Some(&facts),
-        data,
+        data: &ground.data,
     };
     let rendered = runbook::render(&job.runbook, &world).map_err(|said| said.to_string())?;
     let rendered = survey::on_terms(rendered, job.guard);
@@ -120,8 +118,9 @@ async fn again(
     Ok(survey::planned(job, host, &rendered.steps, &answers, true))
 }
 
-fn nothing_left(plan: &HostPlan) -> Proof {
-    match plan.steps.iter().find(|step| leaves_something(step)) {
+fn nothing_left(plan: &HostPlan, except: &(dyn Fn(&StepPlan) -> bool + Sync)) -> Proof {
+    let mut steps = plan.steps.iter().filter(|step| !except(step));
+    match steps.find(|step| leaves_something(step)) {
         Some(step) => Proof::No {
             seen: format!("{} ({}) is still due", step.number, step.subject),
         },

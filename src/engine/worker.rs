@@ -1,20 +1,24 @@
 //! What works through a plan on one host: its link, what it has done so far, and how it tells.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::edit::Ground;
+use super::gate::Seat;
 use super::guard::{ANSWER, Section};
 use super::new_login::{Logins, Way};
+use super::past::Past;
 use super::{Job, Stop, pause, recover};
-use crate::change::{Call, Known, StepNumber};
+use crate::change::{Call, Known, StepNumber, Timing};
 use crate::event::{EventKind, Fault, HostResult, StepResult};
 use crate::here::is_here;
 use crate::inventory::Host;
-use crate::plan::StepPlan;
+use crate::plan::{HostPlan, StepPlan};
 use crate::probe::Probe;
-use crate::runbook::RenderedStep;
+use crate::runbook::{Rendered, RenderedStep};
 use crate::transport::WriteHost;
 
 /// What works through a plan on one host.
@@ -22,9 +26,24 @@ pub(super) struct Worker<'a> {
     pub(super) job: &'a Job,
     pub(super) host: &'a Host,
     pub(super) link: WriteHost,
-    pub(super) steps: &'a [RenderedStep],
+    /// The steps and checks of the host.
+    pub(super) rendered: Arc<Rendered>,
     /// What was planned for them.
-    pub(super) plans: &'a [StepPlan],
+    pub(super) plan: Arc<HostPlan>,
+    /// What they were filled in with; none in a rehearsal, which fills in nothing.
+    pub(super) ground: Option<Ground>,
+    /// Its place at the gate, when somebody is asked.
+    pub(super) seat: Option<Seat>,
+    /// The step whose turn it is.
+    pub(super) now: Option<(String, Timing)>,
+    /// How the host was reached when that turn began.
+    pub(super) before: Way,
+    /// What was done and left so far.
+    pub(super) past: Past,
+    /// How often a step's folder was used, by its name.
+    pub(super) tries: BTreeMap<String, u32>,
+    /// Whether the guard of this run has fired, and was not armed since.
+    pub(super) fired: bool,
     /// Steps whose reload was made before its time, and how many things had been changed by then.
     pub(super) reloaded: BTreeMap<StepNumber, usize>,
     /// What the changes that were made looked at: how it is in the end is kept on the host.
@@ -51,14 +70,24 @@ impl<'a> Worker<'a> {
         job: &'a Job,
         host: &'a Host,
         (link, logins): (WriteHost, Logins),
-        (steps, plans): (&'a [RenderedStep], &'a [StepPlan]),
+        (rendered, plan): (Arc<Rendered>, Arc<HostPlan>),
     ) -> Self {
         Self {
             job,
             host,
             link,
-            steps,
-            plans,
+            rendered,
+            plan,
+            ground: None,
+            seat: None,
+            now: None,
+            before: Way {
+                host: host.clone(),
+                ssh: job.ssh.clone(),
+            },
+            past: Past::default(),
+            tries: BTreeMap::new(),
+            fired: false,
             reloaded: BTreeMap::new(),
             touched: BTreeSet::new(),
             known: Known::nothing(),
@@ -160,6 +189,7 @@ impl Worker<'_> {
             return Vec::new();
         };
         let listeners = self
+            .rendered
             .steps
             .iter()
             .filter(|other| other.reload_on.contains(id));

@@ -143,12 +143,14 @@ fn tells_of_a_deed(kind: &EventKind) -> bool {
             | HostResult::Declined => false,
         },
         EventKind::Answered { .. }
+        | EventKind::Guided { .. }
         | EventKind::UnfinishedSettled { .. }
         | EventKind::GuardArmed { .. }
         | EventKind::GuardDisarmed { .. }
         | EventKind::GuardFired { .. }
         | EventKind::RunFinished { .. } => true,
         EventKind::RunStarted { .. }
+        | EventKind::Invoked { .. }
         | EventKind::DataReady { .. }
         | EventKind::DataRefused { .. }
         | EventKind::Interrupting

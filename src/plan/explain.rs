@@ -5,10 +5,10 @@
 
 use super::{Outcome, StepPlan};
 use crate::change::{Shown, Verdict};
-use crate::probe::{Answers, Probe};
+use crate::probe::{Answers, Digest, Probe};
 
-/// How a step is different, as a clause.
-pub(super) fn why(then: &StepPlan, now: &StepPlan) -> String {
+/// How a step is different, as a clause; `seen`: whether something on the host is.
+pub(super) fn why(then: &StepPlan, now: &StepPlan, seen: bool) -> String {
     match (&then.outcome, &now.outcome) {
         (_, Outcome::Seen(Verdict::Blocked(blocked))) => {
             format!("it cannot be done any more: {}", blocked.why)
@@ -28,7 +28,8 @@ pub(super) fn why(then: &StepPlan, now: &StepPlan) -> String {
         (_, Outcome::Seen(Verdict::UnknownUntil { step, why })) if !rests_on(then, *step) => {
             format!("it cannot be known until {step} now: {why}")
         }
-        _ => "what is there is not what it was".to_owned(),
+        _ if seen => "what is there is not what it was".to_owned(),
+        _ => "the host is as it was, but it would be done in another way now".to_owned(),
     }
 }
 
@@ -190,11 +191,26 @@ fn members(then: Option<&Shown>, now: Option<&Shown>) -> Vec<Shown> {
     }]
 }
 
+/// The longest line of an answer that is shown whole. Longer ones are mostly contents of files, packed.
+const LONGEST: usize = 200;
+
+fn shortened(line: &str) -> String {
+    let number = line.chars().count();
+    if number <= LONGEST {
+        return line.to_owned();
+    }
+    let first: String = line.chars().take(60).collect();
+    let digest = Digest::of(line.as_bytes());
+    let digest = &digest.as_str()[..16];
+    format!("{first}… ({number} characters, sha256 {digest}…)")
+}
+
 /// The answers that are different, line by line.
 fn answer_lines(probes: &[Probe], (then, now): (&Answers, &Answers)) -> Vec<Shown> {
-    let text = |answers: &Answers, probe: &Probe| {
+    let text = |answers: &Answers, probe: &Probe| -> Option<String> {
         let answer = answers.get(probe).ok()?;
-        Some(answer.text().into_owned())
+        let text = answer.text();
+        Some(text.lines().map(|line| shortened(line) + "\n").collect())
     };
     let different = probes.iter().filter_map(|probe| {
         let (before, after) = (text(then, probe), text(now, probe));

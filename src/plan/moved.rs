@@ -93,12 +93,13 @@ pub fn moves(
             State::Moved => {
                 let probes = probes(before.number);
                 let answers = (then.answers, now.answers);
+                let shown = explain::shown(before, after, &probes, answers);
                 steps.push(Moved {
                     number: before.number,
                     name: before.name.clone(),
                     subject: before.subject.clone(),
-                    why: explain::why(before, after),
-                    shown: explain::shown(before, after, &probes, answers),
+                    why: explain::why(before, after, !shown.is_empty()),
+                    shown,
                 });
             }
         }

@@ -165,6 +165,22 @@ fn another_call_for_the_same_is_a_difference_only_to_the_same_version() {
     }
     let (then, now) = (&[then][..], &[now][..]);
     assert!(!compared(then, now, Measure::Exact).is_empty());
+    let same_answers = |plan: &[StepPlan]| {
+        let plan = host(plan.to_vec());
+        let answers = says("none");
+        let look = Look {
+            plan: &plan,
+            answers: &answers,
+            facts: None,
+        };
+        let then = host(then.to_vec());
+        let before = Look {
+            plan: &then,
+            ..look
+        };
+        moves(before, look, Measure::Exact, &|_| vec![probe()])
+    };
+    assert!(same_answers(now).steps[0].why.contains("in another way"));
     assert!(compared(then, now, Measure::Shown).is_empty());
 }
 
@@ -227,4 +243,38 @@ fn a_guard_that_is_gone_is_a_difference() {
     let now = [then.clone()];
     then.guarded = true;
     assert!(!compared(&[then], &now, Measure::Shown).is_empty());
+}
+
+#[test]
+fn facts_that_are_different_stand_beside_what_moved() {
+    let facts = |ports: &str, boot: &str| -> Facts {
+        let mut sample = crate::facts::sample();
+        sample["sshd"]["ports"] = serde_json::from_str(ports).unwrap();
+        sample["boot_id"] = boot.into();
+        serde_json::from_value(sample).unwrap()
+    };
+    let (before, after) = (facts("[22]", "a"), facts("[22, 2222]", "b"));
+    let (then, now) = (
+        host(vec![step(1, new_text(Some("a\n"), "port 22\n"))]),
+        host(vec![step(1, new_text(Some("a\n"), "port 2222\n"))]),
+    );
+    let answers = says("none");
+    let look = |plan, facts| Look {
+        plan,
+        answers: &answers,
+        facts: Some(facts),
+    };
+    let moves = moves(
+        look(&then, &before),
+        look(&now, &after),
+        Measure::Exact,
+        &|_| Vec::new(),
+    );
+    let [wanted, fact] = &moves.steps[0].shown[..] else {
+        panic!("{moves:?}");
+    };
+    assert!(matches!(wanted, Shown::Text { path, .. } if path == "/etc/x (as it is wanted)"));
+    assert!(
+        matches!(fact, Shown::Property { name, after, .. } if name == "facts.sshd.ports" && after == "[22,2222]")
+    );
 }

@@ -108,6 +108,8 @@ impl Live {
             | EventKind::UnfinishedSettled { .. }
             | EventKind::Interrupting
             | EventKind::Answered { .. }
+            | EventKind::Guided { .. }
+            | EventKind::Invoked { .. }
             | EventKind::RunFinished { .. }
             | EventKind::Unknown => return,
         };

@@ -13,6 +13,7 @@ mod checks;
 mod clean;
 mod diff;
 mod groups;
+mod guided;
 mod guard_lines;
 mod headline;
 mod history;
@@ -40,6 +41,7 @@ mod samples;
 mod tests;
 
 pub use clean::harmless;
+pub use guided::{looks_alike, paragraphs, step_details, step_question};
 pub use history::{History, Listed};
 pub use json::Json;
 pub use plain::Plain;

@@ -61,6 +61,8 @@ impl Quiet {
             | EventKind::GuardAwaited { .. }
             | EventKind::GuardFired { .. }
             | EventKind::Answered { .. }
+            | EventKind::Guided { .. }
+            | EventKind::Invoked { .. }
             | EventKind::Checked { .. }
             | EventKind::HostFinished { .. }
             | EventKind::Unknown => Ok(()),

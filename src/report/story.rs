@@ -154,9 +154,18 @@ impl Story {
                 yes,
                 by,
             } => step_notices::answered(host, *number, (question, *yes, by), style),
+            EventKind::Guided {
+                host,
+                number,
+                name,
+                deed,
+                ..
+            } => super::guided::deed(host, (*number, name), deed, style),
             EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
             EventKind::HostFinished { host, result } => self.host_finished(host, result),
-            EventKind::PlannedAgain { .. } | EventKind::RunFinished { .. } => None,
+            EventKind::Invoked { .. }
+            | EventKind::PlannedAgain { .. }
+            | EventKind::RunFinished { .. } => None,
             EventKind::Unknown => self.unknown(),
         }
     }

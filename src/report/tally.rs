@@ -150,6 +150,8 @@ impl Tally {
             | EventKind::GuardRefuted { .. }
             | EventKind::GuardAwaited { .. }
             | EventKind::Answered { .. }
+            | EventKind::Guided { .. }
+            | EventKind::Invoked { .. }
             | EventKind::Unknown => {}
         }
     }

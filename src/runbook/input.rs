@@ -223,6 +223,16 @@ impl Inputs {
         out.into_result(Self(values))
     }
 
+    /// The same with another value for one of them.
+    ///
+    /// # Errors
+    /// As for [`Inputs::gather`]: an unknown name, a refused value.
+    pub fn with(&self, specs: &[InputSpec], name: &str, value: Value) -> Result<Self, Diagnostics> {
+        let mut values = self.0.clone();
+        values.insert(name.to_owned(), value);
+        Self::gather(specs, &values, None)
+    }
+
     /// The values as templates see them.
     pub fn to_value(&self) -> Value {
         self.0

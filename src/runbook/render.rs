@@ -45,6 +45,8 @@ pub struct RenderedStep {
     pub id: Option<String>,
     /// The desired state in words.
     pub name: String,
+    /// Why; none when the author does not say.
+    pub why: Option<String>,
     /// Its risk.
     pub risk: Risk,
     /// What it describes; `None` when `when` does not hold, or when it describes nothing.
@@ -235,6 +237,7 @@ fn render_step(
         number,
         id: step.id.as_ref().map(|id| around.prefixed(id.as_str())),
         name: scope.text(&step.name)?,
+        why: step.why.clone(),
         risk: step.risk,
         resource,
         interlude,

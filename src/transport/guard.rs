@@ -117,6 +117,21 @@ impl WriteHost {
         self.write_call(LIMIT, &mark).await.map(|_| ())
     }
 
+    /// Lets a guard that has fired be armed anew: what it did was told, and a person decided to go on.
+    ///
+    /// # Errors
+    /// When the host does not answer, or cannot note it.
+    pub async fn renew_guard(&mut self) -> Result<(), TransportError> {
+        let renew = Call::new::<String>("hf_guard_renew", []);
+        let (status, text) = self.write_call(LIMIT, &renew).await?;
+        if status == 0 {
+            return Ok(());
+        }
+        Err(TransportError::Unusable {
+            message: last_line(&text),
+        })
+    }
+
     /// Whether the host answers within `limit`.
     pub async fn answers_within(&mut self, limit: Duration) -> bool {
         let answer = tokio::time::timeout(limit, self.alive()).await;

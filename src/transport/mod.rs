@@ -8,6 +8,7 @@ mod fault;
 mod frame;
 mod guard;
 mod guard_state;
+mod hand_over;
 mod hello;
 mod host;
 mod known;
@@ -22,6 +23,7 @@ mod write_host;
 pub use fault::TransportError;
 pub use guard::{Disarmed, NewLogin, REVERTED, server_port};
 pub use guard_state::{GuardPhase, GuardState};
+pub use hand_over::{ShellWay, hand_over};
 pub use host::ReadHost;
 pub use known::{
     ClientConfig, client_config, hashed, is_trusted_as, key_name, known_lines, trusted_name,

@@ -226,6 +226,11 @@ impl SshConnection {
         })
     }
 
+    /// Where others may share it.
+    pub(super) fn socket(&self) -> PathBuf {
+        self.session.control_socket().to_owned()
+    }
+
     pub(super) async fn is_alive(&self) -> bool {
         self.session.check().await.is_ok()
     }

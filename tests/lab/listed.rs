@@ -224,14 +224,14 @@ impl Listed {
         let below = format!("{path}/");
         let lists = [&self.gone, &self.others].into_iter().flatten();
         let mut known = self.files.keys().chain(lists).chain(owned);
-        let of_units = path.ends_with(".wants") || path == "/etc/systemd/system";
+        let of_units = path.rsplit('.').next() == Some("wants") || path == "/etc/systemd/system";
         known.any(|known| known.starts_with(&below))
             || SHARED.contains(&path)
             || (!self.users.is_empty() && ["/etc", "/home", "/var/mail"].contains(&path))
             || (!self.enabled.is_empty() && of_units)
             || OURS.iter().any(|ours| ours.starts_with(&below))
             || (!self.packages.is_empty() && BOOKS.iter().any(|book| book.starts_with(&below)))
-            || (!self.packages.is_empty() && path.starts_with("/etc/rc") && path.ends_with(".d"))
+            || (!self.packages.is_empty() && path.starts_with("/etc/rc"))
     }
 
     /// What is listed and is not so.

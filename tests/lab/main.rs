@@ -25,6 +25,8 @@ mod files;
 mod fleet;
 mod guard;
 mod guard_kinds;
+mod guided;
+mod guided_hosts;
 mod hostile;
 mod language;
 mod listed;

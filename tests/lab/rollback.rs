@@ -2,9 +2,11 @@
 //! is never overwritten.
 
 use std::thread;
+use std::time::Duration;
 
-use crate::operator::{Operator, list_inputs};
+use crate::operator::{Footprint, Operator, Told, list_inputs, within};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
+use holdfast::event::{EventKind, Fault, HostResult};
 
 /// Everything of a host that a rollback must bring back: files with owner, mode and list, rules, values of the
 /// kernel, units, sockets that listen, accounts. Times and numbers that change by themselves are left out.
@@ -105,4 +107,294 @@ fn every_runbook_can_be_taken_back_and_applied_again() {
             });
         }
     });
+}
+
+/// Two files with everything that a file has, and a key of ours that nobody else looks at.
+const MOTD: &str = r#"
+name: motd
+summary: A text for who logs in
+risk: medium
+inputs: { text: { type: string } }
+steps:
+  - name: The text is there
+    file: { path: /etc/lab/motd, mode: "0640", owner: ops, content: "{{ inputs.text }}\n" }
+  - name: So is its twin
+    file: { path: /etc/lab/twin, content: "{{ inputs.text }}\n" }
+"#;
+
+/// The files of [`MOTD`] with all that belongs to them.
+#[track_caller]
+fn motd(host: &LabHost<'_>) -> String {
+    host.sh("cd /etc/lab; find . -printf '%p %y %m %u:%g\n' | sort; getfacl -cpn motd 2>/dev/null; tail -n +1 [a-z]* 2>/dev/null || :")
+}
+
+/// The run that this was.
+#[track_caller]
+fn id(told: &Told) -> String {
+    let run = told.events.iter().find_map(|event| match &event.kind {
+        EventKind::RunStarted { run, .. } => Some(run.clone()),
+        _ => None,
+    });
+    run.expect("a run")
+}
+
+/// The diff of what moved, as it was told.
+fn stale(told: &Told, host: &str) -> bool {
+    matches!(
+        told.result(host),
+        HostResult::Stopped {
+            fault: Fault::Stale,
+            ..
+        }
+    )
+}
+
+#[test]
+fn what_was_changed_since_is_shown_and_never_overwritten() {
+    let lab = Lab::new("rollback-since");
+    let hosts = lab.boot_releases(Setup::Full);
+    let web = &hosts[1];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("motd", MOTD);
+    for host in &hosts {
+        host.sh("mkdir -p /etc/lab; setfacl -m u:nobody:r /etc/lab; printf 'of old\n' >/etc/lab/motd; chmod 0604 /etc/lab/motd; chown nosudo /etc/lab/motd; setfacl -m u:games:rw /etc/lab/motd || :");
+    }
+    let zero: Vec<String> = hosts.iter().map(motd).collect();
+    let apply = |text: &str| {
+        let told = operator.run(&["run", "motd", "--yes", "-e", &format!("text={text}")]);
+        told.exits(0);
+        id(&told)
+    };
+    let first = apply("one");
+    let one: Vec<String> = hosts.iter().map(motd).collect();
+    let second = apply("two");
+    let two: Vec<String> = hosts.iter().map(motd).collect();
+    // What a later run changed is named with that run.
+    let told = operator.run(&["rollback", &first, "--yes"]);
+    told.exits(8)
+        .says(&format!("by run {second} (runbook motd"))
+        .says(&format!("holdfast rollback {second}"));
+    assert!(hosts.iter().all(|host| stale(&told, &host.name)));
+    // An edit by hand on one host: nothing is touched there, the others go on.
+    web.sh("echo 'by hand' >>/etc/lab/motd");
+    let edited = motd(web);
+    let before = Footprint::of(web);
+    let dry = operator.run(&["rollback", &second, "--dry-run"]);
+    dry.exits(8).says("+  by hand").says("--step");
+    before.is_that_of(web);
+    let told = operator.run(&["rollback", &second, "--yes"]);
+    told.exits(8);
+    assert_eq!(motd(web), edited);
+    assert!(stale(&told, &web.name) && !stale(&told, &hosts[0].name));
+    assert_eq!(motd(&hosts[0]), one[0]);
+    // The other step alone, and then all of it when the edit is gone.
+    operator
+        .run(&[
+            "rollback", &second, "--yes", "--host", &web.name, "--step", "2",
+        ])
+        .exits(0);
+    assert_eq!(
+        web.sh("cat /etc/lab/twin /etc/lab/motd"),
+        "one\ntwo\nby hand\n"
+    );
+    web.sh("sed -i '/by hand/d' /etc/lab/motd");
+    let undo = operator.run(&["rollback", &second, "--yes"]);
+    undo.exits(0).says("done: 1 change");
+    let all = || hosts.iter().map(motd).collect::<Vec<_>>();
+    assert_eq!(all(), one);
+    // Once more: nothing is left to do. Then the first one, by somebody who has never seen it.
+    operator
+        .run(&["rollback", &second, "--yes"])
+        .exits(0)
+        .says("Nothing to do");
+    let other = Operator::new(&lab, "other", &hosts);
+    let unknown = other.run(&["rollback", &first, "--yes"]);
+    assert_eq!(unknown.status, 1, "{}", unknown.all());
+    unknown.says("--limit");
+    let back = other.run(&["rollback", &first, "--yes", "--limit", "all"]);
+    back.exits(0);
+    assert_eq!(all(), zero);
+    // Taking back a rollback restores what it took back, and so on.
+    let again = other.run(&["rollback", "last", "--yes"]);
+    again.exits(0);
+    assert_eq!(all(), one);
+    other.run(&["rollback", &id(&again), "--yes"]).exits(0);
+    assert_eq!(all(), zero);
+    assert_ne!(one, two);
+}
+
+/// Steps of which one is tried again, one runs long, and one fails.
+const CUT: &str = r#"
+name: cut
+summary: Cut in the middle
+risk: medium
+inputs: { last: { type: string } }
+steps:
+  - id: listener
+    name: What it reads
+    file: { path: /etc/lab-listen.conf, content: "new\n" }
+  - name: The second try succeeds
+    retry: { times: 1, every: 1s }
+    command: { run: [sh, -c, "test -e /run/lab-tried || { touch /run/lab-tried; false; }; touch /root/tried"], creates: /root/tried, undo: [rm, -f, /root/tried] }
+  - name: The last one
+    command: { run: [sh, -c, "touch /root/begun; {{ inputs.last }}"], creates: /root/ended, undo: [rm, -f, /root/begun, /root/ended] }
+  - name: It reads its files again
+    service: { name: lab-listen, running: true }
+    reload_on: [listener]
+"#;
+
+#[test]
+fn a_run_that_failed_or_was_cut_off_is_taken_back_as_well() {
+    let lab = Lab::new("rollback-cut");
+    let hosts = lab.boot_releases(Setup::Full);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("cut", CUT);
+    let look = |host: &LabHost<'_>| {
+        host.sh("systemctl is-active lab-listen || :; ls -A /var/lib/holdfast/pending 2>/dev/null || :; ls /etc/lab-listen.conf /root/tried /root/begun /root/ended 2>/dev/null || :")
+    };
+    let before: Vec<String> = hosts.iter().map(look).collect();
+    let now = || hosts.iter().map(look).collect::<Vec<_>>();
+    // One that fails.
+    let failed = operator.run(&["run", "cut", "--yes", "-e", "last=exit 1"]);
+    failed.exits(3);
+    assert_ne!(now(), before);
+    operator.run(&["rollback", "last", "--yes"]).exits(0);
+    assert_eq!(now(), before);
+    // One whose controller is killed while a step runs, which nobody knows the end of.
+    for host in &hosts {
+        host.sh("rm -f /run/lab-tried");
+    }
+    let running = operator.start(&["run", "cut", "--yes", "-e", "last=sleep 600"]);
+    for host in &hosts {
+        within(Duration::from_secs(60), "the last step", || {
+            host.exec(&["test", "-e", "/root/begun"]).status.success()
+        });
+    }
+    running.kill();
+    for host in &hosts {
+        host.sh("pkill -f 'sleep 600' || :; pkill -f step.sh || :");
+        within(Duration::from_secs(60), "the lock", || {
+            host.exec(&["flock", "-n", "/run/holdfast.lock", "true"])
+                .status
+                .success()
+        });
+    }
+    let told = operator.run(&["rollback", "last", "--yes"]);
+    told.exits(0);
+    assert_eq!(now(), before);
+    for host in &hosts {
+        let settled = host.sh("grep -h -c ' settled undone by ' /var/lib/holdfast/runs/*/journal | sort -n | tail -n 1");
+        assert_eq!(settled.trim(), "1", "{}", host.name);
+    }
+    // And one rollback that is killed itself: running it again completes it.
+    let whole = operator.run(&["run", "cut", "--yes", "-e", "last=touch /root/ended"]);
+    whole.exits(0);
+    let mut cut = operator.start(&["rollback", &id(&whole), "--yes"]);
+    assert!(cut.reaches(2, |kind| matches!(kind, EventKind::StepStarted { .. })));
+    cut.kill();
+    for host in &hosts {
+        within(Duration::from_secs(60), "the lock", || {
+            host.exec(&["flock", "-n", "/run/holdfast.lock", "true"])
+                .status
+                .success()
+        });
+    }
+    operator.run(&["rollback", &id(&whole), "--yes"]).exits(0);
+    assert_eq!(now(), before);
+    operator
+        .run(&["rollback", &id(&whole), "--yes"])
+        .exits(0)
+        .says("Nothing to do");
+}
+
+/// What lets us in while it is there, and its undo shuts us out.
+const WAY_IN: &str = r#"
+name: way-in
+summary: We are let in
+risk: medium
+steps:
+  - name: Nothing shuts us out
+    guard: true
+    command:
+      run: [sh, -c, "iptables -D INPUT -p tcp --dport 22 -j DROP; touch /root/way-in"]
+      creates: /root/way-in
+      undo: [sh, -c, "rm -f /root/way-in; iptables -I INPUT -p tcp --dport 22 -j DROP"]
+"#;
+
+#[test]
+fn a_rollback_that_shuts_us_out_is_undone_by_the_host_also_after_a_restart() {
+    let lab = Lab::new("rollback-guard");
+    let hosts = lab.boot_all(vec![
+        HostSpec::new("waits").setup(Setup::Full),
+        HostSpec::new("restarts").setup(Setup::Full),
+    ]);
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("way-in", WAY_IN);
+    operator.run(&["run", "way-in", "--yes"]).exits(0);
+    let is_in = |host: &LabHost<'_>| host.exec(&["test", "-e", "/root/way-in"]).status.success();
+    let waits = operator.start(&[
+        "rollback",
+        "last",
+        "--yes",
+        "--limit",
+        "waits",
+        "--guard-time",
+        "20s",
+    ]);
+    let other = Operator::new(&lab, "other", &hosts);
+    let run = hosts[1].sh("ls /var/lib/holdfast/runs").trim().to_owned();
+    let restarts = other.start(&[
+        "rollback",
+        &run,
+        "--yes",
+        "--limit",
+        "restarts",
+        "--guard-time",
+        "90s",
+    ]);
+    within(Duration::from_secs(60), "the cut", || !is_in(&hosts[1]));
+    hosts[1].reset();
+    within(Duration::from_secs(60), "the way back in", || {
+        is_in(&hosts[1])
+    });
+    let told = waits.wait();
+    told.exits(6);
+    assert!(is_in(&hosts[0]), "{}", told.all());
+    assert!(!hosts[0].sh("iptables-save").contains("DROP"));
+    restarts.wait().exits(6);
+    for host in &hosts {
+        let left = host.sh("ls /etc/systemd/system | grep holdfast || :; systemctl list-units --no-legend 'holdfast-*' || :");
+        assert_eq!(left.trim(), "", "{}", host.name);
+    }
+    // Now that nothing shuts us out any more in the way back, there is no obstacle.
+    operator.run(&["verify", "way-in", "--limit", "waits"]);
+}
+
+#[test]
+fn packages_stay_unless_they_are_asked_for() {
+    let lab = Lab::new("rollback-packages");
+    let hosts = [lab.boot(HostSpec::new("web").setup(Setup::Bare))];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    let packages =
+        || hosts[0].sh("dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' | grep ' ii' | sort");
+    let (before, there) = (packages(), state(&hosts[0]));
+    let told = operator.run(&["run", "fail2ban", "--yes"]);
+    told.exits(0);
+    let with = packages();
+    assert_ne!(with, before);
+    operator
+        .run(&["rollback", &id(&told), "--yes"])
+        .exits(0)
+        .says("--packages");
+    assert_eq!(packages(), with);
+    operator
+        .run(&["rollback", &id(&told), "--yes", "--packages"])
+        .exits(0);
+    assert_eq!(packages(), before);
+    // Removed packages keep their configuration, as dpkg has it; nothing of them runs.
+    let left = differences(&there, &state(&hosts[0]));
+    let runs = left
+        .lines()
+        .filter(|line| line.contains("fail2ban.service") && line.starts_with('+'));
+    assert_eq!(runs.count(), 0, "{left}");
 }

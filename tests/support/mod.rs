@@ -1,4 +1,5 @@
 //! What several tests use: a sandbox around the program, and the lab.
 
 pub mod lab;
+pub mod pty;
 pub mod sandbox;

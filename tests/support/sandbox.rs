@@ -90,6 +90,35 @@ impl Sandbox {
         command.output().unwrap()
     }
 
+    /// The program as a command for a terminal, with a `/run` and a `/var/lib/holdfast` of its own: what it does on
+    /// this machine concerns nobody else. The project's folder `made` is `/mnt` there. Needs root.
+    #[expect(clippy::disallowed_methods, reason = "a test starts the program")]
+    pub fn alone(&self, args: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new("/usr/bin/unshare");
+        let script = "mount -t tmpfs none /run && mkdir -p /var/lib/holdfast && mount --bind \"$1\" /var/lib/holdfast && mount --bind \"$2\" /mnt && shift 2 && exec \"$@\"";
+        let state = self.root.path().join("host");
+        let made = self.project().join("made");
+        for folder in [&state, &made] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        command
+            .args(["-m", "sh", "-c", script, "sh"])
+            .arg(state)
+            .arg(made);
+        command
+            .arg(assert_cmd::cargo::cargo_bin("holdfast"))
+            .args(args);
+        command
+            .env("HOME", self.root.path().join("home"))
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("TERM", "xterm-256color")
+            .env("LANG", "C.UTF-8")
+            .env("USER", "ops")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.project());
+        command
+    }
+
     fn redact(&self, text: &str) -> String {
         let root = self.root.path().to_str().unwrap();
         let text = text.replace(root, "[ROOT]");

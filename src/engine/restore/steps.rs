@@ -219,6 +219,7 @@ impl<'a> Page<'a> {
             number: StepNumber(self.steps.len() + 1),
             id,
             name,
+            why: None,
             risk: Risk::Low,
             resource: Some(resource),
             interlude: None,

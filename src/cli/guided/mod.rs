@@ -1,0 +1,184 @@
+//! Guided runs: hosts that wait before the same step with the same changes are put to the person as one.
+//!
+//! A question is asked when every host of the batch waits or has ended, so that hosts stay side by side and none
+//! is asked about twice; of those that wait, the ones that are furthest behind come first.
+
+mod answer;
+mod talk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use self::answer::Scope;
+use self::talk::Talk;
+use super::results::not_begun;
+use super::sinks::Teller;
+use crate::change::StepNumber;
+use crate::engine::{Asked, Decision, Job, Knock, Question, Surveyed};
+use crate::report::looks_alike;
+use crate::runbook::Inputs;
+
+/// Hears what hosts ask on their way.
+pub(super) struct Ears {
+    /// Questions of manual steps.
+    questions: UnboundedReceiver<Question>,
+    /// Hosts before a step.
+    knocks: UnboundedReceiver<Knock>,
+    /// Hosts of one batch; none means all.
+    serial: Option<usize>,
+    /// What every host is told from now on.
+    verdict: Option<Verdict>,
+    /// Whether somebody chose to stop.
+    stopped: bool,
+    /// The inputs of hosts where they were edited.
+    edited: BTreeMap<String, Inputs>,
+}
+
+/// What every host is told without another question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Finish,
+    Undo,
+    Keep,
+}
+
+/// The other ends of [`Ears`].
+pub(super) type Mouths = (UnboundedSender<Question>, UnboundedSender<Knock>);
+
+impl Ears {
+    /// Ears, and what is spoken into.
+    pub(super) fn new(serial: Option<usize>) -> (Self, Mouths) {
+        let (asked, questions) = unbounded_channel();
+        let (knock, knocks) = unbounded_channel();
+        let ears = Self {
+            questions,
+            knocks,
+            serial,
+            verdict: None,
+            stopped: false,
+            edited: BTreeMap::new(),
+        };
+        (ears, (asked, knock))
+    }
+
+    /// Performs the plans batch by batch, and asks the person what hosts ask on the way.
+    pub(super) async fn apply(&mut self, job: &Arc<Job>, teller: &Teller, surveyed: Vec<Surveyed>) {
+        let most = self.serial.unwrap_or(surveyed.len()).max(1);
+        let mut rest = surveyed.into_iter().peekable();
+        while rest.peek().is_some() && !self.stopped && !*job.stop.borrow() {
+            let batch: Vec<Surveyed> = rest.by_ref().take(most).collect();
+            let hosts = batch.iter().map(|host| host.plan.host.clone()).collect();
+            self.attend(job, teller, hosts, job.apply(batch)).await;
+        }
+        job.leave(rest.collect(), not_begun).await;
+    }
+
+    async fn attend(
+        &mut self,
+        job: &Arc<Job>,
+        teller: &Teller,
+        mut present: BTreeSet<String>,
+        work: impl Future<Output = ()>,
+    ) {
+        let mut work = std::pin::pin!(work);
+        let mut waiting: BTreeMap<String, Asked> = BTreeMap::new();
+        let mut talk: Option<Pin<Box<dyn Future<Output = Talk> + '_>>> = None;
+        loop {
+            if talk.is_none() && !waiting.is_empty() && waiting.len() == present.len() {
+                let group = next_group(&mut waiting, job);
+                talk = Some(Box::pin(talk::talk(
+                    job,
+                    teller,
+                    group,
+                    self.edited.clone(),
+                )));
+            }
+            tokio::select! {
+                () = &mut work => return,
+                Some(Question { text, answer }) = self.questions.recv(), if talk.is_none() => {
+                    // Whoever asked may have been stopped meanwhile.
+                    let _ = answer.send(teller.confirm(text).await);
+                }
+                Some(knock) = self.knocks.recv() => match knock {
+                    Knock::Leaves(host) => {
+                        present.remove(&host);
+                        waiting.remove(&host);
+                    }
+                    Knock::Asks(asked) => match self.verdict {
+                        Some(verdict) => answer(*asked, verdict.into()),
+                        None => {
+                            waiting.insert(asked.host.clone(), *asked);
+                        }
+                    },
+                },
+                over = ended(&mut talk) => {
+                    talk = None;
+                    self.take(over, &mut waiting);
+                }
+            }
+        }
+    }
+
+    /// Passes on what came of a talk.
+    fn take(&mut self, talk: Talk, waiting: &mut BTreeMap<String, Asked>) {
+        self.edited.extend(talk.edited);
+        if let Some((verdict, scope)) = talk.verdict {
+            self.stopped |= verdict != Verdict::Finish;
+            if scope == Scope::All {
+                self.verdict = Some(verdict);
+                let all = std::mem::take(waiting);
+                all.into_values()
+                    .for_each(|asked| answer(asked, verdict.into()));
+            }
+        }
+        if talk.gone {
+            // Nobody can answer any more: every host stops where it is.
+            self.stopped = true;
+            self.verdict = Some(Verdict::Keep);
+            waiting.clear();
+        }
+    }
+}
+
+impl From<Verdict> for Decision {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Finish => Decision::Finish,
+            Verdict::Undo => Decision::Undo,
+            Verdict::Keep => Decision::Keep,
+        }
+    }
+}
+
+fn answer(asked: Asked, decision: Decision) {
+    // The host may have ended meanwhile.
+    let _ = asked.answer.send(decision);
+}
+
+/// What a talk came to, when there is one.
+async fn ended(talk: &mut Option<Pin<Box<dyn Future<Output = Talk> + '_>>>) -> Talk {
+    match talk {
+        Some(talk) => talk.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The hosts that are asked about next: furthest behind, and in the same words.
+fn next_group(waiting: &mut BTreeMap<String, Asked>, job: &Job) -> Vec<Asked> {
+    let place = |asked: &Asked| -> (bool, StepNumber, usize) {
+        let host = |host: &crate::inventory::Host| host.name.as_str() == asked.host;
+        let order = job.hosts.iter().position(host).unwrap_or(usize::MAX);
+        (asked.question.at_end, asked.question.step.number, order)
+    };
+    let first = waiting.values().min_by_key(|asked| place(asked));
+    let Some(question) = first.map(|asked| asked.question.clone()) else {
+        return Vec::new();
+    };
+    let alike = waiting.extract_if(.., |_, asked| looks_alike(&asked.question, &question));
+    let mut group: Vec<Asked> = alike.map(|(_, asked)| asked).collect();
+    group.sort_by_key(|asked| place(asked));
+    group
+}

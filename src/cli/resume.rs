@@ -1,0 +1,209 @@
+//! `--resume`: an earlier run that did not end well is gone on from, with what it was asked to do and what a person
+//! decided on the way. What is done is seen on the hosts, not remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::drive::digest;
+use super::session::{complain, note};
+use super::{Exit, paths};
+use crate::engine::step_key;
+use crate::event::{Choice, Deed, Event, EventKind, HostResult, Invocation, Mode};
+use crate::journal::{Recording, RunId, runs};
+use crate::plan::HostPlan;
+use crate::runbook::Runbook;
+
+/// What is gone on with.
+#[derive(Debug, Default)]
+pub(super) struct Resumed {
+    /// What the run was asked to do; its hosts are those that did not end well.
+    pub(super) invocation: Invocation,
+    /// Hosts that ended well, and are left out.
+    pub(super) well: Vec<String>,
+    /// Steps that are passed over, by host.
+    pub(super) passes: BTreeMap<String, BTreeSet<String>>,
+    /// Values that inputs were given on the way, by host.
+    pub(super) edits: BTreeMap<String, BTreeMap<String, Value>>,
+    /// The digest of the runbook's text then.
+    pub(super) digest: String,
+}
+
+/// Finds the run and reads what is needed of it. `wanted` is a run's id, or `last`; with a runbook, only its runs count.
+///
+/// # Errors
+/// Already told; the exit code, which is no mistake when there is nothing left to do.
+pub(super) fn find(wanted: &str, runbook: Option<&str>) -> Result<Resumed, Exit> {
+    if wanted == "last" {
+        return last(runbook);
+    }
+    let id: RunId = wanted
+        .parse()
+        .map_err(|_| complain(&format!("`{wanted}` is no run's id")))?;
+    let recording = Recording::read(&paths::state(), &id).map_err(|error| complain(&error))?;
+    let Some(resumed) = read(&id, &recording.events) else {
+        return Err(complain(&format!(
+            "run {id} cannot be gone on from: it does not say what it was asked to do, or it was to change nothing"
+        )));
+    };
+    if let Some(runbook) = runbook.filter(|runbook| *runbook != resumed.invocation.runbook) {
+        let message = format!(
+            "run {id} is one of {}, not of {runbook}",
+            resumed.invocation.runbook
+        );
+        return Err(complain(&message));
+    }
+    if resumed.invocation.hosts.is_empty() {
+        note(&format!(
+            "every host of run {id} ended well; there is nothing to go on with"
+        ));
+        return Err(Exit::Done);
+    }
+    Ok(resumed)
+}
+
+fn last(runbook: Option<&str>) -> Result<Resumed, Exit> {
+    let state = paths::state();
+    let all = runs(&state).map_err(|error| complain(&error))?;
+    // A run that was gone on from counts no more: what came of it is in the one that did.
+    let mut gone_on: BTreeSet<String> = BTreeSet::new();
+    for id in all.iter().rev() {
+        // A journal that cannot be read is no run to go on from; `history` shows it.
+        let Ok(recording) = Recording::read(&state, id) else {
+            continue;
+        };
+        let before = recording.events.iter().find_map(|event| match &event.kind {
+            EventKind::Invoked { invocation } => invocation.resumes.clone(),
+            _ => None,
+        });
+        gone_on.extend(before);
+        let found = read(id, &recording.events)
+            .filter(|_| !gone_on.contains(id.as_str()))
+            .filter(|resumed| {
+                let is_asked = runbook.is_none_or(|runbook| runbook == resumed.invocation.runbook);
+                is_asked && !resumed.invocation.hosts.is_empty()
+            });
+        if let Some(resumed) = found {
+            return Ok(resumed);
+        }
+    }
+    let of = runbook.map_or(String::new(), |runbook| format!(" of {runbook}"));
+    Err(complain(&format!("no run{of} is left to go on from")))
+}
+
+/// Reads a run; nothing when it was not to change anything, or is of a version that did not say what it was asked.
+fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
+    let mut resumed = Resumed::default();
+    let (mut mode, mut invocation, mut well) = (None, None, BTreeSet::new());
+    let mut plans: BTreeMap<&str, &HostPlan> = BTreeMap::new();
+    for event in events {
+        match &event.kind {
+            EventKind::RunStarted {
+                mode: is, digest, ..
+            } => {
+                mode = Some(*is);
+                resumed.digest.clone_from(digest);
+            }
+            EventKind::Invoked { invocation: is } => invocation = Some(is),
+            EventKind::HostPlanned { plan } => {
+                plans.insert(&plan.host, plan);
+            }
+            EventKind::Answered {
+                host,
+                number,
+                yes: true,
+                ..
+            } => {
+                let plan = plans.get(host.as_str());
+                let step =
+                    plan.and_then(|plan| plan.steps.iter().find(|step| step.number == *number));
+                let key = step.map(|step| step_key(step.id.as_deref(), &step.name));
+                resumed.passes.entry(host.clone()).or_default().extend(key);
+            }
+            EventKind::Guided {
+                host,
+                id,
+                name,
+                deed,
+                ..
+            } => {
+                resumed.take(host, step_key(id.as_deref(), name), deed);
+            }
+            EventKind::HostFinished { host, result } => {
+                // All that was left was left out by a person.
+                let declined = *result == HostResult::Declined && resumed.passes.contains_key(host);
+                if declined || is_well(result) {
+                    well.insert(host.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut invocation = invocation
+        .filter(|_| mode == Some(Mode::Apply))?
+        .as_ref()
+        .clone();
+    let (ended, left) = invocation
+        .hosts
+        .into_iter()
+        .partition(|host| well.contains(host));
+    (resumed.well, invocation.hosts) = (ended, left);
+    invocation.resumes = Some(id.to_string());
+    resumed.invocation = invocation;
+    Some(resumed)
+}
+
+impl Resumed {
+    /// Tells what is gone on from, and what is left out.
+    pub(super) fn tell(&self, runbook: &Runbook) {
+        let Some(run) = &self.invocation.resumes else {
+            return;
+        };
+        note(&format!("goes on from run {run}"));
+        if !self.well.is_empty() {
+            let are = if self.well.len() == 1 { "is" } else { "are" };
+            note(&format!(
+                "{} ended well and {are} left out",
+                self.well.join(", ")
+            ));
+        }
+        if !self.digest.is_empty() && self.digest != digest(runbook) {
+            note(&format!(
+                "the text of {} is not what it was in run {run}",
+                runbook.name
+            ));
+        }
+    }
+
+    fn take(&mut self, host: &str, key: String, deed: &Deed) {
+        let passes = self.passes.entry(host.to_owned()).or_default();
+        match deed {
+            Deed::PassedOver
+            | Deed::Chose {
+                choice: Choice::Skip { .. },
+                ..
+            } => {
+                passes.insert(key);
+            }
+            // It is decided about anew.
+            Deed::TakenBack { .. } => {
+                passes.remove(&key);
+            }
+            Deed::Chose {
+                choice: Choice::Edit { input, value },
+                ..
+            } => {
+                let edits = self.edits.entry(host.to_owned()).or_default();
+                edits.insert(input.clone(), value.clone());
+            }
+            Deed::Chose { .. } => {}
+        }
+    }
+}
+
+fn is_well(result: &HostResult) -> bool {
+    match result {
+        HostResult::NothingToDo | HostResult::Changed { .. } | HostResult::Verified => true,
+        HostResult::ChangesDue { .. } | HostResult::Declined | HostResult::Stopped { .. } => false,
+    }
+}

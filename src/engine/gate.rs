@@ -1,0 +1,242 @@
+//! The gate before a step: a person is asked, and their answer decides how it goes on.
+//!
+//! Questions cross on a channel, nothing is printed here. While a person thinks the host's lock is kept, but no
+//! guard is left armed: a person may take longer than any guard waits, so a guarded section is ended before
+//! each question.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::worker::Worker;
+use super::{Job, Stop, stopping};
+use crate::event::{Choice, Deed, EventKind, Fault, StepQuestion};
+use crate::plan::StepPlan;
+use crate::risk::Risk;
+use crate::runbook::Inputs;
+use crate::transport::ShellWay;
+
+/// Before which steps a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Asks {
+    /// Before none.
+    #[default]
+    Never,
+    /// Before those of a high risk.
+    Risky,
+    /// Before every one.
+    Always,
+}
+
+/// Who is asked before steps.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// Before which steps.
+    pub asks: Asks,
+    /// Where questions go.
+    pub asked: Option<mpsc::UnboundedSender<Knock>>,
+    /// Steps that are passed over without asking, by host, as [`step_key`] names them.
+    pub passes: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What hosts tell the one who answers.
+#[derive(Debug)]
+pub enum Knock {
+    /// A host asks.
+    Asks(Box<Asked>),
+    /// Nothing more is asked by this host.
+    Leaves(String),
+}
+
+/// A host waits before a step.
+#[derive(Debug)]
+pub struct Asked {
+    /// The host.
+    pub host: String,
+    /// What it waits with.
+    pub question: StepQuestion,
+    /// How a person gets a shell there.
+    pub shell: ShellWay,
+    /// Where the answer goes. Dropping it stops the host's work; what was done stays.
+    pub answer: oneshot::Sender<Decision>,
+}
+
+/// How it goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Do it.
+    Apply,
+    /// Leave it out.
+    Skip,
+    /// Make the plan anew with these inputs; the one that was edited, and its value.
+    Edit(Box<Inputs>, String, serde_json::Value),
+    /// Look at it once more and ask again.
+    Again,
+    /// The same, after a shell on the host.
+    Shell,
+    /// Take the last step back and ask about that one.
+    Back,
+    /// Do this and all later steps without asking.
+    Finish,
+    /// Take back everything that was done here, and stop.
+    Undo,
+    /// Stop; what was done stays.
+    Keep,
+}
+
+/// What a step is called by when numbers may change: its id and its name.
+pub fn step_key(id: Option<&str>, name: &str) -> String {
+    format!("{} {name}", id.unwrap_or_default())
+}
+
+impl Gate {
+    /// Whether a host may come to a question.
+    pub(super) fn is_manned(&self) -> bool {
+        self.asks != Asks::Never && self.asked.is_some()
+    }
+
+    /// Whether the step is passed over on this host.
+    pub(super) fn passes(&self, host: &str, step: &StepPlan) -> bool {
+        let key = step_key(step.id.as_deref(), &step.name);
+        self.passes
+            .get(host)
+            .is_some_and(|keys| keys.contains(&key))
+    }
+
+    fn wants(&self, job: &Job, step: &StepPlan) -> bool {
+        match self.asks {
+            Asks::Never => false,
+            Asks::Always => true,
+            Asks::Risky => step.risk == Risk::High || job.runbook.risk == Risk::High,
+        }
+    }
+}
+
+/// A host's place at the gate. Whatever ends its work, the gate hears of it.
+#[derive(Debug)]
+pub(super) struct Seat {
+    host: String,
+    asked: Option<mpsc::UnboundedSender<Knock>>,
+    places: Arc<Semaphore>,
+    place: Option<OwnedSemaphorePermit>,
+    /// Whether the rest is done without asking.
+    finishes: bool,
+}
+
+impl Seat {
+    /// Takes a seat, and waits for a place among those that work at the same time.
+    pub(super) async fn take(job: &Job, host: &str) -> Self {
+        let mut seat = Self {
+            host: host.to_owned(),
+            asked: job.gate.asked.clone(),
+            places: job.places.clone(),
+            place: None,
+            finishes: false,
+        };
+        seat.work().await;
+        seat
+    }
+
+    async fn work(&mut self) {
+        // Nobody closes it; without a place the work goes on all the same.
+        self.place = self.places.clone().acquire_owned().await.ok();
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(asked) = &self.asked {
+            // Nobody may listen any more.
+            let _ = asked.send(Knock::Leaves(self.host.clone()));
+        }
+    }
+}
+
+impl Worker<'_> {
+    /// Whether a person is asked before this step.
+    pub(super) fn asks(&self, step: &StepPlan) -> bool {
+        let gate = &self.job.gate;
+        gate.is_manned() && !self.finishes() && gate.wants(self.job, step)
+    }
+
+    fn finishes(&self) -> bool {
+        self.seat.as_ref().is_none_or(|seat| seat.finishes)
+    }
+
+    /// From here on nobody is asked.
+    pub(super) fn finish(&mut self) {
+        if let Some(seat) = &mut self.seat {
+            seat.finishes = true;
+        }
+    }
+
+    /// Asks, and keeps the host's lock for as long as the person thinks. The place is another host's meanwhile.
+    ///
+    /// # Errors
+    /// When the operator asked to stop, nobody is there any more, or the host no longer answers.
+    pub(super) async fn ask_person(&mut self, question: StepQuestion) -> Result<Decision, Stop> {
+        let number = question.step.number;
+        let run = self.job.card.run.clone();
+        let stopped = move || {
+            let hint = format!("go on with --resume {run}");
+            Stop::new(Fault::Interrupted, format!("stopped before {number}")).hint(Some(hint))
+        };
+        let (answer, mut answered) = oneshot::channel();
+        let asked = Asked {
+            host: self.host.name.to_string(),
+            question,
+            shell: ShellWay {
+                host: self.way.host.clone(),
+                ssh: self.way.ssh.clone(),
+                socket: self.link.reader().socket(),
+            },
+            answer,
+        };
+        let Some(seat) = &mut self.seat else {
+            return Err(stopped());
+        };
+        seat.place = None;
+        let sent = seat
+            .asked
+            .as_ref()
+            .is_some_and(|to| to.send(Knock::Asks(Box::new(asked))).is_ok());
+        if !sent {
+            return Err(stopped());
+        }
+        let mut stop = std::pin::pin!(stopping(self.job.stop.clone()));
+        let decision = loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => return Err(stopped()),
+                decision = &mut answered => break decision.map_err(|_| stopped())?,
+                () = tokio::time::sleep(STILL_THERE) => self.link.alive().await?,
+            }
+        };
+        if let Some(seat) = &mut self.seat {
+            seat.work().await;
+        }
+        Ok(decision)
+    }
+
+    /// Tells what was chosen about a step.
+    pub(super) fn tell_choice(&self, step: &StepPlan, choice: Choice) {
+        let by = self.job.card.operator.clone();
+        self.tell_deed(step, Deed::Chose { choice, by });
+    }
+
+    /// Tells what was done about a step because a person wanted it.
+    pub(super) fn tell_deed(&self, step: &StepPlan, deed: Deed) {
+        self.job.events.tell(EventKind::Guided {
+            host: self.host.name.to_string(),
+            number: step.number,
+            id: step.id.clone(),
+            name: step.name.clone(),
+            deed: Box::new(deed),
+        });
+    }
+}
+
+/// How often the host hears from us while a person thinks; it gives up on us after five minutes.
+const STILL_THERE: Duration = Duration::from_mins(1);

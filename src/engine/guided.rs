@@ -1,0 +1,294 @@
+//! A step that a person decides about: looked at right before the question, performed as it was shown.
+
+use super::past::{Entry, key_of};
+use super::walk::Next;
+use super::worker::Worker;
+use super::{Stop, compare, desk};
+use crate::change::{StepNumber, Timing, Verdict};
+use crate::event::{Back, Choice, Failure, Fault, QuestionGuard, Rest, StepQuestion};
+use crate::inventory::Connection;
+use crate::plan::{Outcome, StepPlan};
+use crate::runbook::RenderedStep;
+use crate::transport::GuardPhase;
+use crate::value::Port;
+
+use super::due::{due, keeps_promise};
+use super::gate::Decision;
+
+impl Worker<'_> {
+    /// Asks about a step until somebody decides how it goes on.
+    ///
+    /// # Errors
+    /// When the run ends on this host: stopped by the person, or broken.
+    pub(super) async fn ask_about(
+        &mut self,
+        planned: &StepPlan,
+        timing: Timing,
+    ) -> Result<Next, Stop> {
+        self.end_section_early(planned.number).await?;
+        let mut failed: Option<(Stop, bool)> = None;
+        loop {
+            let live = self.look_live(planned).await?;
+            if failed.is_none() && live.obstacle().is_none() && due(&live, timing).is_empty() {
+                self.nothing(planned, timing);
+                return Ok(Next::Forward);
+            }
+            let question = self.question(planned, &live, timing, failed.as_ref());
+            let rests = question.rests.clone();
+            match self.ask_person(question).await? {
+                Decision::Apply => {
+                    self.tell_choice(&live, Choice::Apply);
+                    match self.perform_agreed(&live, timing).await {
+                        Ok(()) => return Ok(Next::Forward),
+                        Err(stop) => failed = Some((self.survived(stop).await?, true)),
+                    }
+                }
+                Decision::Finish => {
+                    self.tell_choice(&live, Choice::Finish);
+                    self.finish();
+                    self.perform(&live, timing).await?;
+                    return Ok(Next::Forward);
+                }
+                Decision::Skip => {
+                    self.tell_choice(&live, Choice::Skip { rests });
+                    self.past.leave(planned, timing, true);
+                    return Ok(Next::Forward);
+                }
+                Decision::Again => {
+                    self.tell_choice(&live, Choice::Again);
+                    failed = None;
+                }
+                Decision::Shell => {
+                    self.tell_choice(&live, Choice::Shell);
+                    failed = None;
+                }
+                Decision::Edit(inputs, input, value) => match self.replan(*inputs).await {
+                    Ok(()) => {
+                        self.tell_choice(&live, Choice::Edit { input, value });
+                        return Ok(Next::Anew);
+                    }
+                    Err(stop) => failed = Some((stop, false)),
+                },
+                Decision::Back => {
+                    self.tell_choice(&live, Choice::Back);
+                    match self.go_back().await {
+                        Ok(next) => return Ok(next),
+                        Err(stop) => failed = Some((self.survived(stop).await?, false)),
+                    }
+                }
+                Decision::Keep => {
+                    self.tell_choice(&live, Choice::Keep);
+                    let failed = failed.map(|(stop, _)| stop);
+                    return Err(self.kept(planned.number, failed));
+                }
+                Decision::Undo => {
+                    self.tell_choice(&live, Choice::Undo);
+                    let failed = failed.map(|(stop, _)| stop);
+                    return Err(self.undone(planned.number, failed).await);
+                }
+            }
+        }
+    }
+
+    /// Looks at a step right now.
+    async fn look_live(&mut self, planned: &StepPlan) -> Result<StepPlan, Stop> {
+        let rendered = self.rendered.clone();
+        let Some(step) = find(&rendered.steps, planned.number) else {
+            return Ok(planned.clone());
+        };
+        let probes = step.resource.as_ref().map(|resource| resource.probes());
+        let probes = probes.unwrap_or_default();
+        let answers = desk::ask(self.job, self.host, self.link.reader(), &probes).await?;
+        Ok(compare::plan_now(step, &answers, &self.known))
+    }
+
+    /// Performs what was agreed to; its guard is proven before anything else is asked.
+    async fn perform_agreed(&mut self, live: &StepPlan, timing: Timing) -> Result<(), Stop> {
+        self.perform(live, timing).await?;
+        self.end_section_early(live.number).await
+    }
+
+    /// A failure that can be asked about: the host still answers, and whatever was guarded is as before.
+    ///
+    /// # Errors
+    /// When it cannot be gone on from.
+    async fn survived(&mut self, stop: Stop) -> Result<Stop, Stop> {
+        let guarded = self.section.as_ref().map(|section| section.before);
+        let asks = match stop.fault {
+            Fault::Failed | Fault::Stale | Fault::NeedsHuman => true,
+            // No new login: the guard takes it back, and the old connection may still be there.
+            Fault::Reverted => guarded.is_some(),
+            Fault::Unreachable
+            | Fault::Identity
+            | Fault::Authentication
+            | Fault::Sudo
+            | Fault::Locked
+            | Fault::Unsupported
+            | Fault::Verification
+            | Fault::OutcomeUnknown
+            | Fault::Interrupted
+            | Fault::NotBegun
+            | Fault::Journal => false,
+        };
+        if !asks {
+            return Err(stop);
+        }
+        let Some(before) = guarded else {
+            return Ok(stop);
+        };
+        let stop = self.taken_back(stop).await;
+        if self.guard_phase().await == Some(GuardPhase::Fired)
+            && stop.fault != Fault::OutcomeUnknown
+        {
+            self.past.forget_since(before);
+            self.known = self.past.known();
+            self.fired = true;
+            Ok(stop)
+        } else {
+            Err(stop)
+        }
+    }
+
+    fn question(
+        &self,
+        planned: &StepPlan,
+        live: &StepPlan,
+        timing: Timing,
+        failed: Option<&(Stop, bool)>,
+    ) -> StepQuestion {
+        let rendered = find(&self.rendered.steps, planned.number);
+        let why = rendered.and_then(|step| step.why.clone());
+        let runbook = &self.job.runbook;
+        let reason = Some(runbook.why.trim().to_owned()).filter(|why| !why.is_empty());
+        let checks = self.rendered.checks.iter();
+        StepQuestion {
+            step: only(live, timing),
+            at_end: timing == Timing::AtEnd,
+            of: self.plan.steps.len(),
+            why: why.or(reason),
+            risk: live.risk.max(runbook.risk),
+            here: self.host.connection == Connection::Local,
+            guard: rendered.and_then(|step| self.guard_of(step)),
+            checks: checks.map(|check| check.name.clone()).collect(),
+            moved: !keeps_promise(planned, live),
+            failure: failed.map(|(stop, tried)| Failure {
+                tried: *tried,
+                message: stop.message.clone(),
+                hint: stop.hint.clone(),
+            }),
+            rests: self.rests(planned, timing),
+            back: self.back(),
+            done: self.changes,
+        }
+    }
+
+    fn guard_of(&self, step: &RenderedStep) -> Option<QuestionGuard> {
+        let guard = step.guard.as_ref()?;
+        let port = guard
+            .port
+            .filter(|_| !self.is_later(step.number, guard.port));
+        let id = step.id.as_ref();
+        let listens = |other: &&RenderedStep| id.is_some_and(|id| other.reload_on.contains(id));
+        let listeners = self.rendered.steps.iter().filter(listens);
+        Some(QuestionGuard {
+            seconds: self.job.guard.time.as_secs(),
+            port: port.map(Port::get),
+            reloads: listeners.map(|step| step.name.clone()).collect(),
+        })
+    }
+
+    /// Later steps that rest on this one.
+    fn rests(&self, step: &StepPlan, timing: Timing) -> Vec<Rest> {
+        if timing == Timing::AtEnd {
+            return Vec::new();
+        }
+        let id = step.id.as_deref();
+        let later = self.plan.steps.iter().filter(|later| {
+            later.number > step.number
+                && later.is_pending()
+                && !self.past.is_skipped(&key_of(later))
+        });
+        let rest = |later: &StepPlan| {
+            let rendered = find(&self.rendered.steps, later.number)?;
+            let named = |ids: &[String]| id.is_some_and(|id| ids.iter().any(|one| one == id));
+            let becomes = if named(&rendered.reload_on) {
+                "is not reloaded for it"
+            } else if named(&rendered.after) || awaits(later, step.number) {
+                "is looked at again without it"
+            } else {
+                return None;
+            };
+            Some(Rest {
+                number: later.number,
+                name: later.name.clone(),
+                becomes: becomes.to_owned(),
+            })
+        };
+        later.filter_map(rest).collect()
+    }
+
+    fn back(&self) -> Option<Back> {
+        let last = self.past.last();
+        let of = |number, name: &str| Back {
+            number,
+            name: name.to_owned(),
+            changes: 0,
+        };
+        let back = match last.first()? {
+            Entry::Did(act) => of(act.step.number, &act.step.name),
+            Entry::Left { number, name, .. } => of(*number, name),
+        };
+        let changes = last.iter().map(|entry| match entry {
+            Entry::Did(act) => act.count(),
+            Entry::Left { .. } => 0,
+        });
+        Some(Back {
+            changes: changes.sum(),
+            ..back
+        })
+    }
+
+    /// What the run comes to when the person stops it and keeps what was done.
+    fn kept(&self, number: StepNumber, failed: Option<Stop>) -> Stop {
+        let kept = match self.changes {
+            0 => "nothing had been done".to_owned(),
+            1 => "the change made before stays".to_owned(),
+            many => format!("the {many} changes made before stay"),
+        };
+        let stopped = format!(
+            "stopped before {number} by {}; {kept}",
+            self.job.card.operator
+        );
+        match failed {
+            Some(stop) => Stop {
+                message: format!("{}; {stopped}", stop.message),
+                ..stop
+            },
+            None => Stop::new(Fault::Interrupted, stopped)
+                .hint(Some(format!("go on with --resume {}", self.job.card.run))),
+        }
+    }
+}
+
+fn find(steps: &[RenderedStep], number: StepNumber) -> Option<&RenderedStep> {
+    steps.iter().find(|step| step.number == number)
+}
+
+/// Whether the plan of a step waits for what the other one does.
+fn awaits(step: &StepPlan, other: StepNumber) -> bool {
+    matches!(
+        step.verdict(),
+        Some(Verdict::ChangeAfter { step, .. } | Verdict::UnknownUntil { step, .. }) if *step == other
+    )
+}
+
+/// The step with the changes of this moment alone.
+fn only(step: &StepPlan, timing: Timing) -> StepPlan {
+    let mut step = step.clone();
+    if let Outcome::Seen(Verdict::Change(changes) | Verdict::ChangeAfter { changes, .. }) =
+        &mut step.outcome
+    {
+        changes.retain(|change| change.timing == timing);
+    }
+    step
+}

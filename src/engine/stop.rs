@@ -1,0 +1,67 @@
+//! Why nothing, or nothing more, is done on a host.
+
+use crate::event::{Fault, HostResult};
+
+/// Why a host is out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) fault: Fault,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) changes: usize,
+}
+
+impl Stop {
+    pub(super) fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self {
+            fault,
+            message: message.into(),
+            hint: None,
+            changes: 0,
+        }
+    }
+
+    pub(super) fn hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+}
+
+impl Stop {
+    /// The same end, reached because the operator asked to stop before another try.
+    pub(super) fn interrupted(self) -> Self {
+        let message = format!("{}; stopped before another try", self.message);
+        Self {
+            fault: Fault::Interrupted,
+            message,
+            ..self
+        }
+    }
+}
+
+impl From<crate::transport::TransportError> for Stop {
+    fn from(error: crate::transport::TransportError) -> Self {
+        Self::new(error.fault(), error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<Stop> for HostResult {
+    fn from(stop: Stop) -> Self {
+        let Stop {
+            fault,
+            message,
+            hint,
+            changes,
+        } = stop;
+        HostResult::Stopped {
+            fault,
+            message,
+            hint,
+            changes,
+        }
+    }
+}
+
+/// Nothing was begun because the operator asked to stop.
+pub(super) fn interrupted() -> Stop {
+    Stop::new(Fault::Interrupted, "stopped before anything was done")
+}

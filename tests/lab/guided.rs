@@ -1,0 +1,560 @@
+//! Guided runs before a real pseudo-terminal: every answer, what a person sees, and what is there afterwards.
+//! On this machine, in a mount namespace of its own; hosts over SSH are in `guided_hosts.rs`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::pty::Pty;
+use crate::support::sandbox::Sandbox;
+
+const SIZE: (u16, u16) = (50, 110);
+
+/// A sandbox with a runbook of three files, one of which rests on another.
+struct Stage {
+    sandbox: Sandbox,
+}
+
+const THREE: &str = "\
+name: three
+summary: Three files
+why: To see what happens.
+inputs:
+  word: { type: text, default: hello, help: what the second file says }
+  port: { type: port, default: 22 }
+steps:
+  - id: one
+    name: The first file is there
+    why: Everything else stands on it.
+    file: { path: FOLDER/one, content: \"first\\n\" }
+  - id: two
+    name: The second file says {{ inputs.word }}
+    file: { path: FOLDER/two, content: \"{{ inputs.word }}\\n\" }
+  - name: The third file is there
+    after: [two]
+    file: { path: FOLDER/three, content: \"third {{ inputs.port }}\\n\" }
+verify:
+  - name: The folder can be read
+    command: [ls, FOLDER]
+";
+
+impl Stage {
+    fn new() -> Self {
+        Self::with(THREE)
+    }
+
+    fn with(runbook: &str) -> Self {
+        let stage = Self {
+            sandbox: Sandbox::new(),
+        };
+        fs::create_dir_all(stage.folder()).unwrap();
+        stage.runbook(runbook);
+        stage
+    }
+
+    fn runbook(&self, text: &str) {
+        let text = text.replace("FOLDER", "/mnt");
+        let name = text
+            .lines()
+            .next()
+            .unwrap()
+            .trim_start_matches("name: ")
+            .to_owned();
+        self.sandbox.file(&format!("runbooks/{name}.yaml"), &text);
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.sandbox.project().join("made")
+    }
+
+    /// What a file holds; nothing when it is not there.
+    fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.folder().join(name)).unwrap_or_default()
+    }
+
+    /// The record of the last run.
+    fn journal(&self) -> String {
+        let runs = fs::read_dir(self.sandbox.state().join("runs")).unwrap();
+        let mut runs: Vec<PathBuf> = runs.map(|run| run.unwrap().path()).collect();
+        runs.sort();
+        fs::read_to_string(runs.last().unwrap().join("events.jsonl")).unwrap()
+    }
+
+    fn run(&self, args: &[&str]) -> Pty {
+        Pty::start(&self.sandbox.alone(args), SIZE)
+    }
+
+    fn guided(&self) -> Pty {
+        self.run(&["run", "three", "--guided"])
+    }
+}
+
+#[track_caller]
+fn ends(pty: &mut Pty, code: i32) -> String {
+    let (status, rest) = pty.end();
+    assert_eq!(status, code, "{}", pty.text());
+    rest
+}
+
+#[test]
+fn each_step_is_shown_and_asked_about() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    let first = pty.answer("a");
+    for part in [
+        "step 1 of 3 · The first file is there · here",
+        "why    Everything else stands on it.",
+        "risk   low; does not touch the way in",
+        "+first",
+        "proof  looked at again at once",
+        "The folder can be read",
+        "skip   it stays as it is, and no later step rests on it.",
+        "[a]pply [s]kip [e]dit [r]etry s[h]ell [d]etails [f]inish [u]ndo and stop [k]eep and stop [?]",
+    ] {
+        assert!(first.contains(part), "no {part:?} in:\n{first}");
+    }
+    assert!(!first.contains("[b]ack"), "{first}");
+    let second = pty.answer("apply");
+    assert_eq!(stage.file("one"), "first\n");
+    assert!(
+        second.contains("step 2 of 3 · The second file says hello"),
+        "{second}"
+    );
+    assert!(
+        second.contains("step 3 (The third file is there) is looked at again without it"),
+        "{second}"
+    );
+    assert!(
+        second.contains("back   to step 1 (The first file is there), taking back its 1 change."),
+        "{second}"
+    );
+    assert!(second.contains("why    To see what happens."), "{second}");
+    pty.answer("A");
+    assert_eq!(stage.file("three"), "");
+    ends(&mut pty, 0);
+    assert_eq!(stage.file("three"), "third 22\n");
+}
+
+#[test]
+fn what_is_skipped_stays_out_and_is_on_record() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("s");
+    let third = pty.answer("a");
+    assert!(
+        third.contains("- step 2: The second file says hello · skipped by ops@"),
+        "{third}"
+    );
+    assert!(
+        third.contains("step 3 (The third file is there) is looked at again without it"),
+        "{third}"
+    );
+    assert!(
+        third.contains("back   to step 2 (The second file says hello), which was skipped."),
+        "{third}"
+    );
+    ends(&mut pty, 0);
+    assert_eq!([stage.file("one"), stage.file("two")], ["first\n", ""]);
+    assert_eq!(stage.file("three"), "third 22\n");
+    assert!(stage.journal().contains(r#""skip""#));
+
+    // Everything left out is nothing done, and that is said.
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    for _ in 0..3 {
+        pty.answer("skip");
+    }
+    ends(&mut pty, 0);
+    assert!(!stage.folder().join("one").exists());
+}
+
+#[test]
+fn an_edited_input_makes_the_plan_anew_and_what_is_done_stays_done() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("e");
+    let asked = pty.expect("NAME=VALUE, or Enter for none ");
+    assert!(
+        asked.contains("word=hello (text): what the second file says"),
+        "{asked}"
+    );
+    pty.write("wort=x\n");
+    let said = pty.expect("NAME=VALUE, or Enter for none ");
+    assert!(
+        said.contains("there is no input `wort`") && said.contains("`word`"),
+        "{said}"
+    );
+    pty.write("port=70000\n");
+    let said = pty.expect("NAME=VALUE, or Enter for none ");
+    assert!(said.contains("input `port` must be"), "{said}");
+    pty.write("\n");
+    pty.expect("Nothing was edited.");
+    pty.answer("e word=bonjour");
+    let anew = pty.answer("a");
+    assert!(anew.contains("step 2: word=bonjour, says ops@"), "{anew}");
+    assert!(
+        anew.contains("step 2 of 3 · The second file says bonjour"),
+        "{anew}"
+    );
+    assert!(anew.contains("+bonjour"), "{anew}");
+    pty.answer("e port=2222");
+    let third = pty.answer("a");
+    assert!(
+        third.contains("step 3 of 3") && third.contains("+third 2222"),
+        "{third}"
+    );
+    ends(&mut pty, 0);
+    assert_eq!(stage.file("two"), "bonjour\n");
+    assert_eq!(stage.file("three"), "third 2222\n");
+    assert_eq!(stage.file("one"), "first\n");
+}
+
+#[test]
+fn the_diff_is_live_and_a_step_that_moved_is_not_done_unseen() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    pty.expect("\n> ");
+    fs::write(stage.folder().join("two"), "a colleague\n").unwrap();
+    pty.write("a\n");
+    let second = pty.answer("s");
+    assert!(
+        second.contains("-a colleague") && second.contains("+hello"),
+        "{second}"
+    );
+    assert!(second.contains("is not what the plan showed"), "{second}");
+    // Between the question and the answer.
+    pty.expect("\n> ");
+    fs::write(stage.folder().join("three"), "a colleague\n").unwrap();
+    pty.write("a\n");
+    let again = pty.expect("\n> ");
+    assert!(
+        again.contains("no longer as it was when the plan was made"),
+        "{again}"
+    );
+    assert!(
+        again.contains("-a colleague") && again.contains("[r]etry"),
+        "{again}"
+    );
+    assert_eq!(stage.file("three"), "a colleague\n");
+    pty.write("r\n");
+    ends(&mut pty, 0);
+    assert_eq!(stage.file("three"), "third 22\n");
+}
+
+#[test]
+fn back_takes_the_last_step_back_and_asks_about_it_again() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("a");
+    let third = pty.answer("b");
+    assert!(third.contains("step 3 of 3"), "{third}");
+    let second = pty.expect("\n> ");
+    assert!(
+        second.contains("step 2: The second file says hello · taken back · 1 change"),
+        "{second}"
+    );
+    assert!(second.contains("step 2 of 3"), "{second}");
+    assert!(!stage.folder().join("two").exists());
+    pty.write("b\n");
+    let first = pty.expect("\n> ");
+    assert!(first.contains("step 1 of 3"), "{first}");
+    assert!(!stage.folder().join("one").exists());
+    pty.write("b\n");
+    pty.expect("Not back: nothing was decided before on these hosts.");
+    pty.answer("s");
+    // A step that was skipped by mistake comes again.
+    pty.answer("b");
+    for _ in 0..3 {
+        pty.answer("a");
+    }
+    ends(&mut pty, 0);
+    let all = ["one", "two", "three"].map(|name| stage.file(name));
+    assert_eq!(all, ["first\n", "hello\n", "third 22\n"]);
+}
+
+#[test]
+fn undo_and_stop_leaves_everything_as_before() {
+    let stage = Stage::new();
+    fs::write(stage.folder().join("two"), "mine\n").unwrap();
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("a");
+    pty.expect("\n> ");
+    assert_eq!(stage.file("two"), "hello\n");
+    pty.write("undo\n");
+    let said = ends(&mut pty, 130);
+    assert!(
+        said.contains("the 2 changes of this run were taken back"),
+        "{said}"
+    );
+    assert!(!stage.folder().join("one").exists());
+    assert_eq!(stage.file("two"), "mine\n");
+}
+
+#[test]
+fn keep_and_stop_says_how_to_go_on_and_resume_does() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("e word=hallo");
+    pty.answer("s");
+    pty.answer("keep");
+    let said = ends(&mut pty, 130);
+    assert!(said.contains("stopped before step 3 by ops@"), "{said}");
+    assert!(said.contains("the change made before stays"), "{said}");
+    assert!(said.contains("--resume 2"), "{said}");
+    assert_eq!([stage.file("one"), stage.file("three")], ["first\n", ""]);
+    let mut pty = stage.run(&["run", "--resume"]);
+    let third = pty.answer("a");
+    assert!(third.contains("step 3 of 3"), "{third}");
+    assert!(
+        third.contains("step 2: The second file says hallo · skipped, as in the run before"),
+        "{third}"
+    );
+    ends(&mut pty, 0);
+    assert_eq!([stage.file("two"), stage.file("three")], ["", "third 22\n"]);
+    let mut pty = stage.run(&["run", "--resume"]);
+    let said = ends(&mut pty, 1);
+    assert!(said.contains("no run is left to go on from"), "{said}");
+}
+
+#[test]
+fn finish_does_the_rest_without_asking() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("f");
+    let rest = ends(&mut pty, 0);
+    assert!(!rest.contains("step 3 of 3"), "{rest}");
+    assert_eq!(stage.file("three"), "third 22\n");
+}
+
+#[test]
+fn details_show_what_is_run_and_the_way_back() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    pty.answer("d");
+    let details = pty.expect("\n> ");
+    for part in [
+        "about  file ",
+        "runs   hf_",
+        "undo   hf_undo_",
+        "only if hf_",
+        "must answer as now",
+    ] {
+        assert!(details.contains(part), "no {part:?} in:\n{details}");
+    }
+    pty.write("k\n");
+    ends(&mut pty, 130);
+}
+
+#[test]
+fn a_shell_has_the_terminal_and_gives_it_back() {
+    let mut stage = Stage::new();
+    let shell = stage.folder().join("shell");
+    fs::write(
+        &shell,
+        "#!/bin/sh\nstty -a | grep -o -- '-*icanon'\nprintf 'in the shell? '\nread -r answer\n\
+        echo \"you said $answer\"\necho changed > /mnt/one\nstty raw\n",
+    )
+    .unwrap();
+    fs::set_permissions(&shell, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    stage.sandbox = stage.sandbox.variable("SHELL", shell.to_str().unwrap());
+    let mut pty = stage.guided();
+    pty.answer("h");
+    pty.expect("in the shell? ");
+    pty.write("a word\n");
+    pty.expect("you said a word");
+    // The step is looked at again, and lines are read as before.
+    let again = pty.answer("a");
+    assert!(
+        again.contains("-changed") && again.contains("+first"),
+        "{again}"
+    );
+    pty.answer("k");
+    ends(&mut pty, 130);
+    assert_eq!(stage.file("one"), "first\n");
+}
+
+#[test]
+fn what_is_no_answer_is_explained_and_nothing_happens() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    for (written, said) in [
+        ("", "Enter alone chooses nothing"),
+        ("yes", "Not yes or no here"),
+        ("q", "To stop: k keeps what was done"),
+        ("x", "`x` is no answer here"),
+        ("a now", "Nothing may stand behind apply"),
+        ("?", "take back all that this run did here"),
+        ("h nowhere", "`nowhere` is none of these hosts: here."),
+    ] {
+        pty.answer(written);
+        pty.expect(said);
+    }
+    assert!(!stage.folder().join("one").exists());
+    pty.answer("k");
+    ends(&mut pty, 130);
+}
+
+#[test]
+fn answers_typed_ahead_and_pasted_lines_answer_one_question() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    // Before anything was asked.
+    pty.write("a\na\na\n");
+    pty.expect("\n> ");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    assert!(!stage.folder().join("one").exists());
+    // A paste of several lines.
+    pty.write("a\na\na\na\n");
+    let second = pty.expect("\n> ");
+    assert!(second.contains("step 2 of 3"), "{second}");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    assert_eq!([stage.file("one"), stage.file("two")], ["first\n", ""]);
+    pty.write("k\n");
+    ends(&mut pty, 130);
+}
+
+#[test]
+fn interrupt_and_end_of_input_and_a_lost_terminal_stop_cleanly() {
+    for how in ["\u{3}", "\u{4}", "gone"] {
+        let stage = Stage::new();
+        let mut pty = stage.guided();
+        pty.answer("a");
+        pty.expect("\n> ");
+        if how == "gone" {
+            pty.hang_up();
+        } else {
+            pty.write(how);
+        }
+        let said = ends(&mut pty, 130);
+        assert!(how == "gone" || said.contains("--resume 2"), "{said}");
+        let journal = stage.journal();
+        assert!(journal.contains("run_finished"), "{how:?}: {journal}");
+        assert_eq!([stage.file("one"), stage.file("two")], ["first\n", ""]);
+        let mut pty = stage.run(&["run", "--resume"]);
+        pty.answer("a");
+        pty.answer("a");
+        ends(&mut pty, 0);
+        assert_eq!(stage.file("three"), "third 22\n", "{how:?}");
+    }
+}
+
+#[test]
+fn it_fits_a_narrow_terminal_without_colour_and_one_that_is_resized() {
+    let mut stage = Stage::new();
+    stage.sandbox = stage.sandbox.variable("NO_COLOR", "1");
+    let command = stage.sandbox.alone(&["run", "three", "--guided"]);
+    let mut pty = Pty::start(&command, (60, 40));
+    let narrow = pty.expect("\n> ");
+    let prose = narrow.lines().filter(|line| !line.contains("/mnt/"));
+    for line in prose.skip_while(|line| !line.contains("step 1 of 3")) {
+        assert!(
+            console::measure_text_width(line) <= 40,
+            "{line:?} in\n{narrow}"
+        );
+    }
+    assert!(!pty.raw().contains("\u{1b}[3"), "{:?}", pty.raw());
+    insta::assert_snapshot!("narrow", pty.screen());
+    pty.resize(60, 100);
+    pty.write("a\n");
+    let wide = pty.answer("k");
+    assert!(wide.lines().any(|line| line.len() > 60), "{wide}");
+    ends(&mut pty, 130);
+    assert_eq!(stage.file("one"), "first\n");
+
+    // A terminal that can do nothing at all.
+    let mut stage = Stage::new();
+    stage.sandbox = stage.sandbox.variable("TERM", "dumb");
+    let mut pty = stage.guided();
+    pty.answer("f");
+    ends(&mut pty, 0);
+    assert!(!pty.raw().contains('\u{1b}'), "{:?}", pty.raw());
+    assert_eq!(stage.file("three"), "third 22\n");
+}
+
+#[test]
+fn a_question_as_a_person_sees_it() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.expect("\n> ");
+    insta::assert_snapshot!("wide", pty.screen());
+    assert!(pty.raw().contains("\u{1b}[32m"), "no colour");
+    pty.write("k\n");
+    ends(&mut pty, 130);
+}
+
+#[test]
+fn it_starts_at_a_step_and_says_what_it_leaves_out() {
+    let stage = Stage::new();
+    for step in ["two", "2", "The second file says hello"] {
+        let mut pty = stage.run(&["run", "three", "--guided", "--start-at", step]);
+        let first = pty.answer("k");
+        assert!(first.contains("step 2 of 3"), "{first}");
+        assert!(
+            first.contains(
+                "- 1  The first file is there · skipped: before the step that --start-at names"
+            ),
+            "{first}"
+        );
+        ends(&mut pty, 130);
+    }
+    let mut pty = stage.run(&["run", "three", "--guided", "--start-at", "tow"]);
+    let said = ends(&mut pty, 3);
+    assert!(
+        said.contains("there is no step `tow` to start at"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_failed_step_is_asked_about_again() {
+    let stage = Stage::with(
+        "name: three\nsummary: x\nsteps:\n\
+        - { name: It works, file: { path: FOLDER/one, content: x } }\n\
+        - { id: bad, name: It may fail, command: { argv: [sh, -c, 'test -e FOLDER/allowed && touch FOLDER/done'], creates: FOLDER/done, undo: [rm, FOLDER/done] } }\n\
+        - { name: The last, file: { path: FOLDER/three, content: x } }\n",
+    );
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("a");
+    let failed = pty.answer("r");
+    assert!(failed.contains("✗ step 2"), "{failed}");
+    assert!(failed.contains("[r]etry"), "{failed}");
+    pty.expect("\n> ");
+    fs::write(stage.folder().join("allowed"), "").unwrap();
+    pty.write("r\n");
+    pty.answer("a");
+    ends(&mut pty, 0);
+    assert!(stage.folder().join("done").exists());
+    assert_eq!(stage.file("three"), "x");
+}
+
+#[test]
+fn manual_steps_record_the_answer_and_high_risks_ask_without_the_flag() {
+    let stage = Stage::with(
+        "name: three\nsummary: x\nrisk: high\nsteps:\n\
+        - { name: low, file: { path: FOLDER/one, content: x } }\n\
+        - { id: seen, name: Somebody looked, manual: { question: Did you look? } }\n\
+        - { name: high, risk: high, guard: false, file: { path: FOLDER/two, content: x } }\n",
+    );
+    let mut pty = stage.run(&["run", "three"]);
+    pty.answer("a");
+    pty.expect("Did you look? [y/N] ");
+    pty.write("y\n");
+    let high = pty.answer("k");
+    assert!(
+        high.contains("high; it is not guarded: nothing takes it back by itself."),
+        "{high}"
+    );
+    ends(&mut pty, 130);
+    // The answer is not asked for again.
+    let mut pty = stage.run(&["run", "--resume"]);
+    pty.answer("a");
+    ends(&mut pty, 0);
+    assert_eq!(stage.file("two"), "x");
+}

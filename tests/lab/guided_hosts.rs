@@ -1,0 +1,317 @@
+//! Guided runs over SSH: groups of hosts, a shell over the connection that is there, guarded steps one by one, and
+//! each shipped runbook as it is gone through before a terminal.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::guard::nothing_is_held;
+use crate::operator::{Operator, list_inputs};
+use crate::port_move::{MOVE, rules, set_up, state};
+use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
+use crate::support::pty::Pty;
+
+const SIZE: (u16, u16) = (60, 110);
+
+#[track_caller]
+fn ends(pty: &mut Pty, code: i32) -> String {
+    let (status, rest) = pty.end();
+    assert_eq!(status, code, "{}", pty.text());
+    rest
+}
+
+/// The program before a terminal.
+fn guided(operator: &Operator<'_>, words: &[&str]) -> Pty {
+    let mut command = operator.command(words);
+    command
+        .env("TERM", "xterm")
+        .env("LANG", "C.UTF-8")
+        .env("USER", "ada");
+    Pty::start(&command, SIZE)
+}
+
+const TWO: &str = "\
+name: two
+summary: Two files
+steps:
+  - { name: The first file is there, file: { path: /etc/one, content: \"first\\n\" } }
+  - { name: The second file is there, file: { path: /etc/two, content: \"second\\n\" } }
+";
+
+#[test]
+fn hosts_that_would_be_changed_alike_are_asked_about_once() {
+    let lab = Lab::new("guidedgroups");
+    let specs = ["alpha", "beta", "gamma"].map(|name| HostSpec::new(name).setup(Setup::Bare));
+    let hosts = lab.boot_all(specs.into());
+    hosts[1].write("/etc/one", "another\n");
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("two", TWO);
+    // Fewer at the same time than there are hosts: those that wait for a person take no place.
+    let mut pty = guided(&operator, &["run", "two", "--guided", "--forks", "1"]);
+    let first = pty.answer("a");
+    assert!(
+        first.contains("step 1 of 2 · The first file is there · alpha, gamma\n"),
+        "{first}"
+    );
+    let other = pty.expect("\n> ");
+    assert!(
+        other.contains("step 1 of 2 · The first file is there · beta\n"),
+        "{other}"
+    );
+    assert!(
+        other.contains("-another") && other.contains("+first"),
+        "{other}"
+    );
+    // A shell on a host that is named, over the connection that is there: sshd sees no new login.
+    let logins = |host: &LabHost<'_>| host.sh("journalctl -u ssh -g Accepted -o cat | wc -l");
+    let before = logins(&hosts[1]);
+    pty.write("h\n");
+    // One host needs no name.
+    pty.expect("# ");
+    pty.write("hostname; echo mine >/etc/one; exit\n");
+    pty.expect("\nbeta");
+    let again = pty.answer("s");
+    assert!(again.contains("-mine"), "{again}");
+    assert_eq!(logins(&hosts[1]), before);
+    // Side by side again: all three are asked about as one.
+    let second = pty.answer("h");
+    assert!(
+        second.contains("step 2 of 2 · The second file is there · alpha, gamma\n"),
+        "{second}"
+    );
+    pty.expect("On which host? h NAME, one of alpha, gamma.");
+    pty.answer("u");
+    let last = pty.answer("a");
+    assert!(
+        last.contains("step 2 of 2 · The second file is there · beta\n"),
+        "{last}"
+    );
+    let end = ends(&mut pty, 130);
+    assert!(end.contains("taken back"), "{end}");
+    let one = |host: &LabHost<'_>| host.sh("cat /etc/one /etc/two 2>/dev/null || true");
+    assert_eq!(
+        [&hosts[0], &hosts[1], &hosts[2]].map(one),
+        ["", "mine\nsecond\n", ""]
+    );
+
+    // One batch after the other, and a stop before the second.
+    let mut pty = guided(
+        &operator,
+        &[
+            "run",
+            "two",
+            "--guided",
+            "--serial",
+            "2",
+            "-l",
+            "alpha,gamma,beta",
+        ],
+    );
+    let first = pty.answer("f");
+    assert!(
+        first.contains("step 1 of 2 · The first file is there · alpha\n"),
+        "{first}"
+    );
+    let second = pty.answer("f");
+    assert!(
+        second.contains("step 1 of 2 · The first file is there · beta\n"),
+        "{second}"
+    );
+    let third = pty.answer("k");
+    assert!(
+        third.contains("step 1 of 2 · The first file is there · gamma\n"),
+        "{third}"
+    );
+    ends(&mut pty, 130);
+    assert_eq!(
+        [&hosts[0], &hosts[1], &hosts[2]].map(one),
+        ["first\nsecond\n", "first\nsecond\n", ""]
+    );
+    // What was stopped is gone on from, and what ended well is left out.
+    let mut pty = guided(&operator, &["run", "--resume", "--yes"]);
+    let said = ends(&mut pty, 0);
+    assert!(
+        said.contains("alpha, beta ended well and are left out"),
+        "{said}"
+    );
+    assert_eq!(one(&hosts[2]), "first\nsecond\n");
+}
+
+/// A port move: a row of guarded steps becomes one guarded section for each, and the way back is guarded too.
+#[test]
+fn the_port_moves_step_by_step_and_back_again() {
+    let lab = Lab::new("guidedport");
+    let host = lab.boot(HostSpec::new("web").release(Release::Bookworm));
+    set_up(&host);
+    let operator = Operator::new(&lab, "operator", std::slice::from_ref(&host));
+    let before = state(&host);
+    let flags = ["--guard-time", "3m"];
+    let mut pty = guided(&operator, &[&MOVE[..], &flags].concat());
+    let asks = |text: &str, name: &str| {
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(name), "no {name:?} in:\n{text}");
+    };
+    let first = pty.answer("a");
+    asks(&first, "The firewall treats port 2222 as port 22");
+    asks(
+        &first,
+        "can cut SSH. It is guarded: the host takes it back by itself unless a new login succeeds within 3 min",
+    );
+    let second = pty.answer("a");
+    asks(&second, "fail2ban bans on port 2222, too");
+    asks(&second, "guard disarmed");
+    let third = pty.answer("a");
+    asks(&third, "sshd listens on port 2222 as well");
+    asks(&third, "a new login by port 2222 succeeds");
+    let fourth = pty.answer("b");
+    asks(&fourth, "a new login succeeded, by port 2222 of the host");
+    asks(
+        &fourth,
+        "The keys that we trust are trusted on port 2222, too",
+    );
+    // The way in goes back to the old port, and it is by that one that it is proven.
+    let again = pty.answer("a");
+    asks(&again, "a new login succeeded, by port 22 of the host");
+    asks(&again, "sshd listens on port 2222 as well · taken back");
+    asks(&again, "step 3 of");
+    let keys = pty.answer("a");
+    asks(
+        &keys,
+        "The keys that we trust are trusted on port 2222, too",
+    );
+    let inventory = pty.answer("undo");
+    asks(&inventory, "The inventory says port 2222");
+    let end = ends(&mut pty, 130);
+    asks(&end, "is as before");
+    nothing_is_held(&host);
+    assert_eq!(state(&host), before);
+    // And now to its end.
+    let mut pty = guided(&operator, &[&MOVE[..], &flags].concat());
+    while !pty.text().contains("exit 0") && pty.asks() {
+        pty.write("a\n");
+    }
+    ends(&mut pty, 0);
+    assert!(!rules(&host).contains("22/tcp LIMIT"), "{}", rules(&host));
+    nothing_is_held(&host);
+}
+
+/// Lines of a transcript that say what a person is asked; the rest is different from day to day.
+fn skeleton(transcript: &str) -> Vec<String> {
+    let is_of_question = |line: &&str| {
+        line.starts_with("step ")
+            || ["  why  ", "  risk  ", "  moved ", "  proof "]
+                .iter()
+                .any(|field| line.starts_with(field))
+    };
+    transcript
+        .lines()
+        .filter(is_of_question)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn kept(name: &str) -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/transcripts");
+    PathBuf::from(folder).join(format!("{name}.txt"))
+}
+
+/// Goes through a runbook with "apply" for every answer, and compares with the session that is kept.
+#[track_caller]
+fn recorded(operator: &Operator<'_>, name: &str, words: &[&str]) {
+    let words = [&["run", name, "--guided"], words].concat();
+    let mut command = operator.command(&words);
+    // A terminal that can do nothing keeps what was written as it was written.
+    command
+        .env("TERM", "dumb")
+        .env("LANG", "C.UTF-8")
+        .env("USER", "ada");
+    command.env("COLUMNS", "110");
+    let mut pty = Pty::start(&command, SIZE);
+    let mut questions = 0;
+    while pty.asks() {
+        questions += 1;
+        assert!(questions < 60, "{name} asks for ever:\n{}", pty.text());
+        pty.write("a\n");
+    }
+    let (status, _) = pty.end();
+    let text = masked(&pty.text());
+    assert_eq!(status, 0, "{name}:\n{text}");
+    assert!(questions > 0, "{name} asked nothing:\n{text}");
+    assert_eq!(text.matches("\n> a\n").count(), questions, "{text}");
+    let transcript = format!("$ holdfast {}\n{text}", masked(&words.join(" ")));
+    if std::env::var_os("HOLDFAST_UPDATE").is_some() {
+        fs::create_dir_all(kept(name).parent().unwrap()).unwrap();
+        fs::write(kept(name), &transcript).unwrap();
+    }
+    let before = fs::read_to_string(kept(name)).unwrap_or_default();
+    let shown = |lines: Vec<String>| {
+        let mut text = String::new();
+        for line in lines {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    };
+    assert_eq!(
+        shown(skeleton(&transcript)),
+        shown(skeleton(&before)),
+        "{name} asks otherwise than in the session that is kept (HOLDFAST_UPDATE=1 keeps this one)"
+    );
+}
+
+/// Without what is different from run to run: runs' ids, times, addresses of the lab, folders.
+fn masked(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let words = line.split(' ').map(|word| {
+            let digits = word.bytes().filter(u8::is_ascii_digit).count();
+            let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '/');
+            if digits >= 14 && bare.matches('-').count() == 2 && !bare.contains('/') {
+                word.replace(bare, "RUN")
+            } else if bare.contains("/operators/") || bare.contains("/lab/") {
+                word.replace(bare, "FOLDER")
+            } else {
+                word.to_owned()
+            }
+        });
+        let line = words.collect::<Vec<_>>().join(" ");
+        if line.starts_with("Run RUN") {
+            "Run RUN".to_owned()
+        } else {
+            line
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn each_shipped_runbook_is_gone_through_in_guided_form() {
+    let lab = Lab::new("guidedall");
+    let host = lab.boot(HostSpec::new("web").setup(Setup::Full));
+    let operator = Operator::new(&lab, "operator", std::slice::from_ref(&host));
+    let web = lab.web();
+    let inputs = list_inputs(&web, "good");
+    let inputs: Vec<&str> = inputs
+        .iter()
+        .flat_map(|input| ["-e", input.as_str()])
+        .collect();
+    recorded(&operator, "ufw-enable", &[]);
+    recorded(&operator, "ufw-cf-refresh", &inputs);
+    recorded(&operator, "fail2ban", &[]);
+    recorded(&operator, "unattended-upgrades", &[]);
+    recorded(&operator, "kernel-settings", &[]);
+    recorded(&operator, "ssh-hardening", &[]);
+    recorded(
+        &operator,
+        "ssh-port-move",
+        &["-e", "port=2222", "-e", "soak=0s"],
+    );
+    nothing_is_held(&host);
+}
+
+#[test]
+fn the_baseline_is_gone_through_in_guided_form() {
+    let lab = Lab::new("guidedbase");
+    let host = lab.boot(HostSpec::new("web").setup(Setup::Bare));
+    let operator = Operator::new(&lab, "operator", std::slice::from_ref(&host));
+    recorded(&operator, "baseline", &[]);
+    nothing_is_held(&host);
+}
