@@ -36,6 +36,9 @@ pub(super) struct Args {
     /// On a host that moved, make the steps that neither moved nor may rest on one that did
     #[arg(long, env = "HOLDFAST_KEEP_GOING")]
     keep_going: bool,
+    /// Hosts of one batch, `N` or `all`: the next batch begins when the one before has ended
+    #[arg(long, env = "HOLDFAST_SERIAL", value_name = "N|all", value_parser = args::serial)]
+    serial: Option<args::Serial>,
     /// Begin no further host once N have failed; those that moved or cannot be reached count
     #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_fail: Option<u16>,
@@ -106,6 +109,7 @@ fn prepared(args: &Args, ask: bool) -> Result<(super::session::Loaded, Intent), 
         },
         answers: args.answers.iter().cloned().collect(),
         max_fail: args.max_fail.map(usize::from),
+        serial: args.serial.and_then(args::Serial::most),
         unfinished: args.unfinished,
         ..Intent::new(Mode::Apply)
     };

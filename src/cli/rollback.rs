@@ -19,6 +19,7 @@ use crate::value::{Duration, Port};
 
 /// Flags of `rollback`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
@@ -69,6 +70,13 @@ pub(super) struct Args {
     #[command(flatten)]
     connections: args::Connections,
 }
+
+const HELP: &str = "\
+The changes of the run are taken back in the opposite order, by a run of its own: shown, asked, guarded, proven and
+on record like any other, and it can be taken back itself. What was changed since is never overwritten: such a host
+stops before anything is touched (exit code 8) and shows what moved; --step takes back the others. The records lie on
+the hosts, so any machine can do it; what the run changed on the machine that it came from (inventory, trusted host
+keys) is taken back from there only.";
 
 pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
     let mode = if args.dry_run {

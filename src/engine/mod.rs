@@ -1,6 +1,7 @@
 //! A run over many hosts: connect, survey, apply, verify. Tells events, prints nothing.
 
 mod apply;
+mod as_left;
 mod back;
 mod compare;
 mod connect;
@@ -16,6 +17,7 @@ mod guided;
 mod interlude;
 mod max_fail;
 mod last_look;
+mod left_behind;
 mod new_login;
 mod occupied;
 mod outside;
@@ -41,7 +43,7 @@ mod worker;
 pub use gate::{Asked, Asks, Decision, Gate, Knock, step_key};
 pub use guard::GuardTerms;
 pub use promise::{Promise, Promised};
-pub use restore::{HereChange, Undoes};
+pub use restore::{HereChange, Pruned, Undoes};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -72,10 +72,10 @@ impl Worker<'_> {
     /// Whether this run itself changed what the plan of the step was made from: an earlier step that
     /// brings something, or one whose change left a mark for a pending reload.
     fn is_provisional(&self, step: &RenderedStep, plan: &StepPlan) -> bool {
-        let moves = |resource: &Box<dyn Resource>| resource.moves_along();
+        let resource = step.resource.as_deref();
         plan.expects.is_empty()
             || step.reload_on.iter().any(|id| self.known.will_change(id))
-            || step.resource.as_ref().is_some_and(moves)
+            || resource.is_some_and(Resource::moves_along)
     }
 
     /// Looks at a step right before it is performed. What was promised must still be what is due.

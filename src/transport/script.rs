@@ -281,6 +281,16 @@ pub(super) fn call(nonce: &str, call: &Call) -> String {
     text
 }
 
+/// The end of a run on a host, and what is tidied there afterwards, of which nothing is told.
+pub(super) fn close_run(nonce: &str, call: &Call, tidy: &Call) -> String {
+    let mut text = format!("HF_NONCE={nonce}\nhf_answer 0 hf_aloud {}", call.function);
+    push_words(&mut text, &call.args);
+    let _ = write!(text, "{} >/dev/null 2>&1", tidy.function);
+    push_words(&mut text, &tidy.args);
+    text.push_str("hf_end\n");
+    text
+}
+
 /// A step to perform on a host.
 #[derive(Debug, Clone, Copy)]
 pub struct StepScript<'a> {
