@@ -8,7 +8,7 @@ use super::setup::Intent;
 use super::{Exit, args, ask, drive, paths, which_run};
 use crate::change::StepNumber;
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{GuardTerms, Undoes};
+use crate::engine::{Asks, GuardTerms, Undoes};
 use crate::event::Mode;
 use crate::inventory::{self, Host};
 use crate::journal::{Recording, RunId};
@@ -49,6 +49,9 @@ pub(super) struct Args {
     /// Answer the question with yes
     #[arg(short, long, env = "HOLDFAST_YES")]
     yes: bool,
+    /// Ask before each step, with its live diff
+    #[arg(long, env = "HOLDFAST_GUIDED", conflicts_with_all = ["dry_run", "yes"])]
+    guided: bool,
     /// With --dry-run: exit 2 when something would be taken back
     #[arg(long, env = "HOLDFAST_DETAILED_EXITCODE", requires = "dry_run")]
     detailed_exitcode: bool,
@@ -85,8 +88,10 @@ pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
     if ask && !ask::can_ask() {
         return complain("there is no terminal to ask on\n  hint: use --yes or --dry-run");
     }
+    let asks = Asks::of(ask, args.guided, Risk::Low);
     let intent = Intent {
-        ask,
+        ask: ask && asks != Asks::Always,
+        asks,
         due: if args.detailed_exitcode {
             Exit::ChangesDue
         } else {

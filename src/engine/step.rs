@@ -280,26 +280,6 @@ impl Worker<'_> {
         self.tell(plan, StepResult::Done { changes });
         Ok(Done::Changed)
     }
-
-    /// The step's folder on the host: every try has its own, with its own undo data.
-    fn folder(&mut self, plan: &StepPlan, due: &[&Change]) -> String {
-        self.folder_named(&plan.number.0.to_string(), timing_of(due))
-    }
-
-    /// A folder that this run has not used yet.
-    pub(super) fn folder_named(&mut self, name: &str, timing: Timing) -> String {
-        let part = match timing {
-            Timing::AtEnd => "-end",
-            Timing::InOrder => "",
-        };
-        let first = format!("{name}{part}");
-        let tries = self.tries.entry(first.clone()).or_default();
-        *tries += 1;
-        match tries {
-            1 => first,
-            again => format!("{first}-{again}"),
-        }
-    }
 }
 
 fn last_line(output: &str) -> String {
