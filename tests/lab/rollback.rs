@@ -38,7 +38,9 @@ fn differences(before: &str, after: &str) -> String {
     let gone = before.iter().filter(|line| !after.contains(line));
     let come = after.iter().filter(|line| !before.contains(line));
     let signed = |sign: &str, line: &String| format!("{sign} {line}");
-    let lines = gone.map(|line| signed("-", line)).chain(come.map(|line| signed("+", line)));
+    let lines = gone
+        .map(|line| signed("-", line))
+        .chain(come.map(|line| signed("+", line)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
