@@ -56,12 +56,7 @@ pub(super) async fn survey(
             let start = start_of(&rendered.steps, &answers);
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
-            let has_steps = job.undoes.is_none() && plan.is_pending();
-            let concrete = if job.mode == Mode::Apply && has_steps {
-                concrete(&job, &world)
-            } else {
-                String::new()
-            };
+            let concrete = papers(&job, &world, &plan);
             Some(Surveyed {
                 host,
                 link,
@@ -165,6 +160,15 @@ fn kept(job: &Job, looked: Looked, facts: &Facts, steps: &[RenderedStep]) -> Res
             stale: Some(stop),
         }),
         Kept::Nothing(stop) => Err(stop),
+    }
+}
+
+/// The steps for the host's record, when something is done by a runbook.
+fn papers(job: &Job, world: &World<'_>, plan: &HostPlan) -> String {
+    if job.mode == Mode::Apply && job.undoes.is_none() && plan.is_pending() {
+        concrete(job, world)
+    } else {
+        String::new()
     }
 }
 
