@@ -1,24 +1,25 @@
 //! Drift: which things that runs left on a host are no longer as they were left. The host's own records say what
 //! was left; that is read back into resources, asked and compared, as a dry run does it. Nothing is written.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::records::{self, Record, Standing};
-use super::survey::{planned, probes};
-use super::{Connected, Job, Stop, unfinished};
-use crate::change::{Note, Verdict};
+use super::as_left::{Compared, compare, is_as_left};
+use super::left_behind::{self, Later, LeftBehind};
+use super::records::{self, Record};
+use super::{Connected, Job, Stop};
+use crate::change::Note;
 use crate::event::{EventKind, Fault, HostResult};
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::probe::Probe;
 use crate::risk::Risk;
-use crate::runbook::{self, Left, RenderedStep, Retry, What};
+use crate::runbook;
 use crate::template::{Scope, Templates};
 use crate::transport::ReadHost;
-use crate::value::Duration;
 
 /// Looks for drift on one host, and tells how it ended.
 pub(super) async fn drift(job: Arc<Job>, connected: Connected) -> Option<()> {
@@ -28,7 +29,7 @@ pub(super) async fn drift(job: Arc<Job>, connected: Connected) -> Option<()> {
         facts,
         ..
     } = connected;
-    let result = match look(&job, &host, &mut link, &facts).await {
+    let result = match look(&host, &mut link, &facts).await {
         Err(stop) => stop.into(),
         Ok(plan) => {
             let result = judged(&plan);
@@ -41,38 +42,89 @@ pub(super) async fn drift(job: Arc<Job>, connected: Connected) -> Option<()> {
     None
 }
 
-async fn look(
-    job: &Job,
-    host: &Host,
-    link: &mut ReadHost,
-    facts: &Facts,
-) -> Result<HostPlan, Stop> {
+async fn look(host: &Host, link: &mut ReadHost, facts: &Facts) -> Result<HostPlan, Stop> {
     let records = read_records(link).await?;
     let relevant = records::relevant(&records);
-    let papers: Vec<Probe> = relevant
-        .iter()
-        .map(|record| records::steps_of(&record.run))
-        .collect();
-    let answers = link.ask(&papers).await?;
+    let mut behind = Behind::default();
+    behind
+        .read(link, relevant.iter().map(|record| record.run.as_str()))
+        .await?;
     let scope = Scope::new(&json!({ "facts": facts }), Templates::default());
     let mut read = Vec::new();
-    for (record, paper) in relevant.into_iter().zip(&papers) {
-        let text = answers.get(paper).map(|answer| answer.text().into_owned());
-        let text = text.map_err(|error| Stop::new(Fault::Failed, error.to_string()))?;
-        let steps = runbook::left(&record.runbook, &text, &scope).map_err(|said| {
-            let message = format!(
-                "the steps of run {} on record cannot be read: {said}",
-                record.run
-            );
+    for record in relevant {
+        let of_run = behind.of(&record.run);
+        let steps = runbook::left(&record.runbook, &of_run.steps, &scope).map_err(|said| {
+            let run = &record.run;
+            let message = format!("the steps of run {run} on record cannot be read: {said}");
             Stop::new(Fault::Failed, message)
         })?;
-        read.push((record, steps));
+        read.push((record, of_run, steps));
     }
-    let standing = records::standing(read);
+    let standing = records::standing(read, records::is_known);
     if standing.is_empty() {
         return Ok(nothing_left(host));
     }
-    compare(job, host, link, standing).await
+    let mut compared = compare(link, standing).await?;
+    excuse(link, &records, &mut compared).await?;
+    Ok(HostPlan {
+        host: host.name.to_string(),
+        steps: compared.into_iter().map(Compared::told).collect(),
+        unprivileged: false,
+    })
+}
+
+/// Passes over what is as the last run left it all the same. Later runs are asked only where there is something to
+/// explain.
+async fn excuse(
+    link: &mut ReadHost,
+    records: &[Record],
+    compared: &mut [Compared<'_>],
+) -> Result<(), Stop> {
+    let due = compared.iter().filter(|one| one.is_due());
+    let Some(oldest) = due.map(|one| place(records, one.record)).min() else {
+        return Ok(());
+    };
+    let mut after = Behind::default();
+    let later = records[oldest + 1..].iter();
+    after
+        .read(link, later.map(|record| record.run.as_str()))
+        .await?;
+    let about: BTreeSet<(String, String)> = compared
+        .iter()
+        .map(|one| (one.plan.subject.clone(), one.record.run.clone()))
+        .collect();
+    for one in compared.iter_mut().filter(|one| one.is_due()) {
+        let runs = records[place(records, one.record) + 1..].iter();
+        let runs = runs.map(|record| Later {
+            behind: after.of(&record.run),
+            same: about.contains(&(one.plan.subject.clone(), record.run.clone())),
+        });
+        one.excuse(&runs.collect::<Vec<_>>());
+    }
+    // Of one thing the last run that was about it has the word.
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    for one in compared.iter_mut().rev().filter(|one| one.is_due()) {
+        let run = place(records, one.record);
+        let last = *told.entry(one.plan.subject.clone()).or_insert(run);
+        if last != run && !one.plan.subject.is_empty() {
+            one.pass_over("a later run was about the same");
+        }
+    }
+    let due = compared.iter().filter(|one| one.is_due() && one.was_so);
+    let sure: BTreeSet<String> = due.map(|one| one.plan.subject.clone()).collect();
+    let unsure = compared
+        .iter_mut()
+        .filter(|one| one.is_due() && !one.was_so);
+    for one in unsure.filter(|one| sure.contains(&one.plan.subject)) {
+        one.pass_over("a later step of the run was about the same");
+    }
+    Ok(())
+}
+
+/// Which of the runs it is, in their order.
+fn place(records: &[Record], record: &Record) -> usize {
+    let found = records.iter().position(|one| one.run == record.run);
+    found.unwrap_or_default()
 }
 
 async fn read_records(link: &mut ReadHost) -> Result<Vec<Record>, Stop> {
@@ -81,6 +133,37 @@ async fn read_records(link: &mut ReadHost) -> Result<Vec<Record>, Stop> {
     let answer = answers.get(&probe);
     let text = answer.map_err(|error| Stop::new(Fault::Failed, error.to_string()))?;
     Ok(records::parse(&text.text()))
+}
+
+/// What runs left on record, by run.
+#[derive(Default)]
+struct Behind {
+    runs: BTreeMap<String, LeftBehind>,
+    nothing: LeftBehind,
+}
+
+impl Behind {
+    async fn read<'a>(
+        &mut self,
+        link: &mut ReadHost,
+        runs: impl Iterator<Item = &'a str>,
+    ) -> Result<(), Stop> {
+        let runs: Vec<&str> = runs.collect();
+        let probes: Vec<Probe> = runs.iter().map(|run| left_behind::probe(run)).collect();
+        let answers = link.ask(&probes).await?;
+        for (run, probe) in runs.into_iter().zip(&probes) {
+            // One that was cleared away meanwhile left nothing.
+            if let Ok(answer) = answers.get(probe) {
+                let behind = LeftBehind::parse(&answer.output);
+                self.runs.insert(run.to_owned(), behind);
+            }
+        }
+        Ok(())
+    }
+
+    fn of(&self, run: &str) -> &LeftBehind {
+        self.runs.get(run).unwrap_or(&self.nothing)
+    }
 }
 
 /// A host on which no run left anything that could be compared.
@@ -104,116 +187,6 @@ fn nothing_left(host: &Host) -> HostPlan {
         host: host.name.to_string(),
         steps: vec![step],
         unprivileged: false,
-    }
-}
-
-async fn compare(
-    job: &Job,
-    host: &Host,
-    link: &mut ReadHost,
-    standing: Vec<Standing<'_>>,
-) -> Result<HostPlan, Stop> {
-    let mut steps = Vec::new();
-    let mut stories = Vec::new();
-    for (index, Standing { record, left }) in standing.into_iter().enumerate() {
-        stories.push(story(record));
-        steps.push(step(index, left));
-    }
-    let rendered: Vec<RenderedStep> = steps.iter_mut().filter_map(|step| step.0.take()).collect();
-    let answers = link.ask(&probes(&rendered)).await?;
-    let mut plan = planned(job, host, &rendered, &answers, link.is_root());
-    for (index, (_, unknown)) in steps.into_iter().enumerate() {
-        if let Some(unknown) = unknown {
-            plan.steps.insert(index, unknown);
-        }
-    }
-    for (step, story) in plan.steps.iter_mut().zip(stories) {
-        forget_blind(step);
-        if is_as_left(&step.outcome) {
-            // What a kind remarks about what is as it should be is no news here.
-            step.notes.clear();
-        } else {
-            step.notes.insert(0, Note::info(story));
-        }
-    }
-    Ok(plan)
-}
-
-/// The step to compare, or what is said of one that cannot be read.
-fn step(index: usize, left: Left) -> (Option<RenderedStep>, Option<StepPlan>) {
-    let Left { name, what, .. } = left;
-    let number = records::number(index);
-    match what {
-        What::Resource(_, resource) => {
-            let step = RenderedStep {
-                number,
-                id: None,
-                name,
-                why: None,
-                risk: Risk::default(),
-                resource: Some(resource),
-                interlude: None,
-                after: Vec::new(),
-                reload_on: Vec::new(),
-                guard: None,
-                retry: Retry::NONE,
-                timeout: Duration::seconds(0),
-                tags: Vec::new(),
-            };
-            (Some(step), None)
-        }
-        What::Unknown { why } => {
-            let step = StepPlan {
-                number,
-                id: None,
-                name,
-                subject: String::new(),
-                risk: Risk::default(),
-                guarded: false,
-                outcome: Outcome::CouldNotTell { why },
-                notes: Vec::new(),
-                expects: Vec::new(),
-            };
-            (None, Some(step))
-        }
-    }
-}
-
-/// Who left it so.
-fn story(record: &Record) -> String {
-    let Record {
-        run,
-        runbook,
-        operator,
-        started,
-        ..
-    } = record;
-    format!("left otherwise by {runbook}, run {run} of {operator} at {started}")
-}
-
-/// A program that somebody has run every time leaves nothing that could be compared.
-fn forget_blind(step: &mut StepPlan) {
-    let changes = step.verdict().map(Verdict::changes).unwrap_or_default();
-    if !changes.is_empty() && changes.iter().all(unfinished::is_blind) {
-        step.outcome = Outcome::Skipped {
-            why: "it is run every time, and leaves nothing that could be compared".to_owned(),
-        };
-    }
-}
-
-/// Whether nothing is to be said about it.
-fn is_as_left(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Seen(Verdict::Compliant | Verdict::NotApplicable { .. })
-        | Outcome::Skipped { .. }
-        | Outcome::Interlude(_) => true,
-        Outcome::Seen(
-            Verdict::Change(_)
-            | Verdict::ChangeAfter { .. }
-            | Verdict::UnknownUntil { .. }
-            | Verdict::Blocked(_),
-        )
-        | Outcome::CouldNotTell { .. } => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A run over many hosts: connect, survey, apply, verify. Tells events, prints nothing.
 
 mod apply;
+mod as_left;
 mod back;
 mod compare;
 mod connect;
@@ -16,6 +17,7 @@ mod guided;
 mod interlude;
 mod max_fail;
 mod last_look;
+mod left_behind;
 mod new_login;
 mod occupied;
 mod outside;

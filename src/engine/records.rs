@@ -1,12 +1,12 @@
 //! What the runs of the past left on a host: read from its own records (`src/host/drift.read.sh`), and put together
 //! to what should still be so.
 //!
-//! A later run of a runbook replaces the earlier ones of it; of the same thing in different runbooks the later run
-//! counts. Of a run that did not end well only the steps count that it did; a step of which something was taken
+//! A later run of a runbook replaces the earlier ones of it. Of a run that did not end well only the steps count that it did; a step of which something was taken
 //! back counts no more, and what was there before counts again.
 
 use std::collections::BTreeSet;
 
+use super::left_behind::LeftBehind;
 use super::unfinished;
 use crate::change::StepNumber;
 use crate::event::StepState;
@@ -16,11 +16,6 @@ use crate::runbook::{Left, What};
 /// The question that [`parse`] reads the answer of.
 pub(super) fn probe() -> Probe {
     Probe::new::<String>("hf_records", [])
-}
-
-/// The question for the steps of a run.
-pub(super) fn steps_of(run: &str) -> Probe {
-    Probe::new("hf_steps_of", [run])
 }
 
 /// A run on record on a host.
@@ -36,6 +31,8 @@ pub(super) struct Record {
     pub(super) started: String,
     /// When its first line was written, by the host's clock.
     begun: u64,
+    /// Whether it left its steps on record.
+    has_steps: bool,
     /// Whether all of it was done.
     whole: bool,
     /// The steps that it did, when not all of it was done.
@@ -80,10 +77,10 @@ fn read(lines: &[(&str, &str)]) -> Record {
     let value = |key| values(key).next().unwrap_or_default().to_owned();
     let whole = values("closed").next_back() == Some("done");
     let states = unfinished::states(values("journal"));
-    let done = states
-        .iter()
-        .filter(|(_, _, state)| *state == StepState::Done)
-        .map(|(number, _, _)| number.0);
+    let with = |wanted: StepState| {
+        let found = states.iter().filter(move |(_, _, state)| *state == wanted);
+        found.map(|(number, _, _)| number.0)
+    };
     let folder = |folder: &str| folder.split('-').next()?.parse().ok();
     Record {
         run: value("run"),
@@ -91,9 +88,13 @@ fn read(lines: &[(&str, &str)]) -> Record {
         operator: value("operator"),
         started: value("started"),
         begun: value("begun").parse().unwrap_or(0),
+        has_steps: !value("steps").is_empty(),
         whole,
-        done: done.collect(),
-        taken: values("taken").filter_map(folder).collect(),
+        done: with(StepState::Done).collect(),
+        taken: values("taken")
+            .filter_map(folder)
+            .chain(with(StepState::TakenBack))
+            .collect(),
     }
 }
 
@@ -101,7 +102,7 @@ fn read(lines: &[(&str, &str)]) -> Record {
 pub(super) fn relevant(records: &[Record]) -> Vec<&Record> {
     let mut replaced: BTreeSet<&str> = BTreeSet::new();
     let mut relevant = Vec::new();
-    for record in records.iter().rev() {
+    for record in records.iter().rev().filter(|record| record.has_steps) {
         if replaced.contains(record.runbook.as_str()) {
             continue;
         }
@@ -118,27 +119,36 @@ pub(super) fn relevant(records: &[Record]) -> Vec<&Record> {
 #[derive(Debug)]
 pub(super) struct Standing<'a> {
     pub(super) record: &'a Record,
+    /// What else the run left on record.
+    pub(super) behind: &'a LeftBehind,
     pub(super) left: Left,
 }
 
-/// What should still be so, the oldest first. `read` is what relevant runs left.
-pub(super) fn standing<'a>(read: Vec<(&'a Record, Vec<Left>)>) -> Vec<Standing<'a>> {
-    let mut newer: BTreeSet<String> = BTreeSet::new();
-    let mut kept: Vec<Vec<Standing<'a>>> = Vec::new();
-    for (record, steps) in read.into_iter().rev() {
+/// What should still be so, the oldest first. `read` is what relevant runs left, `is_known` whether a step
+/// of one can be compared: [`is_known`].
+pub(super) fn standing<'a>(
+    read: Vec<(&'a Record, &'a LeftBehind, Vec<Left>)>,
+    is_known: impl Fn(&Left, &LeftBehind) -> bool,
+) -> Vec<Standing<'a>> {
+    let mut standing = Vec::new();
+    for (record, behind, steps) in read {
         let counting = steps.into_iter().filter(|left| record.counts(left.number));
-        let counting: Vec<Left> = counting
-            .filter(|left| is_lasting(left) && !newer.contains(&key(left)))
-            .collect();
-        newer.extend(counting.iter().map(key));
-        kept.push(
-            counting
-                .into_iter()
-                .map(|left| Standing { record, left })
-                .collect(),
-        );
+        let lasting = counting.filter(|left| is_lasting(left) && is_known(left, behind));
+        standing.extend(lasting.map(|left| Standing {
+            record,
+            behind,
+            left,
+        }));
     }
-    kept.into_iter().rev().flatten().collect()
+    standing
+}
+
+/// Whether it can be compared: what nobody looked at when the run went, nobody can compare with now.
+pub(super) fn is_known(left: &Left, behind: &LeftBehind) -> bool {
+    match &left.what {
+        What::Resource(_, resource) => behind.verdict(resource.as_ref()).is_some(),
+        What::Unknown { .. } => true,
+    }
 }
 
 /// Kinds that look and wait, and never leave anything.
@@ -149,14 +159,6 @@ fn is_lasting(left: &Left) -> bool {
     match &left.what {
         What::Resource(kind, _) => kind.is_on_host() && !PASSING.contains(&kind.key),
         What::Unknown { .. } => true,
-    }
-}
-
-/// What a step is about. A step that cannot be read is about itself only.
-fn key(left: &Left) -> String {
-    match &left.what {
-        What::Resource(_, resource) => resource.subject(),
-        What::Unknown { .. } => format!("? {}", left.name),
     }
 }
 
@@ -175,7 +177,7 @@ mod tests {
 
     fn record(run: &str, runbook: &str, more: &str) -> Record {
         let begun = run.trim_start_matches("r-");
-        let text = format!("run={run}\nrunbook={runbook}\nbegun={begun}\n{more}");
+        let text = format!("run={run}\nrunbook={runbook}\nsteps=yes\nbegun={begun}\n{more}");
         parse(&text).remove(0)
     }
 
@@ -184,7 +186,10 @@ mod tests {
     /// What stands, as `RUN STEP` each; `steps` are the files that the steps of a run describe.
     fn stands(runs: &[(Record, &[&str])]) -> String {
         let records: Vec<Record> = runs.iter().map(|(record, _)| record.clone()).collect();
-        let scope = Scope::new(&json!({}), Templates::default());
+        let (scope, nothing) = (
+            Scope::new(&json!({}), Templates::default()),
+            LeftBehind::default(),
+        );
         let read = relevant(&records).into_iter().map(|record| {
             let (_, files) = runs.iter().find(|(one, _)| one == record).unwrap();
             let steps: Vec<_> = files
@@ -198,12 +203,10 @@ mod tests {
                     }
                 })
                 .collect();
-            (
-                record,
-                left("t", &json!(steps).to_string(), &scope).unwrap(),
-            )
+            let steps = left("t", &json!(steps).to_string(), &scope).unwrap();
+            (record, &nothing, steps)
         });
-        let standing = standing(read.collect());
+        let standing = standing(read.collect(), |_, _| true);
         let told = standing
             .iter()
             .map(|one| format!("{} {}", one.record.run, one.left.number));
@@ -221,22 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn of_the_same_thing_in_two_runbooks_the_later_run_counts() {
-        let first = record("r-1", "web", DONE);
-        let second = record("r-2", "db", DONE);
-        assert_eq!(
-            stands(&[(first, &["/a", "/b"]), (second, &["/b"])]),
-            "r-1 1, r-2 1"
-        );
-    }
-
-    #[test]
     fn what_was_taken_back_counts_no_more_and_what_was_before_counts_again() {
         let first = record("r-1", "web", DONE);
         let second = record("r-2", "web", "closed=done\ntaken=1\n");
         assert_eq!(
             stands(&[(first, &["/a", "/b"]), (second, &["/a", "/b"])]),
-            "r-1 1, r-2 2"
+            "r-1 1, r-1 2, r-2 2"
         );
         let alone = record("r-1", "web", "closed=done\ntaken=1\ntaken=2-end\n");
         assert_eq!(stands(&[(alone, &["/a", "/b"])]), "");
@@ -253,7 +246,7 @@ mod tests {
                 (first.clone(), &["/a", "/b"]),
                 (second, &["/a", "/b", "/c"])
             ]),
-            "r-1 2, r-2 1"
+            "r-1 1, r-1 2, r-2 1"
         );
         let reverted =
             format!("{journal}journal=guard undo 1/1 rc 0\n").replace("failed\n", "reverted\n");

@@ -169,7 +169,7 @@ fn kept(job: &Job, looked: Looked, facts: &Facts, steps: &[RenderedStep]) -> Res
 }
 
 /// The steps as `render` prints them. What could be rendered is whole.
-fn concrete(job: &Job, world: &World<'_>) -> String {
+pub(super) fn concrete(job: &Job, world: &World<'_>) -> String {
     let steps = runbook::concrete_of(&job.runbook, world, &|tags| job.wants(tags)).ok();
     let text = steps.and_then(|steps| serde_yaml::to_string(&steps).ok());
     text.unwrap_or_default()

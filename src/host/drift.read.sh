@@ -1,13 +1,14 @@
 # shellcheck shell=sh
-# What runs left here: which there were, how each ended, and its steps. See src/engine/records.rs.
+# What runs left here, for a comparison with how things are now. See src/engine/records.rs and left_behind.rs.
 
-# hf_records: each run that left its steps, from `run=` on: lines of its card; `begun=SECONDS`; `closed=OUTCOME`;
-# `journal=` lines of its steps, when it did not end well; `taken=STEP` for each step of which something was taken
-# back. Two programs for each run.
+# hf_records: each run on record from `run=` on: lines of its card; `steps=yes` when it left its steps;
+# `begun=SECONDS`; `closed=OUTCOME`; `journal=` lines of its steps; `taken=STEP` for each step of which something
+# was taken back. Two programs for each run.
 hf_records() {
 	for hf_left in /var/lib/holdfast/runs/*; do
-		[ -s "$hf_left/steps.yaml" ] && [ -r "$hf_left/run" ] || continue
+		[ -r "$hf_left/run" ] || continue
 		printf 'run=%s\n' "${hf_left##*/}"
+		if [ -s "$hf_left/steps.yaml" ]; then echo steps=yes; fi
 		sed -n -e '/^runbook=/p' -e '/^operator=/p' -e '/^started=/p' "$hf_left/run"
 		sed -n -e '1s/^\([0-9]*\) .*/begun=\1/p' -e 's/^[0-9]* closed \([a-z]*\)$/closed=\1/p' \
 			-e 's/^[0-9]* \(step .*\)/journal=\1/p' -e 's/^[0-9]* \(guard undo .*\)/journal=\1/p' \
@@ -20,7 +21,15 @@ hf_records() {
 	done
 }
 
-# hf_steps_of RUN: its steps as they were for this host.
-hf_steps_of() {
-	cat "/var/lib/holdfast/runs/$1/steps.yaml"
+# hf_left_of RUN: its steps, and what the host answered before it, after its steps and at its end: `file=BYTES NAME`
+# for each file, an empty line, and the files one after the other.
+hf_left_of() {
+	cd "/var/lib/holdfast/runs/$1" || return 1
+	set -- steps.yaml start [0-9]*/after/* kept/*
+	for hf_file in "$@"; do
+		shift
+		if [ -s "$hf_file" ]; then set -- "$@" "$hf_file"; fi
+	done
+	[ "$#" -gt 0 ] || return 0
+	stat -c 'file=%s %n' "$@" && echo && cat "$@"
 }

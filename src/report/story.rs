@@ -160,7 +160,7 @@ impl Story {
                 name,
                 deed,
                 ..
-            } => super::guided::deed(host, (*number, name), deed, style),
+            } => super::deeds::deed(host, (*number, name), deed, style),
             EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
             EventKind::HostFinished { host, result } => self.host_finished(host, result),
             EventKind::Invoked { .. }

@@ -6,7 +6,7 @@ use holdfast::event::{Fault, HostResult};
 use holdfast::plan::{Outcome, StepPlan};
 
 use crate::operator::{Footprint, Operator, Told};
-use crate::support::lab::{HostSpec, Lab, LabHost};
+use crate::support::lab::{HostSpec, Lab, LabHost, Setup};
 use crate::undoing::undo_last_run;
 
 const WEB: &str = r#"name: web
@@ -245,4 +245,39 @@ fn the_run_that_counts_is_the_last_one_that_was_not_taken_back() {
         .run(&["drift"])
         .exits(4)
         .stopped("web", Fault::Sudo);
+}
+
+#[test]
+fn what_a_later_run_made_otherwise_is_no_drift() {
+    let lab = Lab::new("drift-move");
+    let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Full)]);
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.run(&["run", "fail2ban", "--yes"]).exits(0);
+    operator.run(&["run", "ufw-enable", "--yes"]).exits(0);
+    no_drift(&operator, host);
+    // Rules and a jail follow the port: what the earlier runs wanted is no longer so, and that is no drift.
+    operator
+        .run(&[&crate::port_move::MOVE[..], &["--yes"]].concat())
+        .exits(0);
+    no_drift(&operator, host);
+    // A setting of the first run, which the last one was not about, and what both were about.
+    host.sh("sed -i 's/^maxretry.*/maxretry = 9/' /etc/fail2ban/jail.d/*holdfast*; sed -i 's/^Port .*/&\\nPort 2223/' /etc/ssh/sshd_config.d/00-holdfast-port.conf");
+    let told = operator.run(&["drift"]);
+    told.exits(2)
+        .says("left otherwise by fail2ban, run ")
+        .says("-maxretry = 9")
+        .says("left otherwise by ssh-port-move, run ")
+        .says("-Port 2223");
+    let names: Vec<String> = drifted(&told, "web")
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "The jail sshd reads the journal and watches the ports that sshd listens on",
+            "sshd no longer listens on the old port"
+        ]
+    );
 }
