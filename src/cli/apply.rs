@@ -7,7 +7,7 @@ use super::session::complain;
 use super::setup::Intent;
 use super::unfinished::Fate;
 use super::{Exit, args, ask, drive, run, saved};
-use crate::engine::GuardTerms;
+use crate::engine::{Asks, GuardTerms};
 use crate::event::Mode;
 use crate::value::Duration;
 
@@ -20,6 +20,9 @@ pub(super) struct Args {
     /// Answer the question with yes
     #[arg(short, long, env = "HOLDFAST_YES")]
     yes: bool,
+    /// Ask before each step, with its live diff
+    #[arg(long, visible_alias = "step", env = "HOLDFAST_GUIDED", conflicts_with_all = ["yes", "unattended"])]
+    guided: bool,
     /// For cron and timers: no question, silent when nothing changed, refuses what needs a person
     #[arg(long, env = "HOLDFAST_UNATTENDED")]
     unattended: bool,
@@ -90,9 +93,11 @@ fn prepared(args: &Args, ask: bool) -> Result<(super::session::Loaded, Intent), 
     };
     let loaded = saved::load(&args.file, &opened, &wanted)?;
     let terms = &opened.plan.terms;
+    let asks = Asks::of(ask, args.guided, loaded.runbook.risk);
     let intent = Intent {
         unattended: args.unattended,
-        ask,
+        ask: ask && asks != Asks::Always,
+        asks,
         tags: terms.tags.clone(),
         guard: GuardTerms {
             time: args.guard_time.get(),

@@ -54,7 +54,7 @@ pub(super) async fn survey(
             let start = start_of(&rendered.steps, &answers);
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
-            let concrete = concrete(&job, &world, &plan);
+            let concrete = concrete_of(&job, &world, &plan);
             Some(Surveyed {
                 host,
                 link,
@@ -135,11 +135,16 @@ fn start_of(steps: &[RenderedStep], answers: &Answers) -> String {
     there.filter_map(line).collect()
 }
 
-/// The steps as `render` prints them, for a host where some are performed. What could be rendered is whole.
-fn concrete(job: &Job, world: &World<'_>, plan: &HostPlan) -> String {
+/// The steps of a host where some are performed.
+fn concrete_of(job: &Job, world: &World<'_>, plan: &HostPlan) -> String {
     if job.mode != Mode::Apply || job.undoes.is_some() || !plan.is_pending() {
         return String::new();
     }
+    concrete(job, world)
+}
+
+/// The steps as `render` prints them. What could be rendered is whole.
+pub(super) fn concrete(job: &Job, world: &World<'_>) -> String {
     let steps = runbook::concrete_of(&job.runbook, world, &|tags| job.wants(tags)).ok();
     let text = steps.and_then(|steps| serde_yaml::to_string(&steps).ok());
     text.unwrap_or_default()

@@ -178,7 +178,7 @@ impl Story {
                 name,
                 deed,
                 ..
-            } => super::guided::deed(host, (*number, name), deed, style),
+            } => super::deeds::deed(host, (*number, name), deed, style),
             _ => None,
         }
     }

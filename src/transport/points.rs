@@ -28,7 +28,7 @@ impl Default for Keep {
 }
 
 impl Keep {
-    pub(super) fn call(&self, function: &str) -> Call {
+    pub(super) fn call(self, function: &str) -> Call {
         Call::new(function, [self.runs.to_string(), self.days.to_string()])
     }
 }

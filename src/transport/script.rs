@@ -246,6 +246,14 @@ pub(super) fn open_run(nonce: &str, card: &RunCard, papers: RunPapers<'_>) -> St
     text
 }
 
+/// A request that replaces the record of the run's steps.
+pub(super) fn keep_steps(nonce: &str, steps: &str) -> String {
+    let mut text = format!("HF_NONCE={nonce}\n");
+    push_file(&mut text, nonce, "\"$HF_RUN/steps.yaml\"", steps);
+    text.push_str("hf_end\n");
+    text
+}
+
 fn push_file(text: &mut String, nonce: &str, path: &str, content: &str) {
     push_text(text, &mark("HF", nonce), &format!("cat >{path}"), content);
 }

@@ -144,6 +144,19 @@ impl WriteHost {
             .map(|_| ())
     }
 
+    /// Replaces the record of the run's steps on the host: they were filled in anew.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn keep_steps(&mut self, steps: &str) -> Result<(), TransportError> {
+        let wire = &mut self.host.wire;
+        wire.request(ASK_LIMIT, 0, &|_| {}, |nonce| {
+            script::keep_steps(nonce, steps)
+        })
+        .await
+        .map(|_| ())
+    }
+
     pub(super) fn wire(&mut self) -> &mut Wire {
         &mut self.host.wire
     }

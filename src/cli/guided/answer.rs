@@ -110,7 +110,7 @@ fn senseless(key: char, question: &StepQuestion, inputs: bool) -> Option<&'stati
     match key {
         'a' | 'f' if !is_doable(question) => Some("it cannot be done as things are"),
         'b' if question.back.is_none() => Some("nothing was decided before on these hosts"),
-        'e' if !inputs => Some("this runbook has no inputs"),
+        'e' if !inputs => Some("there is no input to be edited"),
         _ => None,
     }
 }

@@ -196,7 +196,6 @@ fn change(value: &str) -> Option<(String, ChangeRecord)> {
 
 /// The bytes below `kept=PLACE LENGTH`: a question as JSON, the status, and what was said. An answer that says
 /// nothing readable is left out; `None` when the frame itself is no frame.
-#[expect(clippy::type_complexity, reason = "a place and perhaps one answer")]
 fn take_kept(value: &str, rest: &mut &[u8]) -> Option<(String, Option<(Probe, Answer)>)> {
     let (place, length) = value.rsplit_once(' ')?;
     let length: usize = length.parse().ok()?;
