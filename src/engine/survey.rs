@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::compare::{NOT_WANTED, plan_step, skipped};
-use super::promise::Kept;
+use super::promise::{Agreed, kept};
 use super::restore::{self, Returns, Undoes};
 use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk, start};
 use crate::change::Known;
@@ -34,10 +34,8 @@ pub(super) async fn survey(
         ..
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
-        job.finish(
-            &host,
-            Stop::new(Fault::Failed, "no inputs were prepared for this host").into(),
-        );
+        let stop = Stop::new(Fault::Failed, "no inputs were prepared for this host");
+        job.finish(&host, stop.into());
         return None;
     };
     let world = World {
@@ -88,13 +86,6 @@ pub(super) struct Looked {
     pub(super) answers: Answers,
 }
 
-/// What may be done on a host.
-struct Agreed {
-    looked: Looked,
-    /// How the host ends, when only a part of the saved plan is left.
-    stale: Option<Stop>,
-}
-
 type Planned = (Agreed, Rendered, Option<Returns>);
 
 /// The plan of a runbook.
@@ -142,25 +133,6 @@ fn start_of(steps: &[RenderedStep], answers: &Answers) -> String {
         Some(line + "\n")
     };
     there.filter_map(line).collect()
-}
-
-/// What is left of a plan beside the saved one, if there is one.
-fn kept(job: &Job, looked: Looked, facts: &Facts, steps: &[RenderedStep]) -> Result<Agreed, Stop> {
-    let kept = match &job.promise {
-        None => Kept::Whole,
-        Some(promise) => promise.check(&job.events, (&looked.plan, &looked.answers, facts), steps),
-    };
-    match kept {
-        Kept::Whole => Ok(Agreed {
-            looked,
-            stale: None,
-        }),
-        Kept::Part(plan, stop) => Ok(Agreed {
-            looked: Looked { plan, ..looked },
-            stale: Some(stop),
-        }),
-        Kept::Nothing(stop) => Err(stop),
-    }
 }
 
 /// The steps for the host's record, when something is done by a runbook.
