@@ -96,11 +96,8 @@ pub(super) async fn compare<'a>(
         plans.insert(index, plan);
         resources.insert(index, None);
     }
-    let compared = whose.into_iter().zip(plans).zip(resources);
-    let one = |(((record, behind), plan), resource): (
-        ((&'a Record, &'a LeftBehind), _),
-        Option<Box<dyn Resource>>,
-    )| {
+    let mut compared = Vec::new();
+    for (((record, behind), plan), resource) in whose.into_iter().zip(plans).zip(resources) {
         let was_so = resource
             .as_ref()
             .and_then(|resource| behind.verdict(resource.as_ref()))
@@ -109,15 +106,15 @@ pub(super) async fn compare<'a>(
             let verdict = left_behind::verdict(resource.as_ref(), &answers)?;
             Some((resource, verdict))
         });
-        Compared {
+        compared.push(Compared {
             record,
             behind,
             plan,
             was_so,
             now,
-        }
-    };
-    Ok(compared.map(one).collect())
+        });
+    }
+    Ok(compared)
 }
 
 /// The step to compare, or what is said of one that cannot be read.
