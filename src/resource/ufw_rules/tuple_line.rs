@@ -19,6 +19,10 @@ pub fn parse(line: &str, family: Family) -> Option<Tuple> {
     let [verb, protocol, dport, dst, sport, src] = fixed;
     let verb = Verb::parse(verb)?;
     let way = Way::parse(way)?;
+    // A comment behind other white space than a blank is none to ufw, and as a profile it could not be written back.
+    if apps.iter().any(|app| app.starts_with("comment=")) {
+        return None;
+    }
     let [dapp, sapp] = apps.map(profile);
     Some(Tuple {
         family,
@@ -189,6 +193,7 @@ mod tests {
             "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in_a/b",
             "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 sideways",
             "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in comment=xyz",
+            "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in_eth0\tcomment=6f6b",
         ] {
             assert_eq!(v4(fields), None, "{fields}");
         }
