@@ -73,6 +73,18 @@ async fn look(host: &Host, link: &mut ReadHost, facts: &Facts) -> Result<HostPla
     })
 }
 
+/// Passes over steps that another of the same run was about as well, and had the last word.
+fn pass_over_overtaken(compared: &mut [Compared<'_>]) {
+    let about = |one: &Compared<'_>| (one.record.run.clone(), one.plan.subject.clone());
+    let held = compared.iter().filter(|one| one.was_so).map(about);
+    let held: BTreeSet<(String, String)> = held.collect();
+    for one in compared.iter_mut().filter(|one| !one.was_so) {
+        if held.contains(&about(one)) {
+            one.pass_over("another step of the run had the last word");
+        }
+    }
+}
+
 /// Passes over what is as the last run left it all the same. Later runs are asked only where there is something to
 /// explain.
 async fn excuse(
@@ -80,6 +92,7 @@ async fn excuse(
     records: &[Record],
     compared: &mut [Compared<'_>],
 ) -> Result<(), Stop> {
+    pass_over_overtaken(compared);
     let due = compared.iter().filter(|one| one.is_due());
     let Some(oldest) = due.map(|one| place(records, one.record)).min() else {
         return Ok(());
@@ -109,14 +122,6 @@ async fn excuse(
         if last != run && !one.plan.subject.is_empty() {
             one.pass_over("a later run was about the same");
         }
-    }
-    let due = compared.iter().filter(|one| one.is_due() && one.was_so);
-    let sure: BTreeSet<String> = due.map(|one| one.plan.subject.clone()).collect();
-    let unsure = compared
-        .iter_mut()
-        .filter(|one| one.is_due() && !one.was_so);
-    for one in unsure.filter(|one| sure.contains(&one.plan.subject)) {
-        one.pass_over("a later step of the run was about the same");
     }
     Ok(())
 }

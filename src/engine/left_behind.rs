@@ -108,17 +108,19 @@ pub(super) fn difference_left(
     let probes = resource.probes();
     let own = left.verdict(resource).filter(|verdict| !is_calm(verdict));
     let (mut before, mut base) = (left, own);
+    // Once somebody else made it otherwise, no run that only finds it so makes that good.
+    let mut foreign = false;
     for Later { behind: run, same } in later {
         let Some(verdict) = run.verdict(resource) else {
             continue;
         };
         if is_calm(&verdict) {
-            base = None;
+            (base, foreign) = (None, false);
+        } else if *same {
+            (base, foreign) = (Some(verdict), false);
         } else if base.as_ref() != Some(&verdict) {
-            if !same && !run.began_with(before, &probes) {
-                break;
-            }
-            base = Some(verdict);
+            foreign |= !run.began_with(before, &probes);
+            base = (!foreign).then_some(verdict);
         }
         before = run;
     }
@@ -230,6 +232,11 @@ mod tests {
     fn a_run_about_the_same_thing_has_the_last_word_whatever_it_found() {
         assert!(is_made_by(&[run("b,1", "c,1")], true, "c,1"));
         assert!(!is_made_by(&[run("b,1", "c,1")], true, "d,1"));
+        let (foreign, same) = (run("b,1", "b,2"), run("b,2", "c,1"));
+        let later = [(&foreign, false), (&same, true)];
+        let later = later.map(|(behind, same)| Later { behind, same });
+        let left = difference_left(&First, &run("z", "a,1"), &later);
+        assert_eq!(left, run("", "c,1").verdict(&First));
     }
 
     #[test]

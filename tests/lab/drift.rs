@@ -2,7 +2,7 @@
 //! what may change by itself is not.
 
 use holdfast::change::{Shown, Verdict};
-use holdfast::event::{Fault, HostResult};
+use holdfast::event::{EventKind, Fault, HostResult};
 use holdfast::plan::{Outcome, StepPlan};
 
 use crate::operator::{Footprint, Operator, Told};
@@ -96,6 +96,15 @@ fn text(shown: &Shown) -> String {
         Shown::Lines { removed, added, .. } => format!("-{removed:?} +{added:?}"),
         other => format!("{other:?}"),
     }
+}
+
+/// The id of a run.
+fn run_of(told: &Told) -> String {
+    let started = told.events.iter().find_map(|event| match &event.kind {
+        EventKind::RunStarted { run, .. } => Some(run.clone()),
+        _ => None,
+    });
+    started.expect("a beginning")
 }
 
 #[track_caller]
@@ -239,6 +248,18 @@ fn the_run_that_counts_is_the_last_one_that_was_not_taken_back() {
         .says("-by hand");
     host.sh("sed -i '/by hand/d' /etc/hf-drift.conf");
     no_drift(&operator, host);
+    // A run that is rolled back counts no more, and again when that is rolled back.
+    let other = operator.run(&["run", "other", "--yes"]);
+    other.exits(0);
+    no_drift(&operator, host);
+    let back = operator.run(&["rollback", &run_of(&other), "--yes"]);
+    back.exits(0);
+    no_drift(&operator, host);
+    operator
+        .run(&["rollback", &run_of(&back), "--yes"])
+        .exits(0);
+    no_drift(&operator, host);
+    assert_eq!(host.sh("cat /etc/hf-drift.conf"), "other\n");
     // Root alone can read the records.
     operator.inventory("hosts:\n  web: { user: nosudo }\n");
     operator

@@ -37,13 +37,16 @@ fn differences(before: &str, after: &str) -> String {
     let (before, after) = (all(before), all(after));
     let gone = before.iter().filter(|line| !after.contains(line));
     let come = after.iter().filter(|line| !before.contains(line));
-    let gone: String = gone.map(|line| format!("- {line}\n")).collect();
-    gone + &come.map(|line| format!("+ {line}\n")).collect::<String>()
+    let signed = |sign: &str, line: &String| format!("{sign} {line}");
+    let lines = gone
+        .map(|line| signed("-", line))
+        .chain(come.map(|line| signed("+", line)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Applied, taken back and applied again, on one host.
+/// Applied, taken back and applied again, on one host; taken back once more for what comes after it.
 #[track_caller]
-fn there_and_back(operator: &Operator<'_>, host: &LabHost<'_>, words: &[&str]) {
+fn there_and_back(operator: &Operator<'_>, host: &LabHost<'_>, words: &[&str], is_last: bool) {
     let before = state(host);
     let apply = || operator.run(&[words, &["--yes", "--limit", &host.name]].concat());
     let back = || operator.run(&["rollback", "last", "--yes"]);
@@ -64,7 +67,9 @@ fn there_and_back(operator: &Operator<'_>, host: &LabHost<'_>, words: &[&str]) {
         told.all()
     );
     apply().exits(0);
-    back().exits(0);
+    if !is_last {
+        back().exits(0);
+    }
 }
 
 #[test]
@@ -88,11 +93,7 @@ fn every_runbook_can_be_taken_back_and_applied_again() {
     let run = |name| vec!["run", name];
     let plan: [Vec<Vec<&str>>; 4] = [
         vec![refresh.clone(), run("fail2ban")],
-        vec![
-            run("ssh-hardening"),
-            run("kernel-settings"),
-            port_move.clone(),
-        ],
+        vec![run("ssh-hardening"), run("kernel-settings")],
         vec![run("unattended-upgrades"), port_move],
         vec![run("ufw-enable"), run("baseline")],
     ];
@@ -101,8 +102,8 @@ fn every_runbook_can_be_taken_back_and_applied_again() {
             let lab = &lab;
             scope.spawn(move || {
                 let operator = Operator::new(lab, &host.name, std::slice::from_ref(host));
-                for words in runbooks {
-                    there_and_back(&operator, host, words);
+                for (number, words) in (1..).zip(runbooks) {
+                    there_and_back(&operator, host, words, number == runbooks.len());
                 }
             });
         }
@@ -266,7 +267,7 @@ fn a_run_that_failed_or_was_cut_off_is_taken_back_as_well() {
     }
     let running = operator.start(&["run", "cut", "--yes", "-e", "last=sleep 600"]);
     for host in &hosts {
-        within(Duration::from_secs(60), "the last step", || {
+        within(Duration::from_mins(1), "the last step", || {
             host.exec(&["test", "-e", "/root/begun"]).status.success()
         });
     }
@@ -275,7 +276,7 @@ fn a_run_that_failed_or_was_cut_off_is_taken_back_as_well() {
         host.sh(
             "pkill -KILL -f '^sh /var/lib/holdfast/runs/.*/step.sh'; pkill -KILL -f '^sleep 600'",
         );
-        within(Duration::from_secs(60), "the lock", || {
+        within(Duration::from_mins(1), "the lock", || {
             host.exec(&["flock", "-n", "/run/holdfast.lock", "true"])
                 .status
                 .success()
@@ -295,7 +296,7 @@ fn a_run_that_failed_or_was_cut_off_is_taken_back_as_well() {
     assert!(cut.reaches(2, |kind| matches!(kind, EventKind::StepStarted { .. })));
     cut.kill();
     for host in &hosts {
-        within(Duration::from_secs(60), "the lock", || {
+        within(Duration::from_mins(1), "the lock", || {
             host.exec(&["flock", "-n", "/run/holdfast.lock", "true"])
                 .status
                 .success()
@@ -354,9 +355,9 @@ fn a_rollback_that_shuts_us_out_is_undone_by_the_host_also_after_a_restart() {
         "--guard-time",
         "90s",
     ]);
-    within(Duration::from_secs(60), "the cut", || !is_in(&hosts[1]));
+    within(Duration::from_mins(1), "the cut", || !is_in(&hosts[1]));
     hosts[1].reboot();
-    within(Duration::from_secs(60), "the way back in", || {
+    within(Duration::from_mins(1), "the way back in", || {
         is_in(&hosts[1])
     });
     let told = waits.wait();
