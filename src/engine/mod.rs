@@ -24,6 +24,7 @@ mod outside;
 mod past;
 mod promise;
 mod proof;
+mod question;
 mod records;
 mod recover;
 mod rehearsal;
