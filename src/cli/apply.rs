@@ -13,6 +13,10 @@ use crate::value::Duration;
 
 /// Flags of `apply`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Args {
     /// The file that `holdfast plan` saved
     #[arg(value_name = "FILE")]

@@ -15,7 +15,7 @@ pub(super) struct Past(Vec<Entry>);
 #[derive(Debug, Clone)]
 pub(super) enum Entry {
     /// Changes were made.
-    Did(Act),
+    Did(Box<Act>),
     /// A step was not performed, or it changes nothing.
     Left {
         key: String,
@@ -72,7 +72,7 @@ impl Entry {
 impl Past {
     /// Changes were made.
     pub(super) fn did(&mut self, act: Act) {
-        self.0.push(Entry::Did(act));
+        self.0.push(Entry::Did(Box::new(act)));
     }
 
     /// A step was left out (`skipped`), or it was an interlude.
@@ -147,7 +147,7 @@ impl Past {
     /// What was done, the last first.
     pub(super) fn acts(&self) -> Vec<Act> {
         let acts = self.0.iter().rev().filter_map(|entry| match entry {
-            Entry::Did(act) => Some(act.clone()),
+            Entry::Did(act) => Some(act.as_ref().clone()),
             Entry::Left { .. } => None,
         });
         acts.collect()

@@ -6,79 +6,97 @@ use super::streams::Notice;
 use super::style::{Sign, Style, Tone};
 use super::words::{changes, sentence};
 use crate::change::StepNumber;
-use crate::event::{Choice, Deed};
+use crate::event::{Choice, Deed, EventKind};
 
 /// What is told of something that a person decided or had done.
-pub(super) fn deed(
-    host: &str,
+pub(super) fn notice(kind: &EventKind, style: &Style) -> Option<Notice> {
+    let EventKind::Guided {
+        host,
+        number,
+        name,
+        deed,
+        ..
+    } = kind
+    else {
+        return None;
+    };
+    let step = (*number, name.as_str());
+    let lines = match deed.as_ref() {
+        Deed::Chose { choice, by } => chosen(step, choice, by, style)?,
+        Deed::PassedOver => {
+            let dot = style.sign(Sign::Dot);
+            let text = format!("- {number}: {name}{dot}skipped, as in the run before");
+            vec![line(Tone::Warn, text)]
+        }
+        Deed::TakenBack { changes, problem } => {
+            vec![taken_back(step, *changes, problem.as_deref(), style)]
+        }
+    };
+    Some(Notice::of_host(host, lines))
+}
+
+fn line(tone: Tone, text: String) -> Line {
+    Line::of(tone, text).hanging(2)
+}
+
+fn chosen(
     (number, name): (StepNumber, &str),
-    deed: &Deed,
+    choice: &Choice,
+    by: &str,
     style: &Style,
-) -> Option<Notice> {
+) -> Option<Vec<Line>> {
     let dot = style.sign(Sign::Dot);
-    let line = |tone, text: String| Line::of(tone, text).hanging(2);
-    let lines = match deed {
-        Deed::Chose {
-            choice: Choice::Skip { rests },
-            by,
-        } => {
+    match choice {
+        Choice::Skip { rests } => {
             let head = line(
                 Tone::Warn,
                 format!("- {number}: {name}{dot}skipped by {by}"),
             );
             let rests = rests.iter().map(|rest| rest_line(rest).indented(2));
-            std::iter::once(head).chain(rests).collect()
+            Some(std::iter::once(head).chain(rests).collect())
         }
-        Deed::Chose {
-            choice: Choice::Edit { input, value },
-            by,
-        } => {
+        Choice::Edit { input, value } => {
             let value = value.as_str().map_or(value.to_string(), str::to_owned);
             let text = format!("{number}: {input}={value}, says {by}; planned anew");
-            vec![line(Tone::Warn, text)]
+            Some(vec![line(Tone::Warn, text)])
         }
-        Deed::Chose { choice, by } => {
-            let text = format!("{number}: {}, says {by}", said(choice)?);
+        Choice::Apply
+        | Choice::Again
+        | Choice::Back
+        | Choice::Shell
+        | Choice::Finish
+        | Choice::Undo
+        | Choice::Keep => {
             let is_end = matches!(choice, Choice::Finish | Choice::Undo | Choice::Keep);
-            if !style.verbose() && !is_end {
-                return None;
-            }
-            vec![line(Tone::Dim, text)]
+            let text = format!("{number}: {}, says {by}", said(choice)?);
+            (style.verbose() || is_end).then(|| vec![line(Tone::Dim, text)])
         }
-        Deed::PassedOver => {
-            let text = format!("- {number}: {name}{dot}skipped, as in the run before");
-            vec![line(Tone::Warn, text)]
-        }
-        Deed::TakenBack {
-            changes: 0,
-            problem: None,
-        } => {
-            let text = format!("{number}: {name}{dot}no longer skipped");
-            vec![line(Tone::Dim, text)]
-        }
-        Deed::TakenBack {
-            changes: count,
-            problem: None,
-        } => {
-            let text = format!("{number}: {name}{dot}taken back{dot}{}", changes(*count));
-            vec![
-                Line::of(Tone::Good, style.sign(Sign::Good))
-                    .push(Tone::Plain, format!(" {text}"))
-                    .hanging(2),
-            ]
-        }
-        Deed::TakenBack {
-            problem: Some(problem),
-            ..
-        } => {
+    }
+}
+
+fn taken_back(
+    (number, name): (StepNumber, &str),
+    count: usize,
+    problem: Option<&str>,
+    style: &Style,
+) -> Line {
+    let dot = style.sign(Sign::Dot);
+    match (count, problem) {
+        (_, Some(problem)) => {
             let text = format!(
                 "{} {number}: {name}{dot}not taken back: ",
                 style.sign(Sign::Bad)
             );
-            vec![line(Tone::Bad, text).push(Tone::Plain, sentence(problem))]
+            line(Tone::Bad, text).push(Tone::Plain, sentence(problem))
         }
-    };
-    Some(Notice::of_host(host, lines))
+        (0, None) => line(Tone::Dim, format!("{number}: {name}{dot}no longer skipped")),
+        (_, None) => {
+            let text = format!(" {number}: {name}{dot}taken back{dot}{}", changes(count));
+            Line::of(Tone::Good, style.sign(Sign::Good))
+                .push(Tone::Plain, text)
+                .hanging(2)
+        }
+    }
 }
 
 const fn said(choice: &Choice) -> Option<&'static str> {

@@ -154,13 +154,7 @@ impl Story {
                 yes,
                 by,
             } => step_notices::answered(host, *number, (question, *yes, by), style),
-            EventKind::Guided {
-                host,
-                number,
-                name,
-                deed,
-                ..
-            } => super::deeds::deed(host, (*number, name), deed, style),
+            EventKind::Guided { .. } => super::deeds::notice(kind, style),
             EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
             EventKind::HostFinished { host, result } => self.host_finished(host, result),
             EventKind::Invoked { .. }

@@ -107,21 +107,22 @@ impl Ears {
                 },
                 over = ended(&mut talk) => {
                     talk = None;
-                    self.take(over, &mut waiting);
+                    self.take(&over, &mut waiting);
                 }
             }
         }
     }
 
     /// Passes on what came of a talk.
-    fn take(&mut self, talk: Talk, waiting: &mut BTreeMap<String, Asked>) {
+    fn take(&mut self, talk: &Talk, waiting: &mut BTreeMap<String, Asked>) {
         if let Some((verdict, scope)) = talk.verdict {
             self.stopped |= verdict != Verdict::Finish;
             if scope == Scope::All {
                 self.verdict = Some(verdict);
                 let all = std::mem::take(waiting);
-                all.into_values()
-                    .for_each(|asked| answer(asked, verdict.into()));
+                for asked in all.into_values() {
+                    answer(asked, verdict.into());
+                }
             }
         }
         if talk.gone {
