@@ -33,7 +33,7 @@ impl LeftBehind {
         };
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let mut rest = &bytes[end + 2..];
-        let mut answers: Vec<((usize, bool, String), (Probe, Answer))> = Vec::new();
+        let mut answers: Vec<(Moment, (Probe, Answer))> = Vec::new();
         for line in head.lines() {
             let Some((size, name)) = line
                 .strip_prefix("file=")
@@ -128,7 +128,9 @@ pub(super) fn difference_left(
 }
 
 /// When an answer was given: after a step, in order, or at the end.
-fn moment(name: &str) -> (usize, bool, String) {
+type Moment = (usize, bool, String);
+
+fn moment(name: &str) -> Moment {
     let folder = name.split('/').next().unwrap_or_default();
     let mut words = folder.split('-');
     let number = words.next().and_then(|number| number.parse().ok());
