@@ -49,6 +49,41 @@ impl ChangeRecord {
     }
 }
 
+/// A run on record on a host, that can be taken back as far as it was not yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestorePoint {
+    /// The host.
+    pub host: String,
+    /// The run.
+    pub run: String,
+    /// Its runbook.
+    pub runbook: String,
+    /// `user@machine` that started it.
+    pub operator: String,
+    /// When, RFC 3339, by that machine's clock.
+    pub started: String,
+    /// The run that it took back; empty when it had a runbook.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub undoes: String,
+    /// How many changes it made, or began.
+    pub changes: usize,
+    /// How many of them were taken back.
+    pub taken: usize,
+    /// What its record takes on the disk, in KiB.
+    pub size: u64,
+    /// How it ended, in the words of its journal (`closed done`, `settled undone by …`); empty when it did not.
+    pub end: String,
+    /// Whether its guard may take changes back by itself.
+    pub armed: bool,
+}
+
+impl RestorePoint {
+    /// What can still be taken back.
+    pub fn left(&self) -> usize {
+        self.changes.saturating_sub(self.taken)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,12 +7,16 @@ use super::session::complain;
 use super::setup::Intent;
 use super::unfinished::Fate;
 use super::{Exit, args, ask, drive, run, saved};
-use crate::engine::GuardTerms;
+use crate::engine::{Asks, GuardTerms};
 use crate::event::Mode;
 use crate::value::Duration;
 
 /// Flags of `apply`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Args {
     /// The file that `holdfast plan` saved
     #[arg(value_name = "FILE")]
@@ -20,6 +24,9 @@ pub(super) struct Args {
     /// Answer the question with yes
     #[arg(short, long, env = "HOLDFAST_YES")]
     yes: bool,
+    /// Ask before each step, with its live diff
+    #[arg(long, visible_alias = "step", env = "HOLDFAST_GUIDED", conflicts_with_all = ["yes", "unattended"])]
+    guided: bool,
     /// For cron and timers: no question, silent when nothing changed, refuses what needs a person
     #[arg(long, env = "HOLDFAST_UNATTENDED")]
     unattended: bool,
@@ -29,6 +36,9 @@ pub(super) struct Args {
     /// On a host that moved, make the steps that neither moved nor may rest on one that did
     #[arg(long, env = "HOLDFAST_KEEP_GOING")]
     keep_going: bool,
+    /// Hosts of one batch, `N` or `all`: the next batch begins when the one before has ended
+    #[arg(long, env = "HOLDFAST_SERIAL", value_name = "N|all", value_parser = args::serial)]
+    serial: Option<args::Serial>,
     /// Begin no further host once N have failed; those that moved or cannot be reached count
     #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_fail: Option<u16>,
@@ -87,9 +97,11 @@ fn prepared(args: &Args, ask: bool) -> Result<(super::session::Loaded, Intent), 
     };
     let loaded = saved::load(&args.file, &opened, &wanted)?;
     let terms = &opened.plan.terms;
+    let asks = Asks::of(ask, args.guided, loaded.runbook.risk);
     let intent = Intent {
         unattended: args.unattended,
-        ask,
+        ask: ask && asks != Asks::Always,
+        asks,
         tags: terms.tags.clone(),
         guard: GuardTerms {
             time: args.guard_time.get(),
@@ -97,6 +109,7 @@ fn prepared(args: &Args, ask: bool) -> Result<(super::session::Loaded, Intent), 
         },
         answers: args.answers.iter().cloned().collect(),
         max_fail: args.max_fail.map(usize::from),
+        serial: args.serial.and_then(args::Serial::most),
         unfinished: args.unfinished,
         ..Intent::new(Mode::Apply)
     };

@@ -169,7 +169,7 @@ impl Serial {
     }
 }
 
-fn serial(text: &str) -> Result<Serial, String> {
+pub(super) fn serial(text: &str) -> Result<Serial, String> {
     match text.parse() {
         _ if text == "all" => Ok(Serial::All),
         Ok(0) | Err(_) => Err("it is `all` or a number of hosts from 1 on".to_owned()),

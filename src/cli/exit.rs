@@ -47,7 +47,7 @@ Exit codes:
   8    the host is no longer as it was when the plan was made
   9    a person must decide: refused data, a foreign rule, a high risk unattended
   10   the outcome is unknown: the connection was lost while something was under way
-  130  interrupted
+  130  interrupted, or stopped by a person before a step
 When several apply, the most alarming wins: 10, 6, 130, 1, 3, 5, 4, 8, 7, 9, 2.";
 
 impl Exit {

@@ -24,6 +24,7 @@ mod plan;
 mod render;
 mod results;
 mod resume;
+mod restore_points;
 mod rollback;
 mod run;
 mod saved;
@@ -78,6 +79,8 @@ enum Verb {
     Show(show::Args),
     /// Take a run of the past back, by the records that lie on its hosts
     Rollback(rollback::Args),
+    /// List what hosts can still take back, or remove what is too old
+    RestorePoints(restore_points::Args),
 }
 
 /// Most open files that we ask for: enough for 5000 hosts. Children inherit the limit, and where the
@@ -119,6 +122,7 @@ pub fn main() -> std::process::ExitCode {
         Verb::History(args) => history::history(args, &cli.output),
         Verb::Show(args) => show::show(args, &cli.output),
         Verb::Rollback(args) => rollback::rollback(args, &cli.output),
+        Verb::RestorePoints(args) => restore_points::restore_points(args, &cli.output),
     };
     exit.into()
 }

@@ -2,6 +2,9 @@
 //! decided on the way. What is done is seen on the hosts, not remembered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -55,7 +58,7 @@ pub(super) fn find(wanted: &str, runbook: Option<&str>) -> Result<Resumed, Exit>
     }
     if resumed.invocation.hosts.is_empty() {
         note(&format!(
-            "every host of run {id} ended well; there is nothing to go on with"
+            "Every host of run {id} ended well; there is nothing to go on with."
         ));
         return Err(Exit::Done);
     }
@@ -66,23 +69,16 @@ fn last(runbook: Option<&str>) -> Result<Resumed, Exit> {
     let state = paths::state();
     let all = runs(&state).map_err(|error| complain(&error))?;
     // A run that was gone on from counts no more: what came of it is in the one that did.
-    let mut gone_on: BTreeSet<String> = BTreeSet::new();
-    for id in all.iter().rev() {
+    let gone_on: BTreeSet<String> = all.iter().filter_map(|id| resumes(&state, id)).collect();
+    for id in all.iter().rev().filter(|id| !gone_on.contains(id.as_str())) {
         // A journal that cannot be read is no run to go on from; `history` shows it.
         let Ok(recording) = Recording::read(&state, id) else {
             continue;
         };
-        let before = recording.events.iter().find_map(|event| match &event.kind {
-            EventKind::Invoked { invocation } => invocation.resumes.clone(),
-            _ => None,
+        let found = read(id, &recording.events).filter(|resumed| {
+            let is_asked = runbook.is_none_or(|runbook| runbook == resumed.invocation.runbook);
+            is_asked && !resumed.invocation.hosts.is_empty()
         });
-        gone_on.extend(before);
-        let found = read(id, &recording.events)
-            .filter(|_| !gone_on.contains(id.as_str()))
-            .filter(|resumed| {
-                let is_asked = runbook.is_none_or(|runbook| runbook == resumed.invocation.runbook);
-                is_asked && !resumed.invocation.hosts.is_empty()
-            });
         if let Some(resumed) = found {
             return Ok(resumed);
         }
@@ -90,6 +86,20 @@ fn last(runbook: Option<&str>) -> Result<Resumed, Exit> {
     let of = runbook.map_or(String::new(), |runbook| format!(" of {runbook}"));
     Err(complain(&format!("no run{of} is left to go on from")))
 }
+
+/// The run that this one goes on from: it stands in one of the first lines, so not all of it is read.
+fn resumes(state: &Path, id: &RunId) -> Option<String> {
+    let journal = File::open(state.join("runs").join(id.as_str()).join("events.jsonl")).ok()?;
+    let lines = BufReader::new(journal).lines().take(FIRST_LINES);
+    lines.map_while(Result::ok).find_map(|line| {
+        let event: Value = serde_json::from_str(&line).ok()?;
+        let resumes = event.pointer("/kind/invocation/resumes")?;
+        resumes.as_str().map(str::to_owned)
+    })
+}
+
+/// What a run was asked to do is told within so many events.
+const FIRST_LINES: usize = 4;
 
 /// Reads a run; nothing when it was not to change anything, or is of a version that did not say what it was asked.
 fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
@@ -159,7 +169,7 @@ impl Resumed {
         let Some(run) = &self.invocation.resumes else {
             return;
         };
-        note(&format!("goes on from run {run}"));
+        note(&format!("Goes on from run {run}."));
         if !self.well.is_empty() {
             let are = if self.well.len() == 1 { "is" } else { "are" };
             note(&format!(
@@ -169,7 +179,7 @@ impl Resumed {
         }
         if !self.digest.is_empty() && self.digest != digest(runbook) {
             note(&format!(
-                "the text of {} is not what it was in run {run}",
+                "The text of {} is not what it was in run {run}.",
                 runbook.name
             ));
         }

@@ -8,7 +8,7 @@ use super::setup::Intent;
 use super::{Exit, args, ask, drive, paths, which_run};
 use crate::change::StepNumber;
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{GuardTerms, Undoes};
+use crate::engine::{Asks, GuardTerms, Undoes};
 use crate::event::Mode;
 use crate::inventory::{self, Host};
 use crate::journal::{Recording, RunId};
@@ -19,6 +19,11 @@ use crate::value::{Duration, Port};
 
 /// Flags of `rollback`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Args {
     /// The run: its id, enough of its beginning or end, or `last`; with --limit also one of another machine
     #[arg(value_name = "RUN")]
@@ -44,6 +49,9 @@ pub(super) struct Args {
     /// Answer the question with yes
     #[arg(short, long, env = "HOLDFAST_YES")]
     yes: bool,
+    /// Ask before each step, with its live diff
+    #[arg(long, env = "HOLDFAST_GUIDED", conflicts_with_all = ["dry_run", "yes"])]
+    guided: bool,
     /// With --dry-run: exit 2 when something would be taken back
     #[arg(long, env = "HOLDFAST_DETAILED_EXITCODE", requires = "dry_run")]
     detailed_exitcode: bool,
@@ -63,6 +71,13 @@ pub(super) struct Args {
     connections: args::Connections,
 }
 
+const HELP: &str = "\
+The changes of the run are taken back in the opposite order, by a run of its own: shown, asked, guarded, proven and
+on record like any other, and it can be taken back itself. What was changed since is never overwritten: such a host
+stops before anything is touched (exit code 8) and shows what moved; --step takes back the others. The records lie on
+the hosts, so any machine can do it; what the run changed on the machine that it came from (inventory, trusted host
+keys) is taken back from there only.";
+
 pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
     let mode = if args.dry_run {
         Mode::DryRun
@@ -73,8 +88,10 @@ pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
     if ask && !ask::can_ask() {
         return complain("there is no terminal to ask on\n  hint: use --yes or --dry-run");
     }
+    let asks = Asks::of(ask, args.guided, Risk::Low);
     let intent = Intent {
-        ask,
+        ask: ask && asks != Asks::Always,
+        asks,
         due: if args.detailed_exitcode {
             Exit::ChangesDue
         } else {

@@ -171,7 +171,7 @@ fn asked(args: &Args) -> Result<Resumed, Exit> {
 
 fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> Intent {
     let before = &resumed.invocation;
-    let guided = interactive && (before.guided || args.steps.guided || risk == Risk::High);
+    let asks = Asks::of(interactive, before.guided || args.steps.guided, risk);
     let mut answers = before.answers.clone();
     answers.extend(args.answers.iter().cloned());
     let serial = match args.steps.serial {
@@ -182,7 +182,7 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
     Intent {
         unattended: args.unattended,
         // Whoever is asked about each step is not asked about all of them as well.
-        ask: interactive && !guided,
+        ask: interactive && asks != Asks::Always,
         due: if args.detailed_exitcode {
             Exit::ChangesDue
         } else {
@@ -197,12 +197,11 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
         guard: args.guard.terms(),
         rehearse: args.guard.rehearse,
         max_fail: args.max_fail.map(usize::from),
-        unfinished: args.unfinished,
-        asks: match (interactive, guided) {
-            (false, _) => Asks::Never,
-            (true, false) => Asks::Risky,
-            (true, true) => Asks::Always,
-        },
+        // What is gone on from may have been cut off.
+        unfinished: args
+            .unfinished
+            .or(before.resumes.as_ref().map(|_| Fate::Resume)),
+        asks,
         passes: resumed.passes.clone(),
         invocation: Some(Invocation {
             answers: answers.clone(),

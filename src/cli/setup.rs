@@ -97,6 +97,12 @@ impl Intent {
         }
     }
 
+    /// Whether a person has named a run that this one goes on from, and is asked about its steps.
+    pub(super) fn is_resumption(&self) -> bool {
+        let named = |invocation: &Invocation| invocation.resumes.is_some();
+        self.asks == Asks::Always && self.invocation.as_ref().is_some_and(named)
+    }
+
     /// What loading its data must know.
     pub(super) fn loading(&self) -> LoadIntent {
         LoadIntent {

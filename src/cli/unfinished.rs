@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::setup::Intent;
 use super::sinks::Teller;
-use crate::engine::{Connected, Job};
+use crate::engine::{Asks, Connected, Job};
 use crate::event::{Fault, Mode, Unfinished};
 use crate::inventory::Host;
 
@@ -127,7 +127,9 @@ async fn way(job: &Job, intent: &Intent, teller: &Teller, cut: &Cut<'_>) -> Way 
         Some(Fate::Resume) if intent.unattended && blind => Way::Refuse,
         Some(Fate::Resume) if !same => Way::Leave,
         Some(fate) => Way::Fate(fate),
-        None if intent.ask => ask(teller, cut, same).await,
+        // Who named a run to go on from has decided, and is asked about each step.
+        None if same && intent.is_resumption() => Way::Fate(Fate::Resume),
+        None if intent.ask || intent.asks == Asks::Always => ask(teller, cut, same).await,
         None if blind => Way::Refuse,
         None if same => Way::Fate(Fate::Resume),
         None => Way::Leave,

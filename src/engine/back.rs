@@ -31,7 +31,7 @@ impl Worker<'_> {
             return Err(Stop::new(Fault::Failed, "nothing was decided before"));
         };
         let acts = last.iter().filter_map(|entry| match entry {
-            Entry::Did(act) => Some(act.clone()),
+            Entry::Did(act) => Some(act.as_ref().clone()),
             Entry::Left { .. } => None,
         });
         let acts = in_order_of_return(acts.collect());

@@ -44,12 +44,14 @@ impl Worker<'_> {
         let rendered = runbook::render(&self.job.runbook, &world);
         let rendered = rendered.map_err(|said| refused(said.to_string()))?;
         let rendered = survey::on_terms(rendered, self.job.guard);
+        let steps = survey::concrete(self.job, &world);
         let looked = survey::look(self.job, self.host, self.link.reader(), &rendered.steps).await?;
         let plan = looked.plan;
         if let Some((step, obstacle)) = plan.obstacle() {
             let why = format!("{} ({}) {}", step.number, step.subject, obstacle.why);
             return Err(refused(why).hint(obstacle.hint.map(str::to_owned)));
         }
+        self.link.keep_steps(&steps).await?;
         self.job
             .events
             .tell(EventKind::HostPlanned { plan: plan.clone() });

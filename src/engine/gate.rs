@@ -30,6 +30,18 @@ pub enum Asks {
     Always,
 }
 
+impl Asks {
+    /// What is asked with a person there (`interactive`), who wants to be or not. All of a runbook with a high risk
+    /// is asked about in any case.
+    pub fn of(interactive: bool, wanted: bool, risk: Risk) -> Self {
+        match (interactive, wanted || risk == Risk::High) {
+            (false, _) => Asks::Never,
+            (true, false) => Asks::Risky,
+            (true, true) => Asks::Always,
+        }
+    }
+}
+
 /// Who is asked before steps.
 #[derive(Debug, Default)]
 pub struct Gate {
@@ -57,6 +69,8 @@ pub struct Asked {
     pub host: String,
     /// What it waits with.
     pub question: StepQuestion,
+    /// The inputs as they are there now; none where nothing was filled in.
+    pub inputs: Option<Inputs>,
     /// How a person gets a shell there.
     pub shell: ShellWay,
     /// Where the answer goes. Dropping it stops the host's work; what was done stays.
@@ -187,6 +201,7 @@ impl Worker<'_> {
         let asked = Asked {
             host: self.host.name.to_string(),
             question,
+            inputs: self.ground.as_ref().map(|ground| ground.inputs.clone()),
             shell: ShellWay {
                 host: self.way.host.clone(),
                 ssh: self.way.ssh.clone(),

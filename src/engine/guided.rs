@@ -15,6 +15,14 @@ use crate::value::Port;
 use super::due::{due, keeps_promise};
 use super::gate::Decision;
 
+/// How it goes on after a decision.
+enum After {
+    /// With another turn.
+    Goes(Next),
+    /// With the same question, and what went wrong; whether the step itself was tried.
+    Asks(Option<(Stop, bool)>),
+}
+
 impl Worker<'_> {
     /// Asks about a step until somebody decides how it goes on.
     ///
@@ -35,59 +43,68 @@ impl Worker<'_> {
             }
             let question = self.question(planned, &live, timing, failed.as_ref());
             let rests = question.rests.clone();
-            match self.ask_person(question).await? {
-                Decision::Apply => {
-                    self.tell_choice(&live, Choice::Apply);
-                    match self.perform_agreed(&live, timing).await {
-                        Ok(()) => return Ok(Next::Forward),
-                        Err(stop) => failed = Some((self.survived(stop).await?, true)),
-                    }
-                }
-                Decision::Finish => {
-                    self.tell_choice(&live, Choice::Finish);
-                    self.finish();
-                    self.perform(&live, timing).await?;
-                    return Ok(Next::Forward);
-                }
-                Decision::Skip => {
-                    self.tell_choice(&live, Choice::Skip { rests });
-                    self.past.leave(planned, timing, true);
-                    return Ok(Next::Forward);
-                }
-                Decision::Again => {
-                    self.tell_choice(&live, Choice::Again);
-                    failed = None;
-                }
-                Decision::Shell => {
-                    self.tell_choice(&live, Choice::Shell);
-                    failed = None;
-                }
-                Decision::Edit(inputs, input, value) => match self.replan(*inputs).await {
-                    Ok(()) => {
-                        self.tell_choice(&live, Choice::Edit { input, value });
-                        return Ok(Next::Anew);
-                    }
-                    Err(stop) => failed = Some((stop, false)),
-                },
-                Decision::Back => {
-                    self.tell_choice(&live, Choice::Back);
-                    match self.go_back().await {
-                        Ok(next) => return Ok(next),
-                        Err(stop) => failed = Some((self.survived(stop).await?, false)),
-                    }
-                }
-                Decision::Keep => {
-                    self.tell_choice(&live, Choice::Keep);
-                    let failed = failed.map(|(stop, _)| stop);
-                    return Err(self.kept(planned.number, failed));
-                }
-                Decision::Undo => {
-                    self.tell_choice(&live, Choice::Undo);
-                    let failed = failed.map(|(stop, _)| stop);
-                    return Err(self.undone(planned.number, failed).await);
-                }
+            let decision = self.ask_person(question).await?;
+            if decision == Decision::Skip {
+                self.tell_choice(&live, Choice::Skip { rests });
+                self.past.leave(planned, timing, true);
+                return Ok(Next::Forward);
+            }
+            let failure = failed.take().map(|(stop, _)| stop);
+            match self.obey(decision, (&live, timing), failure).await? {
+                After::Goes(next) => return Ok(next),
+                After::Asks(again) => failed = again,
             }
         }
+    }
+
+    /// Does what was decided about a step that is not skipped.
+    async fn obey(
+        &mut self,
+        decision: Decision,
+        (live, timing): (&StepPlan, Timing),
+        failed: Option<Stop>,
+    ) -> Result<After, Stop> {
+        self.tell_decision(&decision, live);
+        match decision {
+            Decision::Apply => match self.perform_agreed(live, timing).await {
+                Ok(()) => Ok(After::Goes(Next::Forward)),
+                Err(stop) => Ok(After::Asks(Some((self.survived(stop).await?, true)))),
+            },
+            Decision::Finish => {
+                self.finish();
+                self.perform(live, timing).await?;
+                Ok(After::Goes(Next::Forward))
+            }
+            Decision::Skip | Decision::Again | Decision::Shell => Ok(After::Asks(None)),
+            Decision::Edit(inputs, input, value) => match self.replan(*inputs).await {
+                Ok(()) => {
+                    self.tell_choice(live, Choice::Edit { input, value });
+                    Ok(After::Goes(Next::Anew))
+                }
+                Err(stop) => Ok(After::Asks(Some((stop, false)))),
+            },
+            Decision::Back => match self.go_back().await {
+                Ok(next) => Ok(After::Goes(next)),
+                Err(stop) => Ok(After::Asks(Some((self.survived(stop).await?, false)))),
+            },
+            Decision::Keep => Err(self.kept(live.number, failed)),
+            Decision::Undo => Err(self.undone(live.number, failed).await),
+        }
+    }
+
+    /// Tells a decision that is one whatever comes of it.
+    fn tell_decision(&self, decision: &Decision, live: &StepPlan) {
+        let choice = match decision {
+            Decision::Apply => Choice::Apply,
+            Decision::Finish => Choice::Finish,
+            Decision::Again => Choice::Again,
+            Decision::Shell => Choice::Shell,
+            Decision::Back => Choice::Back,
+            Decision::Keep => Choice::Keep,
+            Decision::Undo => Choice::Undo,
+            Decision::Skip | Decision::Edit(..) => return,
+        };
+        self.tell_choice(live, choice);
     }
 
     /// Looks at a step right now.

@@ -43,7 +43,7 @@ mod worker;
 pub use gate::{Asked, Asks, Decision, Gate, Knock, step_key};
 pub use guard::GuardTerms;
 pub use promise::{Promise, Promised};
-pub use restore::{HereChange, Undoes};
+pub use restore::{HereChange, Pruned, Undoes};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

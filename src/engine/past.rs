@@ -1,7 +1,9 @@
 //! What a run has done and left on a host, in order: what "back" and "undo" go by.
 
+use super::due::timing_of;
 use super::gate::step_key;
 use super::new_login::Way;
+use super::worker::Worker;
 use crate::change::{Change, Known, Shown, StepNumber, Timing, Verdict};
 use crate::plan::{Expectation, StepPlan};
 
@@ -13,7 +15,7 @@ pub(super) struct Past(Vec<Entry>);
 #[derive(Debug, Clone)]
 pub(super) enum Entry {
     /// Changes were made.
-    Did(Act),
+    Did(Box<Act>),
     /// A step was not performed, or it changes nothing.
     Left {
         key: String,
@@ -70,7 +72,7 @@ impl Entry {
 impl Past {
     /// Changes were made.
     pub(super) fn did(&mut self, act: Act) {
-        self.0.push(Entry::Did(act));
+        self.0.push(Entry::Did(Box::new(act)));
     }
 
     /// A step was left out (`skipped`), or it was an interlude.
@@ -145,7 +147,7 @@ impl Past {
     /// What was done, the last first.
     pub(super) fn acts(&self) -> Vec<Act> {
         let acts = self.0.iter().rev().filter_map(|entry| match entry {
-            Entry::Did(act) => Some(act.clone()),
+            Entry::Did(act) => Some(act.as_ref().clone()),
             Entry::Left { .. } => None,
         });
         acts.collect()
@@ -160,6 +162,28 @@ impl Past {
         }
         known.forget_predictions();
         known
+    }
+}
+
+impl Worker<'_> {
+    /// The step's folder on the host: every try has its own, with its own undo data.
+    pub(super) fn folder(&mut self, plan: &StepPlan, due: &[&Change]) -> String {
+        self.folder_named(&plan.number.0.to_string(), timing_of(due))
+    }
+
+    /// A folder that this run has not used yet.
+    pub(super) fn folder_named(&mut self, name: &str, timing: Timing) -> String {
+        let part = match timing {
+            Timing::AtEnd => "-end",
+            Timing::InOrder => "",
+        };
+        let first = format!("{name}{part}");
+        let tries = self.tries.entry(first.clone()).or_default();
+        *tries += 1;
+        match tries {
+            1 => first,
+            again => format!("{first}-{again}"),
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Stop, survey};
+use super::survey::{self, Looked};
+use super::{Job, Stop};
 use crate::change::StepNumber;
 use crate::event::{EventKind, Events, Fault, SavedPlan};
 use crate::facts::Facts;
@@ -41,7 +42,7 @@ pub struct Promised {
 
 /// What the comparison leaves to do on a host.
 #[derive(Debug)]
-pub(super) enum Kept {
+enum Kept {
     /// The plan is the same.
     Whole,
     /// This much of it; how the host ends all the same.
@@ -50,9 +51,40 @@ pub(super) enum Kept {
     Nothing(Stop),
 }
 
+/// What may be done on a host.
+pub(super) struct Agreed {
+    pub(super) looked: Looked,
+    /// How the host ends, when only a part of the saved plan is left.
+    pub(super) stale: Option<Stop>,
+}
+
+/// What is left of a plan beside the saved one, if there is one.
+pub(super) fn kept(
+    job: &Job,
+    looked: Looked,
+    facts: &Facts,
+    steps: &[RenderedStep],
+) -> Result<Agreed, Stop> {
+    let kept = match &job.promise {
+        None => Kept::Whole,
+        Some(promise) => promise.check(&job.events, (&looked.plan, &looked.answers, facts), steps),
+    };
+    match kept {
+        Kept::Whole => Ok(Agreed {
+            looked,
+            stale: None,
+        }),
+        Kept::Part(plan, stop) => Ok(Agreed {
+            looked: Looked { plan, ..looked },
+            stale: Some(stop),
+        }),
+        Kept::Nothing(stop) => Err(stop),
+    }
+}
+
 impl Promise {
     /// Compares a host's plan with what was saved of it, and tells what moved.
-    pub(super) fn check(
+    fn check(
         &self,
         events: &Events,
         (plan, answers, facts): (&HostPlan, &Answers, &Facts),

@@ -72,10 +72,10 @@ impl Worker<'_> {
     /// Whether this run itself changed what the plan of the step was made from: an earlier step that
     /// brings something, or one whose change left a mark for a pending reload.
     fn is_provisional(&self, step: &RenderedStep, plan: &StepPlan) -> bool {
-        let moves = |resource: &Box<dyn Resource>| resource.moves_along();
+        let resource = step.resource.as_deref();
         plan.expects.is_empty()
             || step.reload_on.iter().any(|id| self.known.will_change(id))
-            || step.resource.as_ref().is_some_and(moves)
+            || resource.is_some_and(Resource::moves_along)
     }
 
     /// Looks at a step right before it is performed. What was promised must still be what is due.
@@ -279,26 +279,6 @@ impl Worker<'_> {
         self.past.did(act);
         self.tell(plan, StepResult::Done { changes });
         Ok(Done::Changed)
-    }
-
-    /// The step's folder on the host: every try has its own, with its own undo data.
-    fn folder(&mut self, plan: &StepPlan, due: &[&Change]) -> String {
-        self.folder_named(&plan.number.0.to_string(), timing_of(due))
-    }
-
-    /// A folder that this run has not used yet.
-    pub(super) fn folder_named(&mut self, name: &str, timing: Timing) -> String {
-        let part = match timing {
-            Timing::AtEnd => "-end",
-            Timing::InOrder => "",
-        };
-        let first = format!("{name}{part}");
-        let tries = self.tries.entry(first.clone()).or_default();
-        *tries += 1;
-        match tries {
-            1 => first,
-            again => format!("{first}-{again}"),
-        }
     }
 }
 

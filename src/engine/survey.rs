@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::compare::{NOT_WANTED, plan_step, skipped};
-use super::promise::Kept;
+use super::promise::{Agreed, kept};
 use super::restore::{self, Returns, Undoes};
 use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk, start};
 use crate::change::Known;
@@ -34,10 +34,8 @@ pub(super) async fn survey(
         ..
     } = connected;
     let Some(inputs) = job.inputs.get(host.name.as_str()) else {
-        job.finish(
-            &host,
-            Stop::new(Fault::Failed, "no inputs were prepared for this host").into(),
-        );
+        let stop = Stop::new(Fault::Failed, "no inputs were prepared for this host");
+        job.finish(&host, stop.into());
         return None;
     };
     let world = World {
@@ -56,12 +54,7 @@ pub(super) async fn survey(
             let start = start_of(&rendered.steps, &answers);
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
-            let has_steps = job.undoes.is_none() && plan.is_pending();
-            let concrete = if job.mode == Mode::Apply && has_steps {
-                concrete(&job, &world)
-            } else {
-                String::new()
-            };
+            let concrete = papers(&job, &world, &plan);
             Some(Surveyed {
                 host,
                 link,
@@ -91,13 +84,6 @@ pub(super) async fn survey(
 pub(super) struct Looked {
     pub(super) plan: HostPlan,
     pub(super) answers: Answers,
-}
-
-/// What may be done on a host.
-struct Agreed {
-    looked: Looked,
-    /// How the host ends, when only a part of the saved plan is left.
-    stale: Option<Stop>,
 }
 
 type Planned = (Agreed, Rendered, Option<Returns>);
@@ -149,27 +135,17 @@ fn start_of(steps: &[RenderedStep], answers: &Answers) -> String {
     there.filter_map(line).collect()
 }
 
-/// What is left of a plan beside the saved one, if there is one.
-fn kept(job: &Job, looked: Looked, facts: &Facts, steps: &[RenderedStep]) -> Result<Agreed, Stop> {
-    let kept = match &job.promise {
-        None => Kept::Whole,
-        Some(promise) => promise.check(&job.events, (&looked.plan, &looked.answers, facts), steps),
-    };
-    match kept {
-        Kept::Whole => Ok(Agreed {
-            looked,
-            stale: None,
-        }),
-        Kept::Part(plan, stop) => Ok(Agreed {
-            looked: Looked { plan, ..looked },
-            stale: Some(stop),
-        }),
-        Kept::Nothing(stop) => Err(stop),
+/// The steps for the host's record, when something is done by a runbook.
+fn papers(job: &Job, world: &World<'_>, plan: &HostPlan) -> String {
+    if job.mode == Mode::Apply && job.undoes.is_none() && plan.is_pending() {
+        concrete(job, world)
+    } else {
+        String::new()
     }
 }
 
 /// The steps as `render` prints them. What could be rendered is whole.
-fn concrete(job: &Job, world: &World<'_>) -> String {
+pub(super) fn concrete(job: &Job, world: &World<'_>) -> String {
     let steps = runbook::concrete_of(&job.runbook, world, &|tags| job.wants(tags)).ok();
     let text = steps.and_then(|steps| serde_yaml::to_string(&steps).ok());
     text.unwrap_or_default()

@@ -103,15 +103,13 @@ impl Worker<'_> {
             return Ok(Next::Forward);
         }
         let reloaded = self.reloaded.get(&step.number) == Some(&self.changes);
-        match turn.timing {
-            // Made in its guarded section already, and nothing was changed since.
-            Timing::AtEnd if reloaded => return Ok(Next::Forward),
-            Timing::AtEnd => {}
-            Timing::InOrder if self.job.stopped() => {
-                let message = format!("stopped before {}", step.number);
-                return Err(Stop::new(Fault::Interrupted, message));
-            }
-            Timing::InOrder => {}
+        // Made in its guarded section already, and nothing was changed since.
+        if turn.timing == Timing::AtEnd && reloaded {
+            return Ok(Next::Forward);
+        }
+        if turn.timing == Timing::InOrder && self.job.stopped() {
+            let message = format!("stopped before {}", step.number);
+            return Err(Stop::new(Fault::Interrupted, message));
         }
         if self.job.gate.passes(self.host.name.as_str(), step) {
             self.past.leave(step, turn.timing, true);

@@ -34,8 +34,9 @@ hf_guard_renew() (
 	hf_guard_name
 	[ -e "$hf_guard/fired" ] || return 0
 	hf_guard_lock || hf_fail "it is busy, or its folder $hf_guard cannot be written" || return 1
-	mv "$hf_guard/fired" "$hf_guard/fired.before" && rm -f "$hf_guard/told" && sync "$hf_guard" ||
-		hf_fail "its file $hf_guard/fired cannot be renamed"
+	mv "$hf_guard/fired" "$hf_guard/fired.before" 2>/dev/null || hf_fail "its file $hf_guard/fired cannot be renamed" || return 1
+	rm -f "$hf_guard/told"
+	sync "$hf_guard"
 )
 
 # hf_guard_disarm: a new login proved that we still get in. Status 76: too late, it has fired; 77: it is

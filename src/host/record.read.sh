@@ -13,8 +13,8 @@ hf_run_record() {
 	for hf_one in "$hf_record"/*/*/change.json; do
 		[ -s "$hf_one" ] || continue
 		hf_place=${hf_one%/change.json}
-		IFS= read -r hf_line <"$hf_one"
-		printf 'change=%s %s\n' "${hf_place#"$hf_record/"}" "$hf_line"
+		printf 'change=%s ' "${hf_place#"$hf_record/"}"
+		cat "$hf_one"
 	done
 	for hf_one in "$hf_record"/*/after/* "$hf_record"/kept/*; do
 		[ -s "$hf_one" ] || continue
@@ -49,8 +49,8 @@ hf_later_changes() {
 		sed 's/^/card=/' "$hf_later/run" 2>/dev/null
 		for hf_one in "$hf_later"/*/*/change.json; do
 			if [ ! -s "$hf_one" ] || [ -e "${hf_one%/*}/taken" ]; then continue; fi
-			IFS= read -r hf_line <"$hf_one"
-			printf 'change=%s\n' "$hf_line"
+			printf 'change='
+			cat "$hf_one"
 		done
 	done
 }

@@ -51,7 +51,9 @@ hf_take_back() {
 		mv -f "$hf_point/taken" "$hf_point/taking" || return 1
 	fi
 	hf_point_run undo || return
-	mv -f "$hf_point/taking" "$hf_point/taken" && sync "$hf_point"
+	mv -f "$hf_point/taking" "$hf_point/taken" && sync "$hf_point" || return
+	# The way back in the middle of the very run: nothing of it is left to be taken back.
+	case ${HF_STEP:-} in *-back*) : >"$HF_SAVE/taken" ;; esac
 }
 
 # hf_give_again RUN STEP/CHANGE: the change is made again, from the very state that it was made from. Undo of

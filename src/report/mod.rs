@@ -11,6 +11,7 @@
 
 mod checks;
 mod clean;
+mod deeds;
 mod diff;
 mod groups;
 mod guided;

@@ -84,3 +84,25 @@ pub(super) fn step_moved(host: &str, moved: &Moved, like: Option<&str>, style: &
     lines.extend(shown.map(|line| line.indented(2)));
     Notice::of_host(host, lines).for_data_stream()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_words_and_a_clock_that_is_behind_too() {
+        let told = [
+            0,
+            59,
+            3_700,
+            DAY.cast_signed(),
+            3 * DAY.cast_signed() + 7_200,
+            -90,
+        ]
+        .map(age);
+        assert_eq!(
+            told.join(" | "),
+            "0 s ago | 59 s ago | 1 h 1 min ago | 24 h 0 min ago | 3 days 2 h ago | 1 min 30 s ahead of this clock"
+        );
+    }
+}

@@ -125,6 +125,33 @@ impl Story {
             EventKind::PlanOpened(saved) => saved_plan::plan_opened(saved, style),
             EventKind::StepMoved { host, moved } => Some(self.step_moved(host, moved)),
             EventKind::StepReplanned { host, step } => Some(self.step_replanned(host, step)),
+            EventKind::StepStarted { .. }
+            | EventKind::StepProgress { .. }
+            | EventKind::StepFinished { .. }
+            | EventKind::Answered { .. }
+            | EventKind::Guided { .. } => self.step_notice(kind),
+            EventKind::GuardArmed { .. }
+            | EventKind::GuardProven { .. }
+            | EventKind::GuardDisarmed { .. }
+            | EventKind::GuardRefuted { .. }
+            | EventKind::GuardAwaited { .. }
+            | EventKind::GuardFired { .. } => {
+                let run = self.tally.run.as_ref().map(|run| run.id.as_str());
+                guard_lines::notice(kind, run.unwrap_or_default(), style)
+            }
+            EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
+            EventKind::HostFinished { host, result } => self.host_finished(host, result),
+            EventKind::Invoked { .. }
+            | EventKind::PlannedAgain { .. }
+            | EventKind::RunFinished { .. } => None,
+            EventKind::Unknown => self.unknown(),
+        }
+    }
+
+    /// What is told of a step on its way.
+    fn step_notice(&mut self, kind: &EventKind) -> Option<Notice> {
+        let style = &self.style;
+        match kind {
             EventKind::StepStarted { host, number, name } => {
                 step_notices::step_started(host, *number, name, style)
             }
@@ -138,15 +165,6 @@ impl Story {
                 name,
                 result,
             } => step_notices::step_finished(host, (*number, name), result, self.is_calm(), style),
-            EventKind::GuardArmed { .. }
-            | EventKind::GuardProven { .. }
-            | EventKind::GuardDisarmed { .. }
-            | EventKind::GuardRefuted { .. }
-            | EventKind::GuardAwaited { .. }
-            | EventKind::GuardFired { .. } => {
-                let run = self.tally.run.as_ref().map(|run| run.id.as_str());
-                guard_lines::notice(kind, run.unwrap_or_default(), style)
-            }
             EventKind::Answered {
                 host,
                 number,
@@ -154,19 +172,8 @@ impl Story {
                 yes,
                 by,
             } => step_notices::answered(host, *number, (question, *yes, by), style),
-            EventKind::Guided {
-                host,
-                number,
-                name,
-                deed,
-                ..
-            } => super::guided::deed(host, (*number, name), deed, style),
-            EventKind::Checked { host, name, proof } => self.checked(host, name, proof),
-            EventKind::HostFinished { host, result } => self.host_finished(host, result),
-            EventKind::Invoked { .. }
-            | EventKind::PlannedAgain { .. }
-            | EventKind::RunFinished { .. } => None,
-            EventKind::Unknown => self.unknown(),
+            EventKind::Guided { .. } => super::deeds::notice(kind, style),
+            _ => None,
         }
     }
 

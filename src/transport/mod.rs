@@ -16,6 +16,7 @@ mod local;
 mod script;
 mod ssh;
 mod offer;
+mod points;
 mod settle;
 mod wire;
 mod write_host;
@@ -29,6 +30,7 @@ pub use known::{
     ClientConfig, client_config, hashed, is_trusted_as, key_name, known_lines, trusted_name,
 };
 pub use offer::{Offer, password_offer};
+pub use points::Keep;
 pub use script::{READ_SET, RunCard, RunPapers, StepScript, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};
 pub use write_host::{MOVED, Performed, WriteHost};

@@ -246,6 +246,14 @@ pub(super) fn open_run(nonce: &str, card: &RunCard, papers: RunPapers<'_>) -> St
     text
 }
 
+/// A request that replaces the record of the run's steps.
+pub(super) fn keep_steps(nonce: &str, steps: &str) -> String {
+    let mut text = format!("HF_NONCE={nonce}\n");
+    push_file(&mut text, nonce, "\"$HF_RUN/steps.yaml\"", steps);
+    text.push_str("hf_end\n");
+    text
+}
+
 fn push_file(text: &mut String, nonce: &str, path: &str, content: &str) {
     push_text(text, &mark("HF", nonce), &format!("cat >{path}"), content);
 }
@@ -269,6 +277,16 @@ pub(super) fn alive(nonce: &str) -> String {
 pub(super) fn call(nonce: &str, call: &Call) -> String {
     let mut text = format!("HF_NONCE={nonce}\nhf_answer 0 hf_aloud {}", call.function);
     push_words(&mut text, &call.args);
+    text.push_str("hf_end\n");
+    text
+}
+
+/// The end of a run on a host, and what is tidied there afterwards, of which nothing is told.
+pub(super) fn close_run(nonce: &str, call: &Call, tidy: &Call) -> String {
+    let mut text = format!("HF_NONCE={nonce}\nhf_answer 0 hf_aloud {}", call.function);
+    push_words(&mut text, &call.args);
+    let _ = write!(text, "{} >/dev/null 2>&1", tidy.function);
+    push_words(&mut text, &tidy.args);
     text.push_str("hf_end\n");
     text
 }

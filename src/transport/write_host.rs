@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::host::{ASK_LIMIT, answers};
+use super::points::Keep;
 use super::script::{self, RunCard, RunPapers, StepScript};
 use super::wire::{Progress, Wire};
 use super::{ReadHost, TransportError};
@@ -143,6 +144,19 @@ impl WriteHost {
             .map(|_| ())
     }
 
+    /// Replaces the record of the run's steps on the host: they were filled in anew.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn keep_steps(&mut self, steps: &str) -> Result<(), TransportError> {
+        let wire = &mut self.host.wire;
+        wire.request(ASK_LIMIT, 0, &|_| {}, |nonce| {
+            script::keep_steps(nonce, steps)
+        })
+        .await
+        .map(|_| ())
+    }
+
     pub(super) fn wire(&mut self) -> &mut Wire {
         &mut self.host.wire
     }
@@ -153,10 +167,11 @@ impl WriteHost {
     }
 
     /// Writes down that the run came to its end here: `done`, `failed`, `stopped` or `reverted`. When that cannot
-    /// be written, the next run finds this one unfinished, which is true.
+    /// be written, the next run finds this one unfinished, which is true. Old restore points go.
     pub async fn close_run(&mut self, outcome: &str) {
         let words = Call::new("hf_close_run", [outcome]);
-        let request = |nonce: &str| script::call(nonce, &words);
+        let request =
+            |nonce: &str| script::close_run(nonce, &words, &Keep::default().call("hf_prune"));
         let wire = &mut self.host.wire;
         if let Err(error) = wire.request(CLOSE_LIMIT, 1, &|_| {}, request).await {
             tracing::debug!(%error, "the end of the run is not on record there");

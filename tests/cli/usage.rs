@@ -102,6 +102,39 @@ fn flags_are_also_variables() {
 }
 
 #[test]
+fn guided_without_a_terminal_names_the_flags_to_use_instead() {
+    let sandbox = Sandbox::new();
+    sandbox.file(
+        "runbooks/one.yaml",
+        "name: one\nsummary: x\nsteps:\n- { name: a, file: { path: /tmp/x, content: x } }\n",
+    );
+    for flag in ["--guided", "--step"] {
+        let said = sandbox.run(&["run", "one", flag]);
+        for part in [
+            "status: 1",
+            "there is no terminal to ask on",
+            "--guided asks before each step; without a terminal use --yes, --unattended or --dry-run",
+        ] {
+            assert!(said.contains(part), "no {part:?} in:\n{said}");
+        }
+    }
+    let said = sandbox.run(&["run", "one", "--dry-run", "--start-at", "seven"]);
+    assert!(
+        said.contains("one has no step with the id or name `seven`"),
+        "{said}"
+    );
+    assert!(said.starts_with("status: 1"), "{said}");
+    let said = sandbox.run(&["run", "--resume", "--yes"]);
+    assert!(said.contains("no run is left to go on from"), "{said}");
+    assert!(said.starts_with("status: 1"), "{said}");
+    let said = sandbox.run(&["run", "one", "--serial", "0", "--yes"]);
+    assert!(
+        said.contains("it is `all` or a number of hosts from 1 on"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_high_risk_is_refused_unattended() {
     let sandbox = Sandbox::new();
     sandbox.file(

@@ -270,8 +270,12 @@ fn back_takes_the_last_step_back_and_asks_about_it_again() {
         pty.answer("a");
     }
     ends(&mut pty, 0);
-    let all = ["one", "two", "three"].map(|name| stage.file(name));
-    assert_eq!(all, ["first\n", "hello\n", "third 22\n"]);
+    let all = || ["one", "two", "three"].map(|name| stage.file(name));
+    assert_eq!(all(), ["first\n", "hello\n", "third 22\n"]);
+    // What was taken back on the way is no part of what the run did.
+    let mut pty = stage.run(&["rollback", "last", "--yes"]);
+    ends(&mut pty, 0);
+    assert_eq!(all(), ["", "", ""]);
 }
 
 #[test]

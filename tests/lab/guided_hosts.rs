@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::guard::nothing_is_held;
 use crate::operator::{Operator, list_inputs};
-use crate::port_move::{MOVE, rules, set_up, state};
+use crate::port_move::{MOVE, set_up, state};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
 use crate::support::pty::Pty;
 
@@ -159,7 +159,7 @@ fn the_port_moves_step_by_step_and_back_again() {
     );
     let second = pty.answer("a");
     asks(&second, "fail2ban bans on port 2222, too");
-    asks(&second, "guard disarmed");
+    asks(&second, "a new login succeeded, by port 22 of the host");
     let third = pty.answer("a");
     asks(&third, "sshd listens on port 2222 as well");
     asks(&third, "a new login by port 2222 succeeds");
@@ -185,13 +185,38 @@ fn the_port_moves_step_by_step_and_back_again() {
     asks(&end, "is as before");
     nothing_is_held(&host);
     assert_eq!(state(&host), before);
-    // And now to its end.
-    let mut pty = guided(&operator, &[&MOVE[..], &flags].concat());
-    while !pty.text().contains("exit 0") && pty.asks() {
-        pty.write("a\n");
-    }
-    ends(&mut pty, 0);
-    assert!(!rules(&host).contains("22/tcp LIMIT"), "{}", rules(&host));
+}
+
+/// The guard takes a failed step back, and the run goes on: it is armed anew for the next try.
+#[test]
+fn a_guarded_step_that_failed_is_tried_again() {
+    let lab = Lab::new("guidedagain");
+    let host = lab.boot(HostSpec::new("web").setup(Setup::Bare));
+    let operator = Operator::new(&lab, "operator", std::slice::from_ref(&host));
+    operator.runbook(
+        "again",
+        "name: again\nsummary: x\nsteps:\n\
+        - { name: It may fail, guard: true, command: { argv: [sh, -c, 'touch /etc/tried && test -e /etc/allowed && touch /etc/done'], \
+            creates: /etc/done, undo: [rm, -f, /etc/done, /etc/tried] } }\n",
+    );
+    let mut pty = guided(
+        &operator,
+        &["run", "again", "--guided", "--guard-time", "2m"],
+    );
+    pty.answer("a");
+    let failed = pty.expect("\n> ");
+    assert!(
+        failed.contains("the host has taken the guarded changes back and is as before"),
+        "{failed}"
+    );
+    assert!(failed.contains("[r]etry"), "{failed}");
+    assert_eq!(host.sh("ls /etc/tried /etc/done 2>/dev/null || true"), "");
+    nothing_is_held(&host);
+    host.write("/etc/allowed", "");
+    pty.write("r\n");
+    let end = ends(&mut pty, 0);
+    assert!(end.contains("a new login succeeded"), "{end}");
+    host.sh("test -e /etc/done");
     nothing_is_held(&host);
 }
 

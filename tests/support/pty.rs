@@ -61,21 +61,7 @@ impl Pty {
                 .open(path)
                 .expect("the terminal")
         };
-        // It becomes the terminal of a session of its own, so that its end is heard of.
-        let mut wrapped = Command::new("/usr/bin/setsid");
-        wrapped
-            .arg("-c")
-            .arg(command.get_program())
-            .args(command.get_args());
-        wrapped.env_clear();
-        for (name, value) in command.get_envs() {
-            if let Some(value) = value {
-                wrapped.env(name, value);
-            }
-        }
-        if let Some(folder) = command.get_current_dir() {
-            wrapped.current_dir(folder);
-        }
+        let mut wrapped = wrapped(command);
         wrapped.stdin(open()).stdout(open()).stderr(open());
         let child = wrapped.spawn().expect("the program starts");
         drop(wrapped);
@@ -257,6 +243,26 @@ impl Drop for Pty {
             let _ = self.child.wait();
         }
     }
+}
+
+/// The command on a terminal that it finds as its standard input.
+fn wrapped(command: &Command) -> Command {
+    // It becomes the terminal of a session of its own, so that its end is heard of.
+    let mut wrapped = Command::new("/usr/bin/setsid");
+    wrapped
+        .arg("-c")
+        .arg(command.get_program())
+        .args(command.get_args());
+    wrapped.env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            wrapped.env(name, value);
+        }
+    }
+    if let Some(folder) = command.get_current_dir() {
+        wrapped.current_dir(folder);
+    }
+    wrapped
 }
 
 fn some(count: u16) -> NonZero<u16> {

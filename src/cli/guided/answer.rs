@@ -110,7 +110,7 @@ fn senseless(key: char, question: &StepQuestion, inputs: bool) -> Option<&'stati
     match key {
         'a' | 'f' if !is_doable(question) => Some("it cannot be done as things are"),
         'b' if question.back.is_none() => Some("nothing was decided before on these hosts"),
-        'e' if !inputs => Some("this runbook has no inputs"),
+        'e' if !inputs => Some("there is no input to be edited"),
         _ => None,
     }
 }
@@ -140,24 +140,8 @@ pub(super) fn parse(line: &str, question: &StepQuestion, inputs: bool) -> Answer
         Some((word, rest)) => (word.to_lowercase(), rest.trim()),
         None => (line.trim().to_lowercase(), ""),
     };
-    match word.as_str() {
-        "" => {
-            return Answer::None(
-                "Enter alone chooses nothing: write a letter, or ? for what they mean.".to_owned(),
-            );
-        }
-        "?" | "help" => return Answer::None(help()),
-        "y" | "yes" | "n" | "no" => {
-            return Answer::None(
-                "Not yes or no here: a applies the step, s leaves it out, ? explains.".to_owned(),
-            );
-        }
-        "q" | "quit" | "exit" => {
-            return Answer::None(
-                "To stop: k keeps what was done, u takes it back first.".to_owned(),
-            );
-        }
-        _ => {}
+    if let Some(words) = no_answer(&word) {
+        return Answer::None(words);
     }
     let is_it = |choice: &&Choice| choice.word == word || word == choice.key.to_string();
     let Some(choice) = CHOICES.iter().find(is_it) else {
@@ -166,11 +150,33 @@ pub(super) fn parse(line: &str, question: &StepQuestion, inputs: bool) -> Answer
             line.trim()
         ));
     };
-    if let Some(why) = senseless(choice.key, question, inputs) {
-        return Answer::None(format!("Not {}: {why}.", choice.word));
+    match senseless(choice.key, question, inputs) {
+        Some(why) => Answer::None(format!("Not {}: {why}.", choice.word)),
+        None => chosen(choice, rest, question),
     }
+}
+
+/// What people write who do not know the answers.
+fn no_answer(word: &str) -> Option<String> {
+    let words = match word {
+        "" => "Enter alone chooses nothing: write a letter, or ? for what they mean.",
+        "?" | "help" => return Some(help()),
+        "y" | "yes" | "n" | "no" => {
+            "Not yes or no here: a applies the step, s leaves it out, ? explains."
+        }
+        "q" | "quit" | "exit" => "To stop: k keeps what was done, u takes it back first.",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+fn chosen(choice: &Choice, rest: &str, question: &StepQuestion) -> Answer {
     let argument = (!rest.is_empty()).then(|| rest.to_owned());
-    let chosen = match (choice.key, rest) {
+    let tried = question
+        .failure
+        .as_ref()
+        .is_some_and(|failure| failure.tried);
+    match (choice.key, rest) {
         ('e', _) => Answer::Edit(argument),
         ('h', _) => Answer::Shell(argument),
         ('f', "") => Answer::Finish(Scope::These),
@@ -184,20 +190,11 @@ pub(super) fn parse(line: &str, question: &StepQuestion, inputs: bool) -> Answer
         ('b', "") => Answer::Back,
         ('d', "") => Answer::Details,
         // The step as it is shown, once more.
-        ('r', "")
-            if question
-                .failure
-                .as_ref()
-                .is_some_and(|failure| failure.tried)
-                && is_doable(question) =>
-        {
-            Answer::Apply
-        }
+        ('r', "") if tried && is_doable(question) => Answer::Apply,
         ('r', "") => Answer::Again,
         _ => Answer::None(format!(
             "Nothing may stand behind {}, but `{rest}` does.",
             choice.word
         )),
-    };
-    chosen
+    }
 }

@@ -19,7 +19,6 @@ use super::sinks::Teller;
 use crate::change::StepNumber;
 use crate::engine::{Asked, Decision, Job, Knock, Question, Surveyed};
 use crate::report::looks_alike;
-use crate::runbook::Inputs;
 
 /// Hears what hosts ask on their way.
 pub(super) struct Ears {
@@ -33,8 +32,6 @@ pub(super) struct Ears {
     verdict: Option<Verdict>,
     /// Whether somebody chose to stop.
     stopped: bool,
-    /// The inputs of hosts where they were edited.
-    edited: BTreeMap<String, Inputs>,
 }
 
 /// What every host is told without another question.
@@ -59,7 +56,6 @@ impl Ears {
             serial,
             verdict: None,
             stopped: false,
-            edited: BTreeMap::new(),
         };
         (ears, (asked, knock))
     }
@@ -89,12 +85,7 @@ impl Ears {
         loop {
             if talk.is_none() && !waiting.is_empty() && waiting.len() == present.len() {
                 let group = next_group(&mut waiting, job);
-                talk = Some(Box::pin(talk::talk(
-                    job,
-                    teller,
-                    group,
-                    self.edited.clone(),
-                )));
+                talk = Some(Box::pin(talk::talk(job, teller, group)));
             }
             tokio::select! {
                 () = &mut work => return,
@@ -116,22 +107,22 @@ impl Ears {
                 },
                 over = ended(&mut talk) => {
                     talk = None;
-                    self.take(over, &mut waiting);
+                    self.take(&over, &mut waiting);
                 }
             }
         }
     }
 
     /// Passes on what came of a talk.
-    fn take(&mut self, talk: Talk, waiting: &mut BTreeMap<String, Asked>) {
-        self.edited.extend(talk.edited);
+    fn take(&mut self, talk: &Talk, waiting: &mut BTreeMap<String, Asked>) {
         if let Some((verdict, scope)) = talk.verdict {
             self.stopped |= verdict != Verdict::Finish;
             if scope == Scope::All {
                 self.verdict = Some(verdict);
                 let all = std::mem::take(waiting);
-                all.into_values()
-                    .for_each(|asked| answer(asked, verdict.into()));
+                for asked in all.into_values() {
+                    answer(asked, verdict.into());
+                }
             }
         }
         if talk.gone {

@@ -11,7 +11,7 @@ use crate::cli::ask::Heard;
 use crate::cli::asking::Panel;
 use crate::cli::sinks::Teller;
 use crate::engine::{Asked, Decision, Job};
-use crate::runbook::Inputs;
+use crate::runbook::{InputSpec, Inputs};
 use crate::transport;
 
 /// What a talk came to.
@@ -19,25 +19,20 @@ use crate::transport;
 pub(super) struct Talk {
     /// An answer that ends the asking, and for whom.
     pub(super) verdict: Option<(Verdict, Scope)>,
-    /// Inputs that were edited, by host.
-    pub(super) edited: BTreeMap<String, Inputs>,
     /// Whether nobody is there any more.
     pub(super) gone: bool,
 }
 
 /// Talks until there is an answer, and gives it to the hosts.
-pub(super) async fn talk(
-    job: &Arc<Job>,
-    teller: &Teller,
-    group: Vec<Asked>,
-    edited: BTreeMap<String, Inputs>,
-) -> Talk {
+pub(super) async fn talk(job: &Arc<Job>, teller: &Teller, group: Vec<Asked>) -> Talk {
     let Some(first) = group.first() else {
         return Talk::default();
     };
     let hosts: Vec<String> = group.iter().map(|asked| asked.host.clone()).collect();
     let question = first.question.clone();
-    let has_inputs = !job.runbook.inputs.is_empty();
+    // A saved plan is performed as it is, and what is taken back is what was done.
+    let is_free = job.promise.is_none() && job.undoes.is_none();
+    let has_inputs = is_free && !job.runbook.inputs.is_empty();
     let menu = format!("{}\n>", menu(&question, has_inputs));
     let step = || Panel::Step(hosts.clone(), Box::new(question.clone()));
     let mut panel = step();
@@ -55,7 +50,7 @@ pub(super) async fn talk(
         panel = match parse(&line, &question, has_inputs) {
             Answer::None(words) => Panel::Words(words),
             Answer::Details => Panel::Details(hosts.clone(), Box::new(question.clone())),
-            Answer::Edit(given) => match edit(job, teller, &hosts, given, &edited).await {
+            Answer::Edit(given) => match edit(job, teller, &group, given).await {
                 Ok((input, value, inputs)) => {
                     give_each(group, |host| {
                         let inputs = inputs.get(host).cloned()?;
@@ -65,10 +60,7 @@ pub(super) async fn talk(
                             value.clone(),
                         ))
                     });
-                    return Talk {
-                        edited: inputs,
-                        ..Talk::default()
-                    };
+                    return Talk::default();
                 }
                 Err(words) => Panel::Words(words),
             },
@@ -114,22 +106,15 @@ type Edited = (String, Value, BTreeMap<String, Inputs>);
 async fn edit(
     job: &Job,
     teller: &Teller,
-    hosts: &[String],
+    group: &[Asked],
     given: Option<String>,
-    edited: &BTreeMap<String, Inputs>,
 ) -> Result<Edited, String> {
     let mut given = given;
-    let mut words = inputs(job, hosts, edited);
+    let mut words = inputs(job, group);
     loop {
         let line = match given.take() {
             Some(line) => line,
-            None => match teller
-                .ask(
-                    Panel::Words(words),
-                    "NAME=VALUE, or Enter for none >".to_owned(),
-                )
-                .await
-            {
+            None => match teller.ask(Panel::Words(words), EDIT.to_owned()).await {
                 Heard::Line(line) => line,
                 Heard::Stopped | Heard::Gone => String::new(),
             },
@@ -142,53 +127,37 @@ async fn edit(
             continue;
         };
         let value = Value::from(value.trim());
-        match with(job, hosts, edited, (name.trim(), &value)) {
+        match with(job, group, (name.trim(), &value)) {
             Ok(inputs) => return Ok((name.trim().to_owned(), value, inputs)),
             Err(mistakes) => words = mistakes,
         }
     }
 }
 
-fn current<'a>(
-    job: &'a Job,
-    host: &str,
-    edited: &'a BTreeMap<String, Inputs>,
-) -> Option<&'a Inputs> {
-    edited.get(host).or_else(|| job.inputs.get(host))
-}
+const EDIT: &str = "NAME=VALUE, or Enter for none >";
 
 fn with(
     job: &Job,
-    hosts: &[String],
-    edited: &BTreeMap<String, Inputs>,
+    group: &[Asked],
     (name, value): (&str, &Value),
 ) -> Result<BTreeMap<String, Inputs>, String> {
     let mut all = BTreeMap::new();
-    for host in hosts {
-        let Some(now) = current(job, host, edited) else {
+    for asked in group {
+        let Some(now) = &asked.inputs else {
             continue;
         };
         let inputs = now.with(&job.runbook.inputs, name, value.clone());
-        all.insert(host.clone(), inputs.map_err(|said| said.to_string())?);
+        all.insert(asked.host.clone(), inputs.map_err(|said| said.to_string())?);
     }
     Ok(all)
 }
 
 /// The inputs as they are on the first host.
-fn inputs(job: &Job, hosts: &[String], edited: &BTreeMap<String, Inputs>) -> String {
-    let first = hosts.first().and_then(|host| current(job, host, edited));
+fn inputs(job: &Job, group: &[Asked]) -> String {
+    let first = group.first().and_then(|asked| asked.inputs.as_ref());
     let values = first.map(Inputs::to_value).unwrap_or_default();
-    let line = |input: &crate::runbook::InputSpec| {
-        let value = match &values[input.name.as_str()] {
-            Value::String(text) => text.clone(),
-            Value::Array(items) => {
-                let items = items
-                    .iter()
-                    .map(|item| item.as_str().map_or(item.to_string(), str::to_owned));
-                items.collect::<Vec<_>>().join(",")
-            }
-            other => other.to_string(),
-        };
+    let line = |input: &InputSpec| {
+        let value = shown(&values[input.name.as_str()]);
         let help = if input.help.is_empty() {
             String::new()
         } else {
@@ -198,6 +167,15 @@ fn inputs(job: &Job, hosts: &[String], edited: &BTreeMap<String, Inputs>) -> Str
     };
     let lines: Vec<String> = job.runbook.inputs.iter().map(line).collect();
     lines.join("\n")
+}
+
+/// A value as it is written on the command line.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
 }
 
 /// Hands the terminal over to a shell on one of the hosts.

@@ -4,6 +4,7 @@
 
 mod here;
 mod point;
+mod points;
 mod readable;
 mod record;
 mod reread;
@@ -23,6 +24,7 @@ use crate::runbook::{Rendered, RenderedStep};
 use crate::transport::ReadHost;
 
 pub use here::HereChange;
+pub use points::Pruned;
 
 /// What is to be taken back.
 #[derive(Debug, Clone, Default)]

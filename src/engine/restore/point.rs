@@ -24,6 +24,8 @@ pub(super) struct Restore {
     pub(super) stays: Option<String>,
     /// Whether it is known how the run left the host when it went.
     pub(super) whole: bool,
+    /// Whether it came to a good end. Of one that did not nobody knows how much of it there is.
+    pub(super) done: bool,
     /// When it is taken back: packages go last, after everything that needs them.
     pub(super) timing: Timing,
 }
@@ -125,10 +127,8 @@ impl Restore {
                 moved,
             ));
         }
-        if !self.looks.is_empty()
-            && as_before == self.looks.len()
-            && !self.looks.iter().all(is_ours)
-        {
+        let is_back = self.done && !self.looks.is_empty() && as_before == self.looks.len();
+        if is_back && !self.looks.iter().all(is_ours) {
             return Ok(Diff::compliant());
         }
         let note = unsure.then(|| {
@@ -238,6 +238,7 @@ mod tests {
             }],
             stays: None,
             whole: true,
+            done: true,
             timing: Timing::InOrder,
         }
     }
@@ -294,5 +295,9 @@ mod tests {
         let diff = verdict(&restore, "half\n", "point=1/1 made\n");
         assert_eq!(diff.verdict.changes().len(), 1);
         assert!(diff.notes[0].warning);
+        // What looks as before may still have left something else.
+        restore.done = false;
+        let diff = verdict(&restore, "old\n", "point=1/1 made\n");
+        assert_eq!(diff.verdict.changes().len(), 1);
     }
 }

@@ -7,7 +7,7 @@ use crate::change::Shown;
 use crate::probe::{Answer, Probe};
 
 /// Keys whose value is base64 of a text (`src/host/*.read.sh`).
-const PACKED: [&str; 5] = ["content", "look", "stdout", "before", "after"];
+const PACKED: [&str; 4] = ["content", "data", "look", "stdout"];
 
 /// What moved, as a diff from the state that a run left to the one that was found.
 pub(super) fn moved(probe: &Probe, left: Option<&Answer>, now: &Answer) -> Shown {
@@ -23,30 +23,31 @@ pub(super) fn moved(probe: &Probe, left: Option<&Answer>, now: &Answer) -> Shown
 }
 
 fn text(answer: &Answer) -> String {
-    let mut readable = String::new();
-    for line in answer.text().lines() {
-        match unpacked(line) {
-            Some((key, text)) => {
-                readable.push_str(key);
-                readable.push_str(":\n");
-                for line in text.lines() {
-                    readable.push_str("  ");
-                    readable.push_str(line);
-                    readable.push('\n');
-                }
-            }
-            None => {
-                readable.push_str(line);
-                readable.push('\n');
-            }
+    readable(&answer.text(), "")
+}
+
+/// What was packed may hold what was packed.
+fn readable(text: &str, indent: &str) -> String {
+    let mut lines = String::new();
+    for line in text.lines() {
+        if let Some((key, inner)) = unpacked(line) {
+            lines.push_str(indent);
+            lines.push_str(key);
+            lines.push_str(":\n");
+            lines.push_str(&readable(&inner, &format!("{indent}  ")));
+        } else {
+            lines.push_str(indent);
+            lines.push_str(line);
+            lines.push('\n');
         }
     }
-    readable
+    lines
 }
 
 fn unpacked(line: &str) -> Option<(&str, String)> {
     let (key, value) = line.split_once('=')?;
-    if !PACKED.contains(&key) && !key.ends_with(".data") {
+    let last = key.rsplit('.').next()?;
+    if !PACKED.contains(&last) {
         return None;
     }
     let text = String::from_utf8(BASE64.decode(value).ok()?).ok()?;

@@ -29,6 +29,8 @@ pub(super) struct Point {
     pub(super) place: String,
     pub(super) record: ChangeRecord,
     pub(super) state: State,
+    /// Whether it came to a good end.
+    pub(super) done: bool,
 }
 
 /// How far a change was taken back.
@@ -89,7 +91,8 @@ impl RunRecord {
     /// Reads what [`probe`] asked; `None` when the host knows no such run. What is odd in it is left out.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut found = Self::default();
-        let (mut begun, mut kept) = (Vec::new(), BTreeMap::new());
+        let (mut begun, mut done) = (Vec::new(), BTreeSet::new());
+        let mut kept = BTreeMap::new();
         let mut changes: BTreeMap<String, ChangeRecord> = BTreeMap::new();
         let mut lines = String::new();
         let mut rest = bytes;
@@ -104,7 +107,10 @@ impl RunRecord {
                         .split_once('=')
                         .map(|(k, v)| (k.to_owned(), v.to_owned())),
                 ),
-                "journal" => begun.extend(begun_change(value)),
+                "journal" => {
+                    begun.extend(change_that(value, &["started"]));
+                    done.extend(change_that(value, &["rc", "0"]));
+                }
                 "point" => lines.extend([line.as_str(), "\n"]),
                 "start" => {
                     let read = serde_json::from_str::<Expectation>(value).ok();
@@ -128,6 +134,7 @@ impl RunRecord {
             if let Some(record) = changes.remove(&place) {
                 let state = states.get(&place).copied().unwrap_or(State::Made);
                 found.points.push(Point {
+                    done: done.contains(&place),
                     place,
                     record,
                     state,
@@ -172,10 +179,12 @@ fn take_line(rest: &mut &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
 }
 
-/// `step 3 change 1 started`: the change's place.
-fn begun_change(line: &str) -> Option<String> {
+/// The place of the change that such a line is about: `step 3 change 1 started`, `step 3 change 1 rc 0`.
+fn change_that(line: &str, words: &[&str]) -> Option<String> {
     match line.split(' ').collect::<Vec<_>>().as_slice() {
-        ["step", folder, "change", number, "started"] => Some(format!("{folder}/{number}")),
+        ["step", folder, "change", number, rest @ ..] if *rest == *words => {
+            Some(format!("{folder}/{number}"))
+        }
         _ => None,
     }
 }
@@ -187,7 +196,6 @@ fn change(value: &str) -> Option<(String, ChangeRecord)> {
 
 /// The bytes below `kept=PLACE LENGTH`: a question as JSON, the status, and what was said. An answer that says
 /// nothing readable is left out; `None` when the frame itself is no frame.
-#[expect(clippy::type_complexity, reason = "a place and perhaps one answer")]
 fn take_kept(value: &str, rest: &mut &[u8]) -> Option<(String, Option<(Probe, Answer)>)> {
     let (place, length) = value.rsplit_once(' ')?;
     let length: usize = length.parse().ok()?;

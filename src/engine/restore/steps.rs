@@ -79,7 +79,10 @@ impl<'a> Page<'a> {
             whole: record.whole,
             steps: Vec::new(),
             marks: Vec::new(),
-            returns: Returns::default(),
+            returns: Returns {
+                left_out: !undoes.steps.is_empty(),
+                ..Returns::default()
+            },
         }
     }
 
@@ -89,24 +92,10 @@ impl<'a> Page<'a> {
         };
         let stays = self.stays(points, index);
         let id = format!("back-{}", self.steps.len() + 1);
-        match &stays {
-            Some(_) => self.returns.left_out = true,
-            None => {
-                // What was found with a package in place says nothing about the host without it.
-                if !self.undoes.packages || !points[..index].iter().any(is_package) {
-                    for expected in &point.record.before {
-                        let found = self.start.get_key_value(&expected.probe);
-                        let found = found.map(|(probe, digest)| (probe.clone(), digest.clone()));
-                        self.returns.before.extend(found);
-                    }
-                }
-                for mark in point.marks() {
-                    match self.marks.iter_mut().find(|(known, _)| known == mark) {
-                        Some((_, ids)) => ids.push(id.clone()),
-                        None => self.marks.push((mark.clone(), vec![id.clone()])),
-                    }
-                }
-            }
+        if stays.is_some() {
+            self.returns.left_out = true;
+        } else {
+            self.goes(points, index, &id);
         }
         let record = &point.record;
         let guard = record.guarded.then_some(RenderedGuard {
@@ -121,6 +110,7 @@ impl<'a> Page<'a> {
             looks: self.looks(points, index),
             stays,
             whole: self.whole,
+            done: point.done,
             timing: if is_package(point) {
                 Timing::AtEnd
             } else {
@@ -129,6 +119,27 @@ impl<'a> Page<'a> {
         };
         let name = format!("{}: {}", record.step, record.name);
         self.push(Some(id), name, Box::new(restore), guard);
+    }
+
+    /// It is taken back: what the host answers afterwards, and who reads its files again.
+    fn goes(&mut self, points: &[Point], index: usize, id: &str) {
+        let point = &points[index];
+        // Removed packages leave their configuration and data.
+        self.returns.left_out |= is_package(point);
+        // What was found with a package in place says nothing about the host without it.
+        if !self.undoes.packages || !points[..index].iter().any(is_package) {
+            for expected in &point.record.before {
+                let found = self.start.get_key_value(&expected.probe);
+                let found = found.map(|(probe, digest)| (probe.clone(), digest.clone()));
+                self.returns.before.extend(found);
+            }
+        }
+        for mark in point.marks() {
+            match self.marks.iter_mut().find(|(known, _)| known == mark) {
+                Some((_, ids)) => ids.push(id.to_owned()),
+                None => self.marks.push((mark.clone(), vec![id.to_owned()])),
+            }
+        }
     }
 
     /// Why it stays, when it does.

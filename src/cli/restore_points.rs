@@ -1,0 +1,263 @@
+//! `holdfast restore-points`: what hosts can still take back, and the removal of what is too old.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::args::Format;
+use super::session::{Loaded, complain, print};
+use super::setup::{self, Intent, Wires};
+use super::{Exit, args};
+use crate::engine::{Answerer, Gate, Job};
+use crate::event::{Events, HostResult, Mode};
+use crate::inventory::{self, Host};
+use crate::record::RestorePoint;
+use crate::report::harmless;
+use crate::runbook::Runbook;
+use crate::transport::Keep;
+use crate::value::{Duration, Name, ValueError};
+
+/// Flags of `restore-points`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(super) struct Args {
+    /// Only these hosts: names, globs, groups, tags, `!exclusions`, separated by commas
+    #[arg(
+        short,
+        long,
+        visible_alias = "host",
+        env = "HOLDFAST_LIMIT",
+        value_name = "HOSTS"
+    )]
+    limit: Vec<String>,
+    /// Remove restore points beyond those that --keep and --older-than spare
+    #[arg(long)]
+    prune: bool,
+    /// Spare the newest so many of each host; alone, whatever their age
+    #[arg(long, value_name = "N", requires = "prune")]
+    keep: Option<u32>,
+    /// Spare those younger than this (`30d`); alone, however many there are
+    #[arg(long, value_name = "TIME", requires = "prune")]
+    older_than: Option<Duration>,
+    /// The inventory: a file, an executable, or a folder of them
+    #[arg(
+        short,
+        long,
+        env = "HOLDFAST_INVENTORY",
+        default_value = "inventory",
+        value_name = "PATH"
+    )]
+    inventory: std::path::PathBuf,
+    #[command(flatten)]
+    connections: args::Connections,
+}
+
+const HELP: &str = "\
+Every run that changes a host leaves there, readable for root alone, what takes each change back. At its end a
+run removes records beyond the newest 20 that are older than 90 days. Never removed: a run that was cut off, one
+whose guard may still fire, and one that was taken back by a run that stays.";
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+pub(super) fn restore_points(args: &Args, output: &args::Output) -> Exit {
+    run(args, output).unwrap_or_else(|exit| exit)
+}
+
+fn run(args: &Args, output: &args::Output) -> Result<Exit, Exit> {
+    let keep = keep(args);
+    let loaded = loaded(args)?;
+    let links = setup::links(&args.connections)?;
+    let runtime = setup::runtime()?;
+    let (events, _told) = Events::channel();
+    let (_stop, stop) = watch::channel(false);
+    let wires = Wires {
+        events,
+        stop,
+        answerer: Answerer::default(),
+        gate: Gate::default(),
+    };
+    // Removing takes root, so there is no way around it as in a dry run.
+    let mode = if args.prune {
+        Mode::Verify
+    } else {
+        Mode::DryRun
+    };
+    let (intent, id) = (Intent::new(mode), setup::run_id());
+    let forks = args.connections.forks;
+    let job = Arc::new(setup::job(loaded, &intent, &links.ssh, &id, forks, wires));
+    let text = runtime.block_on(async {
+        let connected = job.connect().await;
+        if args.prune {
+            let pruned = job.prune(connected, keep).await;
+            let lines = pruned.iter().flat_map(|host| {
+                host.runs
+                    .iter()
+                    .map(|run| format!("{}: removed {run}\n", host.host))
+            });
+            lines.collect()
+        } else {
+            let points = job.restore_points(connected).await;
+            if output.format == Some(Format::Json) {
+                json(&points)
+            } else {
+                table(&points)
+            }
+        }
+    });
+    runtime.shutdown_background();
+    Ok(print(&text).worse(ends(&job)))
+}
+
+fn keep(args: &Args) -> Keep {
+    let days =
+        |time: Duration| u32::try_from(time.get().as_secs().div_ceil(DAY)).unwrap_or(u32::MAX);
+    match (args.keep, args.older_than) {
+        (None, None) => Keep::default(),
+        (runs, age) => Keep {
+            runs: runs.unwrap_or(0),
+            days: age.map_or(0, days),
+        },
+    }
+}
+
+fn loaded(args: &Args) -> Result<Loaded, Exit> {
+    let inventory = inventory::load(&args.inventory).map_err(|error| complain(&error))?;
+    if !inventory.warnings().is_empty() {
+        complain(inventory.warnings());
+    }
+    let chosen = inventory::select(&inventory, &args.limit).map_err(|error| complain(&error))?;
+    let hosts: Vec<Host> = chosen.into_iter().cloned().collect();
+    let name: Result<Name, ValueError> = "restore-points".parse();
+    let name = name.map_err(|error| complain(&error))?;
+    Ok(Loaded {
+        runbook: Runbook::nothing(name, "what hosts can still take back"),
+        hosts,
+        inputs: BTreeMap::new(),
+        promise: None,
+        undoes: None,
+    })
+}
+
+/// Hosts that could not be asked are said on standard error.
+fn ends(job: &Job) -> Exit {
+    let mut exit = Exit::Done;
+    for (host, result) in job.results() {
+        if let HostResult::Stopped { message, hint, .. } = &result {
+            let hint = hint
+                .as_ref()
+                .map(|hint| format!("\n  hint: {hint}"))
+                .unwrap_or_default();
+            complain(&harmless(&format!("{host}: {message}{hint}")));
+        }
+        exit = exit.worse(Exit::of(&result, Exit::Done));
+    }
+    exit
+}
+
+fn json(points: &[RestorePoint]) -> String {
+    let lines = points
+        .iter()
+        .filter_map(|point| serde_json::to_string(point).ok());
+    lines.map(|line| line + "\n").collect()
+}
+
+const HEADINGS: [&str; 8] = [
+    "HOST",
+    "RUN",
+    "RUNBOOK",
+    "STARTED",
+    "BY",
+    "CHANGES",
+    "SIZE",
+    "LEFT TO TAKE BACK",
+];
+
+fn table(points: &[RestorePoint]) -> String {
+    if points.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<[String; 8]> = std::iter::once(HEADINGS.map(str::to_owned))
+        .chain(points.iter().map(row))
+        .collect();
+    let mut widths = [0; 8];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            // Writing to a text never fails.
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn row(point: &RestorePoint) -> [String; 8] {
+    let runbook = if point.undoes.is_empty() {
+        point.runbook.clone()
+    } else {
+        format!("{} of {}", point.runbook, point.undoes)
+    };
+    let mut left = match point.left() {
+        0 => "nothing".to_owned(),
+        left => left.to_string(),
+    };
+    if point.armed {
+        left.push_str(", and its guard is armed");
+    } else if point.end.is_empty() {
+        left.push_str(", not at its end");
+    }
+    [
+        &point.host,
+        &point.run,
+        &runbook,
+        &point.started,
+        &point.operator,
+        &point.changes.to_string(),
+        &format!("{} KiB", point.size),
+        &left,
+    ]
+    .map(|cell| harmless(cell).replace('\n', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_says_what_is_left() {
+        let point = |taken, end: &str| RestorePoint {
+            host: "web-1".to_owned(),
+            run: "r-1".to_owned(),
+            runbook: "web".to_owned(),
+            changes: 3,
+            taken,
+            size: 12,
+            end: end.to_owned(),
+            ..RestorePoint::default()
+        };
+        let text = table(&[
+            point(1, "closed done"),
+            point(3, "closed done"),
+            point(0, ""),
+        ]);
+        let ends: Vec<&str> = text
+            .lines()
+            .map(|line| line.rsplit("  ").next().unwrap())
+            .collect();
+        assert_eq!(
+            ends,
+            ["LEFT TO TAKE BACK", "2", "nothing", "3, not at its end"]
+        );
+        assert_eq!(table(&[]), "");
+    }
+}
