@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{Format, Output};
 use super::moment::{Moment, moment};
 use super::session::{complain, note, print};
-use super::{Exit, paths, sinks, which_run};
+use super::{Exit, again, paths, which_run};
 use crate::event::Mode;
 use crate::journal::{self, Brief, Ending, Finding, Head, JournalError, Ledger, Proven, RunId};
 use crate::report::{History, Listed};
@@ -82,7 +82,7 @@ pub(super) fn history(args: &Args, output: &Output) -> Exit {
     };
     let limit = args.limit(output.format);
     let (listed, more) = newest(&state, runs, args, limit);
-    let told = told(&listed, &sinks::history(output), output.format);
+    let told = told(&listed, &again::history(output), output.format);
     let exit = print(&told);
     if more {
         note(&format!(
@@ -225,7 +225,7 @@ fn verify(state: &Path, only: &[RunId], output: &Output) -> Exit {
         Err(error) => return unreadable(&error),
     };
     let findings = ledger.findings(only);
-    let history = sinks::history(output);
+    let history = again::history(output);
     let mut text = String::new();
     for finding in &findings {
         if output.format == Some(Format::Json) {

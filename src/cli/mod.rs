@@ -2,6 +2,7 @@
 //! code; they decide nothing about hosts.
 
 mod apply;
+mod again;
 mod args;
 mod ask;
 mod asking;

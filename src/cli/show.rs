@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::args::{Format, Output};
 use super::history::with_source;
 use super::session::{complain, print, written};
-use super::{Exit, paths, saved, show_plan, sinks, which_run};
+use super::{Exit, again, paths, saved, show_plan, which_run};
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, EventKind};
 use crate::journal::{self, Brief, EVENTS, Head, Integrity, JournalError, Recording, RunId};
@@ -85,8 +85,8 @@ fn integrity(brief: &Brief) -> Exit {
 
 /// The head, then the events through the renderer of runs.
 fn replay(brief: &Brief, recording: Recording, host: Option<&str>, output: &Output) -> Exit {
-    let head = print(&sinks::history(output).head(brief));
-    let mut report = sinks::replay(output);
+    let head = print(&again::history(output).head(brief));
+    let mut report = again::replay(output);
     let mut last = None;
     for event in about(recording.events, host) {
         if let Err(error) = report.tell(&event) {

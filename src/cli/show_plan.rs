@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::session::complain;
 use super::show::about;
-use super::{Exit, args, saved, session, sinks};
+use super::{Exit, again, args, saved, session};
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, EventKind};
 use crate::report::Report;
@@ -22,7 +22,7 @@ pub(super) fn show(path: &Path, host: Option<&str>, output: &args::Output) -> Ex
         return complain(&mistake.nearest(host, known()));
     }
     let events = about(opened.plan.told.clone(), host);
-    let report = sinks::replay(output);
+    let report = again::replay(output);
     session::written(replay(report, events, EventKind::PlanOpened(told)))
 }
 

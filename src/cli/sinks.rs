@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
@@ -17,7 +17,7 @@ use super::out::Kept;
 use super::screen;
 use crate::event::{Event, EventKind, Previous, Told};
 use crate::journal::Journal;
-use crate::report::{History, Json, Plain, Quiet, Report, Streams, Style, Terminal};
+use crate::report::{Json, Plain, Quiet, Report, Streams, Style, Terminal};
 
 /// What the report is to show, in order.
 enum Item {
@@ -299,55 +299,13 @@ pub(super) fn report(output: &Output, unattended: bool) -> (Report, Style) {
     (report, style)
 }
 
-/// The form of a run that is told again: as the run looked, without anything that moves. All of it is data.
-pub(super) fn replay(output: &Output) -> Report {
-    let streams = Streams {
-        data: Box::new(std::io::stdout()),
-        status: Box::new(std::io::stdout()),
-    };
-    let screen = is_screen(output);
-    let style = style(output, screen);
-    match output.format {
-        Some(Format::Json) => Report::Json(Json::new(streams)),
-        Some(Format::Human) | None if screen => {
-            let target = indicatif::ProgressDrawTarget::hidden();
-            Report::Terminal(Box::new(Terminal::new(style, streams, target, 24)))
-        }
-        Some(Format::Human | Format::Plain) | None => Report::Plain(Plain::new(style, streams)),
-    }
-}
-
-/// How runs of the past are told.
-pub(super) fn history(output: &Output) -> History {
-    let screen = is_screen(output);
-    let plain = match output.format {
-        Some(Format::Human) => false,
-        Some(Format::Plain | Format::Json) => true,
-        None => !screen,
-    };
-    let style = style(output, screen);
-    History {
-        style: Style {
-            // A line for each run, however long it is.
-            width: style.width.filter(|_| !plain),
-            ..style
-        },
-        plain,
-        now: Zoned::now(),
-    }
-}
-
-/// Whether standard output is a terminal that a person looks at.
-fn is_screen(output: &Output) -> bool {
-    let ci = std::env::var_os("CI").is_some();
-    std::io::stdout().is_terminal() && output.verbose < 2 && !ci && !dumb()
-}
-
-fn dumb() -> bool {
+/// Whether the terminal can do nothing but lines.
+pub(super) fn dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }
 
-fn style(output: &Output, live: bool) -> Style {
+/// How output may look.
+pub(super) fn style(output: &Output, live: bool) -> Style {
     let colour = match output.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,

@@ -70,7 +70,8 @@ pub(super) async fn compare<'a>(
     link: &mut ReadHost,
     standing: Vec<Standing<'a>>,
 ) -> Result<Vec<Compared<'a>>, TransportError> {
-    let (mut whose, mut rendered, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let mut whose: Vec<(&'a Record, &'a LeftBehind)> = Vec::new();
+    let (mut rendered, mut unknown) = (Vec::new(), Vec::new());
     for (
         index,
         Standing {
@@ -98,10 +99,10 @@ pub(super) async fn compare<'a>(
     }
     let mut compared = Vec::new();
     for (((record, behind), plan), resource) in whose.into_iter().zip(plans).zip(resources) {
-        let was_so = resource
-            .as_ref()
-            .and_then(|resource| behind.verdict(resource.as_ref()))
-            .is_none_or(|verdict| left_behind::is_calm(&verdict));
+        let was_so = resource.as_ref().is_none_or(|resource| {
+            let then = behind.verdict(resource.as_ref());
+            then.is_none_or(|verdict| left_behind::is_calm(&verdict))
+        });
         let now = resource.and_then(|resource| {
             let verdict = left_behind::verdict(resource.as_ref(), &answers)?;
             Some((resource, verdict))

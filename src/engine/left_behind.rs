@@ -127,10 +127,9 @@ pub(super) fn difference_left(
     base
 }
 
-/// When in its run something was asked, in an order that sorts.
+/// When an answer was given: after a step, in order, or at the end.
 type Moment = (usize, bool, String);
 
-/// When an answer was given: after a step, in order, or at the end.
 fn moment(name: &str) -> Moment {
     let folder = name.split('/').next().unwrap_or_default();
     let mut words = folder.split('-');

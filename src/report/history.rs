@@ -239,14 +239,9 @@ fn ending(brief: &Brief) -> (Tone, String) {
 fn state(brief: &Brief) -> (Tone, String) {
     match &brief.integrity {
         Integrity::Complete => (Tone::Good, "its record is whole and untouched".to_owned()),
-        Integrity::Unfinished | Integrity::Cut if brief.alive => {
-            (Tone::Warn, "under way".to_owned())
-        }
+        Integrity::Unfinished | Integrity::Cut if brief.alive => (Tone::Warn, ALIVE.to_owned()),
         Integrity::Unfinished => (Tone::Bad, format!("unfinished: {ENDLESS}")),
-        Integrity::Cut => {
-            let cut = "unfinished: its record ends within a line";
-            (Tone::Bad, cut.to_owned())
-        }
+        Integrity::Cut => (Tone::Bad, CUT.to_owned()),
         Integrity::Broken { line, why } => (
             Tone::Bad,
             format!("its record was changed: line {line}: {why}"),
@@ -254,6 +249,8 @@ fn state(brief: &Brief) -> (Tone, String) {
     }
 }
 
+const ALIVE: &str = "under way";
+const CUT: &str = "unfinished: its record ends within a line";
 const ENDLESS: &str = "it was killed, or the end of its record was taken away";
 
 fn proven(proven: &Proven) -> (Tone, String) {
