@@ -38,10 +38,10 @@ pub(super) const HELP: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    usage, runbook, inventory or another file is wrong; nothing was touched
-  2    changes are due (verify; run --dry-run --detailed-exitcode)
+  2    changes are due (verify; drift; run --dry-run --detailed-exitcode)
   3    a step failed or cannot be done
   4    a host could not be reached, or its identity, login or sudo was refused
-  5    everything was done, but it is not so in effect
+  5    everything was done, but it is not so in effect; or a record was changed (history --verify, show)
   6    reverted by the guard: no new login came about, and the host is as it was before
   7    locked by another run
   8    the host is no longer as it was when the plan was made
