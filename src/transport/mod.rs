@@ -14,6 +14,7 @@ mod host;
 mod known;
 mod local;
 mod script;
+mod step_script;
 mod ssh;
 mod offer;
 mod points;
@@ -31,8 +32,9 @@ pub use known::{
 };
 pub use offer::{Offer, password_offer};
 pub use points::Keep;
-pub use script::{READ_SET, RunCard, RunPapers, StepScript, WRITE_SET};
+pub use script::{READ_SET, RunCard, RunPapers, WRITE_SET};
 pub use ssh::{SshOptions, end_masters};
+pub use step_script::StepScript;
 pub use write_host::{MOVED, Performed, WriteHost};
 
 use std::net::IpAddr;

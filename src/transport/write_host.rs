@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::host::{ASK_LIMIT, answers};
 use super::points::Keep;
-use super::script::{self, RunCard, RunPapers, StepScript};
+use super::script::{self, RunCard, RunPapers};
+use super::step_script::{self, StepScript};
 use super::wire::{Progress, Wire};
 use super::{ReadHost, TransportError};
 use crate::change::Call;
@@ -104,7 +105,7 @@ impl WriteHost {
         let wire = &mut self.host.wire;
         let raw = wire
             .request(limit, 1 + probes.len(), progress, |nonce| {
-                script::perform(nonce, run, step, probes.iter())
+                step_script::perform(nonce, run, step, probes.iter())
             })
             .await?;
         let (status, output) = raw
