@@ -3,7 +3,8 @@
 
 # hf_prune KEEP DAYS: removes the records of runs beyond the newest KEEP that have been silent for DAYS days, and
 # prints `pruned=RUN` for each. Never one that is at work or was cut off, whose guard is not at its end, or that a run
-# which stays has taken back: that one could not be taken back itself then.
+# which stays has taken back: that one could not be taken back itself then. Never the last whole run of a runbook
+# either: what is no longer as it left it is found by its record alone.
 hf_prune() {
 	hf_prune_keep=$1
 	hf_prune_days=$2
@@ -12,10 +13,13 @@ hf_prune() {
 	hf_prune_before=$(($(date +%s) - hf_prune_days * 86400))
 	hf_prune_rank=0
 	hf_prune_needed=' '
+	hf_prune_runbooks=' '
 	# shellcheck disable=SC2046 # ids of runs have no blanks
 	for hf_prune_one in $(printf '%s\n' "$@" | sort -r); do
 		hf_prune_rank=$((hf_prune_rank + 1))
-		if [ "$hf_prune_rank" -gt "$hf_prune_keep" ] && hf_prune_may "$hf_prune_one"; then
+		if hf_prune_is_last "$hf_prune_one"; then
+			continue
+		elif [ "$hf_prune_rank" -gt "$hf_prune_keep" ] && hf_prune_may "$hf_prune_one"; then
 			# Gone from the list in one go: what is half removed is no record.
 			hf_prune_bin=/var/lib/holdfast/runs/.${hf_prune_one##*/}
 			rm -rf "$hf_prune_bin" && mv "$hf_prune_one" "$hf_prune_bin" && rm -rf "$hf_prune_bin" &&
@@ -24,6 +28,15 @@ hf_prune() {
 			hf_prune_needed="$hf_prune_needed$(sed -n 's/^undoes=//p' "$hf_prune_one/run" 2>/dev/null) "
 		fi
 	done
+}
+
+# hf_prune_is_last FOLDER: whether it is the newest run of its runbook that came to a good end. Asked newest first.
+hf_prune_is_last() {
+	grep -q '^[0-9]* closed done' "$1/journal" 2>/dev/null || return 1
+	if grep -q '^[0-9]* settled undone' "$1/journal" || grep -q '^undoes=' "$1/run"; then return 1; fi
+	hf_prune_runbook=$(sed -n 's/^runbook=//p' "$1/run")
+	case $hf_prune_runbooks in *" $hf_prune_runbook "*) return 1 ;; esac
+	hf_prune_runbooks="$hf_prune_runbooks$hf_prune_runbook "
 }
 
 hf_prune_may() {
