@@ -89,3 +89,27 @@ fn holder(answers: &Answers) -> Option<Holder> {
         run,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Answer;
+
+    fn answered(text: &str) -> Option<Holder> {
+        let answer = Answer {
+            status: 0,
+            output: text.as_bytes().to_vec(),
+        };
+        holder(&[(probe(), answer)].into_iter().collect())
+    }
+
+    #[test]
+    fn who_is_at_work_is_read() {
+        let words = "ada@desk since T, runbook web, run r-1";
+        let held = answered(&format!("holder={words}\nrun=r-1\n")).unwrap();
+        assert_eq!((held.words.as_str(), held.run.as_str()), (words, "r-1"));
+        assert_eq!(answered(""), None);
+        let starting = answered("holder=\nrun=\n").unwrap();
+        assert_eq!(starting.words, "another run that is just starting");
+    }
+}

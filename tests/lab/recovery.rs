@@ -239,6 +239,12 @@ fn kill_the_way_back(host: &LabHost<'_>, operator: &Operator<'_>, seed: u64, rou
     cut_off
 }
 
+/// For whoever reads why a test failed.
+#[expect(clippy::print_stderr, reason = "the test's own output")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
 /// Boots a host of each kind and lets each be worked on with a seed of its own; the sum of what came of it.
 fn on_five_hosts(
     name: &str,
@@ -248,7 +254,7 @@ fn on_five_hosts(
         .ok()
         .and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| std::process::id().into());
-    eprintln!("HOLDFAST_SEED={seed}");
+    say(&format!("HOLDFAST_SEED={seed}"));
     let lab = Lab::new(name);
     let kinds = [
         ("a", Release::Bookworm),
@@ -315,7 +321,7 @@ steps:
 
 /// When an outcome is called unknown after a link was cut for good: a silence of up to 50 s is noticed, the host is
 /// looked for for 60 s, and the last try to connect may take its time.
-const STATED: Duration = Duration::from_secs(120);
+const STATED: Duration = Duration::from_mins(2);
 
 /// What a machine that is busy with other tests may add.
 const BUSY: Duration = Duration::from_secs(30);
@@ -491,7 +497,7 @@ fn what_may_have_been_done_is_never_done_again_blindly() {
     // A person has looked.
     let told = operator.run(&["run", "blind", "--yes", "--unfinished", "resume"]);
     told.exits(0).says("settled");
-    assert_eq!(settled(&told, Decision::Resumed), [lost.clone()]);
+    assert_eq!(settled(&told, Decision::Resumed), [lost]);
     assert_eq!(sent(), b"sent\nsent\n");
     let told = operator.run(&["run", "blind", "--yes"]);
     told.exits(0).never_says("was cut off");
@@ -730,6 +736,8 @@ fn two_operators_and_a_timer_are_told_of_each_other_at_once_and_never_mix() {
     nothing_is_left(host);
 }
 
+const QUESTION: &str = "Which? [resume/undo/settle/quit] ";
+
 #[test]
 fn a_person_decides_what_becomes_of_a_run_that_was_cut_off() {
     let lab = Lab::new("decides");
@@ -752,7 +760,6 @@ fn a_person_decides_what_becomes_of_a_run_that_was_cut_off() {
         command.env("TERM", "xterm");
         Pty::start(&command, (50, 120))
     };
-    const QUESTION: &str = "Which? [resume/undo/settle/quit] ";
 
     let run = cut_off();
     let mut pty = ask();
