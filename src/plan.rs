@@ -139,6 +139,20 @@ pub struct Obstacle<'a> {
 }
 
 impl HostPlan {
+    /// What the step of this number is called by when numbers may change: its id, its name, and how many before it
+    /// are called alike (the items of a `for_each`, two restarts of one service).
+    pub fn key(&self, number: StepNumber) -> String {
+        let Some(step) = self.steps.iter().find(|step| step.number == number) else {
+            return number.to_string();
+        };
+        let alike = |other: &&StepPlan| {
+            other.number < number && (&other.id, &other.name) == (&step.id, &step.name)
+        };
+        let before = self.steps.iter().filter(alike).count();
+        let id = step.id.as_deref().unwrap_or_default();
+        format!("{before} {id} {}", step.name)
+    }
+
     /// How many things change.
     pub fn count(&self) -> usize {
         self.steps.iter().map(StepPlan::count).sum()

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::drive::digest;
 use super::session::{complain, note};
 use super::{Exit, paths};
-use crate::engine::step_key;
+use crate::engine::answer_key;
 use crate::event::{Choice, Deed, Event, EventKind, HostResult, Invocation, Mode};
 use crate::journal::{Recording, RunId, runs};
 use crate::plan::HostPlan;
@@ -24,7 +24,7 @@ pub(super) struct Resumed {
     pub(super) invocation: Invocation,
     /// Hosts that ended well, and are left out.
     pub(super) well: Vec<String>,
-    /// Steps that are passed over, by host.
+    /// Steps that are passed over, and answers that still count, by host.
     pub(super) passes: BTreeMap<String, BTreeSet<String>>,
     /// Values that inputs were given on the way, by host.
     pub(super) edits: BTreeMap<String, BTreeMap<String, Value>>,
@@ -106,6 +106,8 @@ fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
     let mut resumed = Resumed::default();
     let (mut mode, mut invocation, mut well) = (None, None, BTreeSet::new());
     let mut plans: BTreeMap<&str, &HostPlan> = BTreeMap::new();
+    // Until something that they may have been about is taken back.
+    let mut answers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for event in events {
         match &event.kind {
             EventKind::RunStarted {
@@ -121,23 +123,27 @@ fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
             EventKind::Answered {
                 host,
                 number,
+                question,
                 yes: true,
                 ..
             } => {
                 let plan = plans.get(host.as_str());
-                let step =
-                    plan.and_then(|plan| plan.steps.iter().find(|step| step.number == *number));
-                let key = step.map(|step| step_key(step.id.as_deref(), &step.name));
-                resumed.passes.entry(host.clone()).or_default().extend(key);
+                let key = plan.map(|plan| answer_key(&plan.key(*number), question));
+                answers.entry(host.clone()).or_default().extend(key);
+            }
+            // What the answer was about is no longer so.
+            EventKind::GuardFired { host, .. } => {
+                answers.remove(host);
             }
             EventKind::Guided {
-                host,
-                id,
-                name,
-                deed,
-                ..
+                host, number, deed, ..
             } => {
-                resumed.take(host, step_key(id.as_deref(), name), deed);
+                if let Deed::TakenBack { .. } = deed.as_ref() {
+                    answers.remove(host);
+                }
+                if let Some(plan) = plans.get(host.as_str()) {
+                    resumed.take(host, plan.key(*number), deed);
+                }
             }
             EventKind::HostFinished { host, result } => {
                 // All that was left was left out by a person.
@@ -149,21 +155,23 @@ fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
             _ => {}
         }
     }
-    let mut invocation = invocation
-        .filter(|_| mode == Some(Mode::Apply))?
-        .as_ref()
-        .clone();
-    let (ended, left) = invocation
-        .hosts
-        .into_iter()
-        .partition(|host| well.contains(host));
-    (resumed.well, invocation.hosts) = (ended, left);
-    invocation.resumes = Some(id.to_string());
-    resumed.invocation = invocation;
-    Some(resumed)
+    for (host, answers) in answers {
+        resumed.passes.entry(host).or_default().extend(answers);
+    }
+    let invocation = invocation.filter(|_| mode == Some(Mode::Apply))?;
+    Some(resumed.with(id, invocation.as_ref().clone(), &well))
 }
 
 impl Resumed {
+    /// What is left to do of it.
+    fn with(mut self, id: &RunId, mut invocation: Invocation, well: &BTreeSet<String>) -> Self {
+        let hosts = std::mem::take(&mut invocation.hosts).into_iter();
+        (self.well, invocation.hosts) = hosts.partition(|host| well.contains(host));
+        invocation.resumes = Some(id.to_string());
+        self.invocation = invocation;
+        self
+    }
+
     /// Tells what is gone on from, and what is left out.
     pub(super) fn tell(&self, runbook: &Runbook) {
         let Some(run) = &self.invocation.resumes else {

@@ -6,7 +6,6 @@ use super::edit::Ground;
 use super::gate::Seat;
 use super::last_look::LastLook;
 use super::outside::Outside;
-use super::past::key_of;
 use super::restore::{self, Returns};
 use super::walk::perform_all;
 use super::worker::Worker;
@@ -138,7 +137,8 @@ async fn prove(worker: &mut Worker<'_>, returns: Option<&Returns>) -> HostResult
         proofs.push(restore::proof(worker, &rendered.steps, returns).await);
     } else if let Some(ground) = &ground {
         let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
-        let except = |step: &StepPlan| worker.past.is_skipped(&key_of(step));
+        let except =
+            |plan: &HostPlan, step: &StepPlan| worker.past.is_skipped(&plan.key(step.number));
         let last = LastLook {
             link: &mut worker.link,
             touched: &touched,

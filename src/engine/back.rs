@@ -4,7 +4,7 @@
 //! was guarded is guarded on its way back too, by a login as it was possible before.
 
 use super::due::timing_of;
-use super::past::{Act, Entry, key_of};
+use super::past::{Act, Entry};
 use super::walk::Next;
 use super::worker::Worker;
 use super::{Stop, desk};
@@ -162,7 +162,8 @@ impl Worker<'_> {
 
     /// A step that was skipped is decided about anew.
     fn tell_undecided(&self, key: &str) {
-        let step = self.plan.steps.iter().find(|step| key_of(step) == key);
+        let is_it = |step: &&StepPlan| self.plan.key(step.number) == key;
+        let step = self.plan.steps.iter().find(is_it);
         if let Some(step) = step {
             let (changes, problem) = (0, None);
             self.tell_deed(step, Deed::TakenBack { changes, problem });

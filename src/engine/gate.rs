@@ -49,7 +49,7 @@ pub struct Gate {
     pub asks: Asks,
     /// Where questions go.
     pub asked: Option<mpsc::UnboundedSender<Knock>>,
-    /// Steps that are passed over without asking, by host, as [`step_key`] names them.
+    /// Steps that are passed over without asking, by host, as [`HostPlan::key`] names them.
     pub passes: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -100,9 +100,9 @@ pub enum Decision {
     Keep,
 }
 
-/// What a step is called by when numbers may change: its id and its name.
-pub fn step_key(id: Option<&str>, name: &str) -> String {
-    format!("{} {name}", id.unwrap_or_default())
+/// What an answer is kept by: it is an answer to this text alone.
+pub fn answer_key(key: &str, question: &str) -> String {
+    format!("{key}\n{question}")
 }
 
 impl Gate {
@@ -112,11 +112,8 @@ impl Gate {
     }
 
     /// Whether the step is passed over on this host.
-    pub(super) fn passes(&self, host: &str, step: &StepPlan) -> bool {
-        let key = step_key(step.id.as_deref(), &step.name);
-        self.passes
-            .get(host)
-            .is_some_and(|keys| keys.contains(&key))
+    pub(super) fn passes(&self, host: &str, key: &str) -> bool {
+        self.passes.get(host).is_some_and(|keys| keys.contains(key))
     }
 
     fn wants(&self, job: &Job, step: &StepPlan) -> bool {

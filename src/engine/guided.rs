@@ -42,7 +42,8 @@ impl Worker<'_> {
             let decision = self.ask_person(question).await?;
             if decision == Decision::Skip {
                 self.tell_choice(&live, Choice::Skip { rests });
-                self.past.leave(planned, timing, true);
+                self.past
+                    .leave(self.plan.key(planned.number), planned, timing, true);
                 return Ok(Next::Forward);
             }
             let failure = failed.take().map(|(stop, _)| stop);

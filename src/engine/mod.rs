@@ -41,7 +41,7 @@ mod verify;
 mod walk;
 mod worker;
 
-pub use gate::{Asked, Asks, Decision, Gate, Knock, step_key};
+pub use gate::{Asked, Asks, Decision, Gate, Knock, answer_key};
 pub use guard::GuardTerms;
 pub use promise::{Promise, Promised};
 pub use restore::{HereChange, Pruned, Undoes};

@@ -1,7 +1,6 @@
 //! What a run has done and left on a host, in order: what "back" and "undo" go by.
 
 use super::due::timing_of;
-use super::gate::step_key;
 use super::new_login::Way;
 use super::worker::Worker;
 use crate::change::{Change, Known, Shown, StepNumber, Timing, Verdict};
@@ -34,6 +33,8 @@ pub(super) struct Act {
     pub(super) turn: (String, Timing),
     /// The step that they belong to.
     pub(super) step: StepPlan,
+    /// Its key in the plan.
+    pub(super) key: String,
     pub(super) timing: Timing,
     /// Their folder in the run's folder on the host.
     pub(super) folder: String,
@@ -46,11 +47,6 @@ pub(super) struct Act {
     pub(super) way: Way,
     /// Whether a guard was there for them.
     pub(super) guarded: bool,
-}
-
-/// What a step is called by when numbers may change.
-pub(super) fn key_of(step: &StepPlan) -> String {
-    step_key(step.id.as_deref(), &step.name)
 }
 
 impl Act {
@@ -76,9 +72,9 @@ impl Past {
     }
 
     /// A step was left out (`skipped`), or it was an interlude.
-    pub(super) fn leave(&mut self, step: &StepPlan, timing: Timing, skipped: bool) {
+    pub(super) fn leave(&mut self, key: String, step: &StepPlan, timing: Timing, skipped: bool) {
         self.0.push(Entry::Left {
-            key: key_of(step),
+            key,
             number: step.number,
             name: step.name.clone(),
             timing,
@@ -87,17 +83,14 @@ impl Past {
     }
 
     /// Whether the step has had its turn: it was left, or it ran a command that is due for ever.
-    pub(super) fn is_over(&self, step: &StepPlan, timing: Timing) -> bool {
-        let key = key_of(step);
+    pub(super) fn is_over(&self, key: &str, step: &StepPlan, timing: Timing) -> bool {
         self.0.iter().any(|entry| match entry {
             Entry::Left {
                 key: left,
                 timing: when,
                 ..
             } => *left == key && *when == timing,
-            Entry::Did(act) => {
-                act.timing == timing && key_of(&act.step) == key && has_run(act, step, timing)
-            }
+            Entry::Did(act) => act.timing == timing && act.key == key && has_run(act, step, timing),
         })
     }
 

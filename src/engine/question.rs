@@ -2,7 +2,7 @@
 
 use super::Stop;
 use super::due::keeps_promise;
-use super::past::{Entry, key_of};
+use super::past::Entry;
 use super::worker::Worker;
 use crate::change::{StepNumber, Timing, Verdict};
 use crate::event::{Back, Failure, QuestionGuard, Rest, StepQuestion};
@@ -70,7 +70,7 @@ impl Worker<'_> {
         let later = self.plan.steps.iter().filter(|later| {
             later.number > step.number
                 && later.is_pending()
-                && !self.past.is_skipped(&key_of(later))
+                && !self.past.is_skipped(&self.plan.key(later.number))
         });
         let rest = |later: &StepPlan| {
             let rendered = find(&self.rendered.steps, later.number)?;

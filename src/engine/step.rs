@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::due::{due, due_again, keeps_promise, timing_of};
 use super::guard::Section;
-use super::past::{Act, key_of};
+use super::past::Act;
 use super::worker::Worker;
 use super::{Stop, apply, compare, desk, recover};
 use crate::change::{Change, Known, Timing, Verdict};
@@ -256,10 +256,12 @@ impl Worker<'_> {
             ));
         }
         let timing = timing_of(due);
+        let key = self.plan.key(plan.number);
         let changes: Vec<Change> = due.iter().map(|change| (*change).clone()).collect();
         let act = Act {
-            turn: self.now.clone().unwrap_or((key_of(plan), timing)),
+            turn: self.now.clone().unwrap_or((key.clone(), timing)),
             step: plan.clone(),
+            key,
             timing,
             folder,
             expects: plan.expects.clone(),

@@ -70,7 +70,7 @@ pub(super) async fn planned_again(
     job: &Job,
     host: &Host,
     link: LastLook<'_>,
-    (ground, except): (&Ground, &(dyn Fn(&StepPlan) -> bool + Sync)),
+    (ground, except): (&Ground, &Except<'_>),
 ) -> Proven {
     let name = "Planned again, and nothing is left to do".to_owned();
     let proof = match again(job, host, link, ground).await {
@@ -118,8 +118,11 @@ async fn again(
     Ok(survey::planned(job, host, &rendered.steps, &answers, true))
 }
 
-fn nothing_left(plan: &HostPlan, except: &(dyn Fn(&StepPlan) -> bool + Sync)) -> Proof {
-    let mut steps = plan.steps.iter().filter(|step| !except(step));
+/// Steps of a plan that a person left out.
+type Except<'a> = dyn Fn(&HostPlan, &StepPlan) -> bool + Sync + 'a;
+
+fn nothing_left(plan: &HostPlan, except: &Except<'_>) -> Proof {
+    let mut steps = plan.steps.iter().filter(|step| !except(plan, step));
     match steps.find(|step| leaves_something(step)) {
         Some(step) => Proof::No {
             seen: format!("{} ({}) is still due", step.number, step.subject),

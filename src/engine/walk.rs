@@ -2,11 +2,12 @@
 //! answer decides whether it goes forward, back, or on with a plan made anew.
 
 use super::Stop;
-use super::past::key_of;
+use super::gate::answer_key;
 use super::worker::Worker;
 use crate::change::{Change, Timing, Verdict};
 use crate::event::{Deed, Fault};
 use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::runbook::Interlude;
 
 /// When a step has its turn; one with a reload for the end may have two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +43,10 @@ pub(super) async fn perform_all(worker: &mut Worker<'_>) -> Result<(), Stop> {
             Next::Forward => at += 1,
             Next::Anew => (turns, at) = (self::turns(&worker.plan), 0),
             Next::BackTo(key, timing) => {
-                let steps = &worker.plan.steps;
-                let is_it =
-                    |turn: &Turn| turn.timing == timing && key_of(&steps[turn.index]) == key;
+                let plan = &worker.plan;
+                let is_it = |turn: &Turn| {
+                    turn.timing == timing && plan.key(plan.steps[turn.index].number) == key
+                };
                 at = turns.iter().position(is_it).unwrap_or(0);
             }
         }
@@ -82,21 +84,26 @@ impl Worker<'_> {
     async fn turn(&mut self, turn: Turn) -> Result<Next, Stop> {
         let plan = self.plan.clone();
         let step = &plan.steps[turn.index];
-        self.now = Some((key_of(step), turn.timing));
+        let key = plan.key(step.number);
+        self.now = Some((key.clone(), turn.timing));
         self.before = self.way.clone();
-        if self.past.is_over(step, turn.timing) {
+        if self.past.is_over(&key, step, turn.timing) {
             return Ok(Next::Forward);
         }
         if let Outcome::Interlude(interlude) = &step.outcome {
             // A person may take longer than any guard waits.
             self.end_section().await?;
-            if self.job.gate.passes(self.host.name.as_str(), step) {
+            let passed = match interlude {
+                Interlude::Ask { question, .. } => answer_key(&key, question),
+                Interlude::Pause(_) => key.clone(),
+            };
+            if self.job.gate.passes(self.host.name.as_str(), &passed) {
                 self.answered_before(step, interlude);
             } else {
                 self.interlude(step, interlude).await?;
             }
             // It is not made again when a new plan begins from the start.
-            self.past.leave(step, turn.timing, false);
+            self.past.leave(key, step, turn.timing, false);
             return Ok(Next::Forward);
         }
         if !step.is_pending() {
@@ -111,8 +118,8 @@ impl Worker<'_> {
             let message = format!("stopped before {}", step.number);
             return Err(Stop::new(Fault::Interrupted, message));
         }
-        if self.job.gate.passes(self.host.name.as_str(), step) {
-            self.past.leave(step, turn.timing, true);
+        if self.job.gate.passes(self.host.name.as_str(), &key) {
+            self.past.leave(key, step, turn.timing, true);
             self.tell_deed(step, Deed::PassedOver);
             return Ok(Next::Forward);
         }

@@ -562,3 +562,58 @@ fn manual_steps_record_the_answer_and_high_risks_ask_without_the_flag() {
     ends(&mut pty, 0);
     assert_eq!(stage.file("two"), "x");
 }
+
+#[test]
+fn an_answer_counts_no_more_when_what_it_was_about_is_taken_back_or_it_asks_something_else() {
+    let text = "name: three\nsummary: x\nsteps:\n\
+        - { name: low, file: { path: FOLDER/one, content: x } }\n\
+        - { id: seen, name: Somebody looked, manual: { question: Did you look? } }\n\
+        - { name: high, file: { path: FOLDER/two, content: x } }\n";
+    let question = "Did you look? [y/N] ";
+    let stage = Stage::with(text);
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.expect(question);
+    pty.write("y\n");
+    pty.answer("u");
+    ends(&mut pty, 130);
+    // All is done anew, and so the question is asked anew.
+    let mut pty = stage.run(&["run", "--resume"]);
+    pty.answer("a");
+    pty.expect(question);
+    pty.write("y\n");
+    pty.answer("k");
+    ends(&mut pty, 130);
+    stage.runbook(&text.replace("Did you look?", "Did you look twice?"));
+    let mut pty = stage.run(&["run", "--resume"]);
+    pty.expect("Did you look twice? [y/N] ");
+    pty.write("y\n");
+    pty.answer("a");
+    ends(&mut pty, 0);
+}
+
+#[test]
+fn steps_that_are_called_alike_are_each_a_step() {
+    // Restarts of one thing, in the words that anybody would use for each.
+    let restart = "- { name: The app is restarted, command: { argv: [sh, -c, 'echo x >>FOLDER/restarts'], always: true } }\n";
+    let pause = "- { name: It settles, pause: 1s }\n";
+    let text = format!("name: twice\nsummary: x\nsteps:\n{restart}{pause}{restart}{pause}{restart}");
+    let stage = Stage::with(&text);
+    let mut pty = stage.run(&["run", "twice", "--yes"]);
+    let said = ends(&mut pty, 0);
+    assert_eq!(stage.file("restarts"), "x\nx\nx\n", "{said}");
+    assert_eq!(stage.journal().matches("\"step_started\"").count(), 5);
+
+    // Of the items of a step that does not name them, one is left out.
+    let stage = Stage::with(
+        "name: items\nsummary: x\nsteps:\n\
+        - { name: A file is there, for_each: [one, two, three], file: { path: 'FOLDER/{{ item }}', content: x } }\n",
+    );
+    let mut pty = stage.run(&["run", "items", "--guided"]);
+    for answer in ["a", "s", "a"] {
+        pty.answer(answer);
+    }
+    ends(&mut pty, 0);
+    let there = ["one", "two", "three"].map(|name| stage.file(name));
+    assert_eq!(there, ["x", "", "x"]);
+}
