@@ -79,13 +79,8 @@ fn run(args: &Args, output: &args::Output) -> Result<Exit, Exit> {
         answerer: Answerer::default(),
         gate: Gate::default(),
     };
-    // Removing takes root, so there is no way around it as in a dry run.
-    let mode = if args.prune {
-        Mode::Verify
-    } else {
-        Mode::DryRun
-    };
-    let (intent, id) = (Intent::new(mode), setup::run_id());
+    // The records are root's alone, so there is no way around it as in a dry run: without root there would seem to be none.
+    let (intent, id) = (Intent::new(Mode::Verify), setup::run_id());
     let forks = args.connections.forks;
     let job = Arc::new(setup::job(loaded, &intent, &links.ssh, &id, forks, wires));
     let text = runtime.block_on(async {

@@ -10,6 +10,7 @@ use crate::diagnostic::Diagnostics;
 use crate::engine::{Promise, Undoes};
 use crate::event::Invocation;
 use crate::inventory::{self, Host};
+use crate::report::harmless_lines;
 use crate::runbook::{Inputs, Library, LibraryError, Runbook};
 
 /// Everything that was read before the first connection.
@@ -122,12 +123,13 @@ pub(super) fn complain_about(error: &LibraryError) -> Exit {
 /// Says on standard error what is no mistake.
 pub(super) fn note(text: &str) {
     // A closed standard error leaves nobody to tell.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", harmless_lines(text));
 }
 
 /// Says a mistake on standard error; the exit code for mistakes.
 pub(super) fn complain(error: &(impl Display + ?Sized)) -> Exit {
-    let text = error.to_string();
+    // Names of hosts, and words of files that others made, may stand in it.
+    let text = harmless_lines(&error.to_string());
     let headed = text.starts_with("error:") || text.starts_with("warning:");
     // A closed standard error leaves nobody to tell.
     let _ = writeln!(

@@ -204,11 +204,13 @@ fn is_over(run: &str) -> bool {
     run.is_ok_and(|run| journal::is_over(&paths::state(), &run))
 }
 
-/// Sorts by time and cannot be guessed: the first 12 digits of a `UUIDv7` are milliseconds.
+/// Sorts by time, to the millisecond: the first three of the six digits behind the second. The others are random.
 pub(super) fn run_id() -> RunId {
+    let now = Timestamp::now();
+    let time = now.strftime("%Y%m%d-%H%M%S");
+    let millisecond = now.subsec_millisecond();
     let id = uuid::Uuid::now_v7().simple().to_string();
-    let time = Timestamp::now().strftime("%Y%m%d-%H%M%S");
-    format!("{time}-{}", &id[id.len() - 6..])
+    format!("{time}-{millisecond:03x}{}", &id[id.len() - 3..])
         .parse()
         .expect("digits, hyphens and hex are a run id")
 }

@@ -30,10 +30,14 @@ hf_prune() {
 	done
 }
 
-# hf_prune_is_last FOLDER: whether it is the newest run of its runbook that came to a good end. Asked newest first.
+# hf_prune_is_last FOLDER: whether it is the newest run of its runbook that came to a good end and was not taken back
+# since. Asked newest first.
 hf_prune_is_last() {
 	grep -q '^[0-9]* closed done' "$1/journal" 2>/dev/null || return 1
 	if grep -q '^[0-9]* settled undone' "$1/journal" || grep -q '^undoes=' "$1/run"; then return 1; fi
+	for hf_prune_mark in "$1"/*/*/taken "$1"/*/*/taking; do
+		if [ -e "$hf_prune_mark" ]; then return 1; fi
+	done
 	hf_prune_runbook=$(sed -n 's/^runbook=//p' "$1/run")
 	case $hf_prune_runbooks in *" $hf_prune_runbook "*) return 1 ;; esac
 	hf_prune_runbooks="$hf_prune_runbooks$hf_prune_runbook "

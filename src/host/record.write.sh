@@ -57,11 +57,12 @@ hf_take_back() {
 }
 
 # hf_give_again RUN STEP/CHANGE: the change is made again, from the very state that it was made from. Undo of
-# hf_take_back: it may be called when that never began or died, so what it left is finished first.
+# hf_take_back: it may be called when that never began, died or failed, so what it left is finished first, if that can
+# be done: the way in that the change brings is not withheld because of a way back that does not work.
 hf_give_again() {
 	hf_point=/var/lib/holdfast/runs/$1/$2
 	if [ ! -e "$hf_point/taken" ] && [ ! -e "$hf_point/taking" ]; then return 0; fi
-	if [ ! -e "$hf_point/taken" ]; then hf_point_run undo || return; fi
+	if [ ! -e "$hf_point/taken" ]; then hf_point_run undo || echo "$2 of run $1 could not be taken back to its end"; fi
 	mv -f "$hf_point/taken" "$hf_point/taking" 2>/dev/null
 	hf_point_run act || return
 	rm -f "$hf_point/taking" && sync "$hf_point"

@@ -21,6 +21,12 @@ pub fn harmless(text: &str) -> String {
     lines.join("\n")
 }
 
+/// Lines of a mistake: the same, but tabs of the line that is shown stay.
+pub fn harmless_lines(text: &str) -> String {
+    let lines: Vec<Cow<'_, str>> = text.lines().map(clean_keeping_tabs).collect();
+    lines.join("\n")
+}
+
 fn escaped(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&hidden) {
         return Cow::Borrowed(text);

@@ -597,7 +597,8 @@ fn steps_that_are_called_alike_are_each_a_step() {
     // Restarts of one thing, in the words that anybody would use for each.
     let restart = "- { name: The app is restarted, command: { argv: [sh, -c, 'echo x >>FOLDER/restarts'], always: true } }\n";
     let pause = "- { name: It settles, pause: 1s }\n";
-    let text = format!("name: twice\nsummary: x\nsteps:\n{restart}{pause}{restart}{pause}{restart}");
+    let text =
+        format!("name: twice\nsummary: x\nsteps:\n{restart}{pause}{restart}{pause}{restart}");
     let stage = Stage::with(&text);
     let mut pty = stage.run(&["run", "twice", "--yes"]);
     let said = ends(&mut pty, 0);

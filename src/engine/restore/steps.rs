@@ -20,6 +20,14 @@ const LIMIT: Duration = Duration::seconds(3600);
 /// What installs packages; those stay unless somebody asks for it.
 const INSTALL: &str = "hf_undo_package";
 
+/// Takes away keys, accounts and rules of the firewall: what brought a way in takes one when it goes.
+const TAKES_WAYS: [&str; 3] = ["hf_undo_keys", "hf_undo_account", "hf_ufw_undo"];
+
+/// Whether it may cut us off to take this back, though making it could not.
+fn cuts_backwards(undo: &Undo) -> bool {
+    matches!(undo, Undo::Call(call) if TAKES_WAYS.contains(&call.function.as_str()))
+}
+
 /// Everything that is to be taken back on a host, in order, and the state that it comes to.
 pub(super) fn steps(
     record: RunRecord,
@@ -98,7 +106,8 @@ impl<'a> Page<'a> {
             self.goes(points, index, &id);
         }
         let record = &point.record;
-        let guard = record.guarded.then_some(RenderedGuard {
+        let is_guarded = record.guarded || cuts_backwards(&record.change.undo);
+        let guard = is_guarded.then_some(RenderedGuard {
             port: record.port_before,
             irreversible: false,
         });
