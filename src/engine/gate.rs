@@ -49,7 +49,7 @@ pub struct Gate {
     pub asks: Asks,
     /// Where questions go.
     pub asked: Option<mpsc::UnboundedSender<Knock>>,
-    /// Steps that are passed over without asking, by host, as [`HostPlan::key`] names them.
+    /// Steps that are passed over without asking, by host, as [`HostPlan::key`](crate::plan::HostPlan::key) names them.
     pub passes: BTreeMap<String, BTreeSet<String>>,
 }
 
