@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::probe::{Probe, lossless};
 
 mod known;
+mod turned;
 mod verdict;
 
 pub use known::Known;

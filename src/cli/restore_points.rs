@@ -57,7 +57,8 @@ pub(super) struct Args {
 const HELP: &str = "\
 Every run that changes a host leaves there, readable for root alone, what takes each change back. At its end a
 run removes records beyond the newest 20 that are older than 90 days. Never removed: a run that was cut off, one
-whose guard may still fire, and one that was taken back by a run that stays.";
+whose guard may still fire, one that was taken back by a run that stays, and the last of each runbook that came
+to a good end and still stands, by which drift is found.";
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;

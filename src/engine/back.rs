@@ -8,7 +8,7 @@ use super::past::{Act, Entry};
 use super::walk::Next;
 use super::worker::Worker;
 use super::{Stop, desk};
-use crate::change::{Call, Change, Shown, StepNumber, Timing, Undo};
+use crate::change::{Call, Change, StepNumber, Timing, Undo};
 use crate::event::{Deed, Fault};
 use crate::plan::StepPlan;
 use crate::probe::{Answers, Probe};
@@ -192,7 +192,11 @@ fn reversed(run: &str, act: &Act) -> Vec<Change> {
     let numbered = act.changes.iter().enumerate().rev();
     let back = numbered.map(|(index, change)| {
         let summary = format!("take back: {}", change.summary);
-        let shown = change.shown.iter().map(turned).collect();
+        let shown = change
+            .shown
+            .iter()
+            .map(|one| one.turned(&change.undo))
+            .collect();
         if act.folder.is_empty() {
             let Undo::Call(undo) = change.undo.clone() else {
                 return change.clone();
@@ -210,39 +214,6 @@ fn reversed(run: &str, act: &Act) -> Vec<Change> {
         }
     });
     back.collect()
-}
-
-fn turned(shown: &Shown) -> Shown {
-    match shown.clone() {
-        Shown::Text {
-            path,
-            before,
-            after,
-        } => Shown::Text {
-            path,
-            before: after,
-            after: before,
-        },
-        Shown::Lines {
-            what,
-            removed,
-            added,
-        } => Shown::Lines {
-            what,
-            removed: added,
-            added: removed,
-        },
-        Shown::Property {
-            name,
-            before,
-            after,
-        } => Shown::Property {
-            name,
-            before: after,
-            after: before,
-        },
-        Shown::Run { argv } => Shown::Run { argv },
-    }
 }
 
 /// Whether the host answers as it did before the act.

@@ -1,6 +1,5 @@
 //! A change on the operator's own machine, to be taken back in its place: its calls stand in the run's journal there.
 
-use super::point::turned;
 use crate::change::{Call, Change, Diff, Known, Shown, StepNumber, Undo, Verdict};
 use crate::probe::{Answers, ParseError, Probe};
 use crate::resource::Resource;
@@ -71,9 +70,7 @@ impl Resource for HereChange {
                 let shown = self.change.shown.iter();
                 let change = Change::new(
                     format!("take back: {}", self.change.summary),
-                    shown
-                        .map(|shown| turned(shown, &self.change.undo))
-                        .collect(),
+                    shown.map(|shown| shown.turned(&self.change.undo)).collect(),
                     back.clone(),
                     Undo::Call(self.change.act.clone()),
                 );

@@ -3,7 +3,7 @@
 
 use super::readable;
 use super::record::{State, points_probe, states};
-use crate::change::{Call, Change, Diff, Known, Note, Shown, Timing, Undo, Verdict};
+use crate::change::{Call, Change, Diff, Known, Note, Timing, Undo, Verdict};
 use crate::probe::{Answer, Answers, Digest, ParseError, Probe};
 use crate::resource::Resource;
 
@@ -147,7 +147,7 @@ impl Restore {
             .change
             .shown
             .iter()
-            .map(|shown| turned(shown, &self.change.undo));
+            .map(|shown| shown.turned(&self.change.undo));
         let change = Change::new(
             format!("take back: {}", self.change.summary),
             shown.collect(),
@@ -162,48 +162,10 @@ impl Restore {
     }
 }
 
-/// The same the other way round.
-pub(super) fn turned(shown: &Shown, undo: &Undo) -> Shown {
-    match shown.clone() {
-        Shown::Text {
-            path,
-            before,
-            after,
-        } => Shown::Text {
-            path,
-            before: after,
-            after: before,
-        },
-        Shown::Lines {
-            what,
-            removed,
-            added,
-        } => Shown::Lines {
-            what,
-            removed: added,
-            added: removed,
-        },
-        Shown::Property {
-            name,
-            before,
-            after,
-        } => Shown::Property {
-            name,
-            before: after,
-            after: before,
-        },
-        Shown::Run { argv } => Shown::Run {
-            argv: match undo {
-                Undo::Call(call) if call.function == "hf_undo_command" => call.args.clone(),
-                Undo::Call(_) | Undo::Impossible { .. } => argv,
-            },
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::Shown;
 
     const RUN: &str = "r-1";
 
