@@ -22,6 +22,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -142,10 +143,15 @@ fn both(output: &Output) -> String {
     )
 }
 
+/// How long a lab may live, far longer than the longest test: whatever hangs then ends with its lab.
+const LAB_LIMIT: Duration = Duration::from_mins(30);
+
 pub struct Lab {
     name: String,
     /// Everything of this lab: key, known hosts, client configuration, hosts.
     dir: PathBuf,
+    /// Its end tells [`end_when_late`] that the lab is over.
+    _alive: Sender<()>,
 }
 
 impl Lab {
@@ -164,7 +170,14 @@ impl Lab {
             .parent()
             .expect("a directory")
             .to_owned();
-        Self { name, dir }
+        let (alive, over) = mpsc::channel();
+        let watched = name.clone();
+        thread::spawn(move || end_when_late(&watched, &over));
+        Self {
+            name,
+            dir,
+            _alive: alive,
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -381,6 +394,22 @@ impl Lab {
         assert_eq!(helper.line(), "ready");
         Prober { helper }
     }
+}
+
+/// A test that waits for something that never comes would hold up all the others, and nobody would learn for
+/// what it waits: after [`LAB_LIMIT`] that is printed and its lab ends, so what it waits for fails.
+fn end_when_late(lab: &str, over: &Receiver<()>) {
+    if over.recv_timeout(LAB_LIMIT) != Err(RecvTimeoutError::Timeout) {
+        return;
+    }
+    let processes = Command::new("ps")
+        .args(["axfww", "-o", "pid,stat,etimes,args"])
+        .output();
+    let processes = processes.map_or_else(|error| error.to_string(), |output| both(&output));
+    eprintln!(
+        "lab {lab} is still there after {LAB_LIMIT:?} and ends now; all that runs:\n{processes}"
+    );
+    let _ = script().args(["down", lab]).stdin(Stdio::null()).output();
 }
 
 impl Drop for Lab {
