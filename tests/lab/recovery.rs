@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::files::cut_connections;
 use crate::guard::{held, nothing_is_held};
 use crate::operator::{Operator, Told, within};
 use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
@@ -93,7 +94,9 @@ fn is_free(host: &LabHost<'_>) -> bool {
 fn nothing_is_left(host: &LabHost<'_>) {
     nothing_is_held(host);
     let left = host.sh(
-        "find / -xdev \\( -name '.holdfast*' -o -name '*.holdfast' -o -path '/var/lib/holdfast/runs/*/busy' \\) -print 2>/dev/null || true
+        "find / -xdev \\( -name '.holdfast*' -o -name '*.holdfast' \\) -print 2>/dev/null || true
+         find /var/lib/holdfast \\( -name busy -o -name taking -o -name '*.new' -o -path '*/guard/armed' -o -path '*/guard/firing' -o -path '*/runs/.*' \\) -print 2>/dev/null || true
+         find /run -maxdepth 1 -name 'holdfast.guard.*' || true
          find /var/lib/holdfast/pending -type f 2>/dev/null || true
          cat /run/holdfast.holder",
     );
@@ -422,7 +425,7 @@ summary: Fills the disk
 why: for a test
 risk: low
 inputs:
-  what: {type: text, default: disk, help: "journal: it takes not even one more word"}
+  what: {type: text, default: disk, help: "journal: it takes not even one more word; slow: it takes its time"}
 steps:
   - name: A file is there
     file: {path: /etc/holdfast-before, content: "so\n"}
@@ -434,10 +437,12 @@ steps:
         - |
           dd if=/dev/zero of=/var/lib/holdfast/fill bs=4k count=900 2>/dev/null
           if [ "$1" = journal ]; then for one in /var/lib/holdfast/runs/*/journal; do yes '' >>$one; done; fi
+          if [ "$1" = slow ]; then : >/root/full; sleep 5; fi
           exit 0
         - sh
         - "{{ inputs.what }}"
       creates: /var/lib/holdfast/fill
+      undo: [rm, -f, /var/lib/holdfast/fill]
   - name: A file that comes after it
     file: {path: /etc/holdfast-after, content: "so\n"}
 "#;
@@ -514,7 +519,7 @@ fn a_full_disk_and_a_restart_in_the_middle_are_told_by_the_next_run() {
     let (full, restarted) = (&hosts[0], &hosts[1]);
     let operator = with_runbooks(&lab, "full", &hosts);
     let other = with_runbooks(&lab, "restarted", &hosts);
-    full.sh("mkdir -m 0700 /var/lib/holdfast; mount -t tmpfs -o size=1m,mode=0700 none /var/lib/holdfast");
+    full.sh("mkdir -m 0700 /var/lib/holdfast; mount -t tmpfs -o size=2m,mode=0700 none /var/lib/holdfast");
     let running = other.start(&["run", "slow", "--yes", "-l", "restarted"]);
     within(Duration::from_mins(1), "the step", || {
         is_there(restarted, "/root/ran")
@@ -533,6 +538,7 @@ fn a_full_disk_and_a_restart_in_the_middle_are_told_by_the_next_run() {
         .says("the run's folder cannot be made")
         .never_says("was cut off");
     full.sh("rm /var/lib/holdfast/fill /etc/holdfast-before");
+    a_reconnect_to_a_full_disk_takes_nothing_away(full, &operator);
     let told = to_full("what=journal");
     told.exits(3).says("cannot be written");
     assert!(!is_there(full, "/etc/holdfast-after"));
@@ -603,6 +609,30 @@ fn a_full_disk_and_a_restart_in_the_middle_are_told_by_the_next_run() {
     other.run(&run).exits(0).says_nothing();
     for host in &hosts {
         nothing_is_left(host);
+    }
+}
+
+/// The link breaks when the disk is full: the run comes back to it, and everything that was done can still be taken
+/// back.
+fn a_reconnect_to_a_full_disk_takes_nothing_away(host: &LabHost<'_>, operator: &Operator<'_>) {
+    let running = operator.start(&["run", "full", "--yes", "-l", "full", "-e", "what=slow"]);
+    within(Duration::from_mins(1), "the full disk", || {
+        is_there(host, "/root/full")
+    });
+    let run = running.id().expect("a run");
+    cut_connections(host);
+    let told = running.wait();
+    told.exits(3)
+        .says("looking what became of it")
+        .says("step.sh cannot be written: is the disk full?");
+    assert_eq!(told.done("full"), [1, 2]);
+    host.sh("truncate -s 0 /var/lib/holdfast/fill");
+    operator
+        .run(&["rollback", &run, "--yes", "-l", "full"])
+        .exits(0)
+        .changed("full", 2);
+    for path in ["/etc/holdfast-before", "/var/lib/holdfast/fill"] {
+        assert!(!is_there(host, path), "{path}");
     }
 }
 
@@ -706,16 +736,17 @@ fn two_operators_and_a_timer_are_told_of_each_other_at_once_and_never_mix() {
         .says("of timer@")
         .says("done: step 1 (A file is there), step 2");
 
-    // The shell on the host is killed: what runs goes on, and is found.
-    host.sh("rm -rf /root/ran /root/made /etc/holdfast-*");
-    let running = second.start(&["run", "slow", "--yes"]);
+    // The shell on the host is killed: what runs goes on, and is found; it is the last step.
+    host.sh("rm -rf /etc/holdfast-*");
+    let running = second.start(&["run", "blind", "--yes"]);
     within(Duration::from_mins(1), "the step", || {
-        is_there(host, "/root/ran")
+        is_there(host, "/root/sent")
     });
     host.sh("kill -KILL $(sed -n 2p /run/holdfast.holder | cut -d ' ' -f 2)");
     assert!(!is_free(host), "the step runs on");
-    running.wait().exits(0).changed("web", 3);
-    assert_eq!(host.read("/root/ran"), b"ran\n", "done twice");
+    running.wait().exits(0).changed("web", 2);
+    assert_eq!(host.read("/root/sent"), b"sent\n", "done twice");
+    nothing_is_left(host);
 
     // All at the same moment: one after the other, or not at all.
     host.sh("rm -rf /root/ran /root/made /etc/holdfast-*");
