@@ -169,11 +169,7 @@ impl Worker<'_> {
         };
         let performed = match self.link.perform(&script, &probes, &progress).await {
             Err(TransportError::Lost { message } | TransportError::Garbled { message }) => {
-                let told = format!(
-                    "{message}; looking what became of it: unknown if the host stays away for {} s",
-                    recover::AWAY.as_secs()
-                );
-                self.progress(plan, &told);
+                self.progress(plan, &recover::looking(&message));
                 let limit = Duration::from_secs(script.seconds);
                 let found =
                     recover::outcome(self.job, &self.ways().await, &folder, &probes, limit).await;
