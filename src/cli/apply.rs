@@ -51,8 +51,8 @@ pub(super) struct Args {
         value_parser = run::answer
     )]
     answers: Vec<(String, bool)>,
-    /// What becomes of an earlier run that was cut off on a host: this one goes on from it (what --yes and
-    /// --unattended do where nothing is done again blindly), or it stays as it is
+    /// What becomes of an earlier run that was cut off on a host: this run goes on from it (what --yes and
+    /// --unattended do where nothing is done again blindly), it is taken back, or it stays as it is
     #[arg(long, env = "HOLDFAST_UNFINISHED", value_name = "WHAT")]
     unfinished: Option<Fate>,
     /// How long a host waits for a new login before it takes guarded changes back, from 10s to 1h

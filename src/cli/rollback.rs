@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::past::Past;
 use super::session::{Loaded, complain};
 use super::setup::Intent;
+use super::unfinished::Fate;
 use super::{Exit, args, ask, drive, paths, which_run};
 use crate::change::StepNumber;
 use crate::diagnostic::{Diagnostic, Source};
@@ -55,6 +56,15 @@ pub(super) struct Args {
     /// With --dry-run: exit 2 when something would be taken back
     #[arg(long, env = "HOLDFAST_DETAILED_EXITCODE", requires = "dry_run")]
     detailed_exitcode: bool,
+    /// What becomes of an earlier run that was cut off on a host, other than the one that is taken back: a rollback of
+    /// the same run is gone on from (what --yes does), or each is taken back, or it stays as it is
+    #[arg(
+        long,
+        env = "HOLDFAST_UNFINISHED",
+        value_name = "WHAT",
+        conflicts_with = "dry_run"
+    )]
+    unfinished: Option<Fate>,
     /// How long a host waits for a new login before it makes guarded changes again, from 10s to 1h
     #[arg(long, env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = args::guard_time)]
     guard_time: Duration,
@@ -101,6 +111,7 @@ pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
             time: args.guard_time.get(),
             accept_irreversible: false,
         },
+        unfinished: args.unfinished,
         ..Intent::new(mode)
     };
     match load(args) {
