@@ -4,12 +4,12 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::session::{Loaded, complain, complain_about};
-use super::{Exit, seal_key};
+use super::session::{self, Loaded, complain, complain_about};
+use super::{Exit, args, seal_key};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Promise, Promised};
 use crate::event::SavedPlan;
-use crate::inventory::{self, Host, Inventory};
+use crate::inventory::{Host, Inventory};
 use crate::plan::Measure;
 use crate::plan_file::envelope::{self, Seal};
 use crate::plan_file::{Opened, PlanFile, SavedHost};
@@ -59,8 +59,7 @@ pub(super) fn told(path: &Path, opened: &Opened) -> SavedPlan {
 
 /// Which of its hosts, and where the inventory is that says how they are reached now.
 pub(super) struct Wanted<'a> {
-    pub(super) inventory: &'a Path,
-    pub(super) limit: &'a [String],
+    pub(super) hosts: &'a args::Hosts,
     pub(super) keep_going: bool,
 }
 
@@ -74,11 +73,8 @@ pub(super) fn load(path: &Path, opened: &Opened, wanted: &Wanted<'_>) -> Result<
     let runbook = plan
         .load_runbook(&file)
         .map_err(|error| complain_about(&error))?;
-    let inventory = inventory::load(wanted.inventory).map_err(|error| complain(&error))?;
-    if !inventory.warnings().is_empty() {
-        complain(inventory.warnings());
-    }
-    let chosen = chosen(plan, &inventory, wanted.limit, &file)?;
+    let inventory = session::inventory(&wanted.hosts.inventory)?;
+    let chosen = chosen(plan, &inventory, &wanted.hosts.limit.hosts, &file)?;
     let hosts: Result<Vec<Host>, Diagnostic> = chosen
         .iter()
         .map(|saved| saved.in_inventory(&inventory, &file))
@@ -125,10 +121,10 @@ fn chosen<'a>(
     if limit.is_empty() {
         return Ok(plan.hosts.iter().collect());
     }
-    let named = inventory::select(inventory, limit).map_err(|error| complain(&error))?;
+    let named = session::select(inventory, limit)?;
     let is_named = |saved: &&SavedHost| named.iter().any(|host| host.name.as_str() == saved.name);
     let chosen: Vec<&SavedHost> = plan.hosts.iter().filter(is_named).collect();
-    let is_planned = |host: &&&Host| {
+    let is_planned = |host: &&Host| {
         plan.hosts
             .iter()
             .any(|saved| saved.name == host.name.as_str())
