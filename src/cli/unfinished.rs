@@ -249,3 +249,23 @@ fn refusal(found: &Unfinished) -> (String, String) {
         "look at the host; then --unfinished resume does it again, and a --guided run can skip it";
     (message, hint.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_on_top_is_taken_back_first() {
+        let undo = |run: &str| Undo {
+            run: run.to_owned(),
+            hosts: Vec::new(),
+        };
+        // One host has the first of them alone, another one has both.
+        let undos = Undos::default();
+        let all = ["20260101-000000-000001", "20260102-000000-000001"].map(undo);
+        undos.0.lock().unwrap().extend(all);
+        let runs: Vec<String> = undos.take().into_iter().map(|undo| undo.run).collect();
+        assert_eq!(runs, ["20260102-000000-000001", "20260101-000000-000001"]);
+        assert!(undos.take().is_empty());
+    }
+}
