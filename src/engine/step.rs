@@ -91,6 +91,7 @@ impl Worker<'_> {
             .unwrap_or_default();
         let answers = desk::ask(self.job, self.host, self.link.reader(), &probes).await?;
         let now = compare::plan_now(step, &answers, &self.known);
+        self.tell_moved(&now);
         if let Some(obstacle) = now.obstacle() {
             let stop = Stop::new(
                 Fault::of(&obstacle),
@@ -101,11 +102,7 @@ impl Worker<'_> {
         if keeps_promise(promised, &now) {
             return Ok(now);
         }
-        let told = EventKind::StepReplanned {
-            host: self.host.name.to_string(),
-            step: Box::new(now.clone()),
-        };
-        self.job.events.tell(told);
+        self.tell_replanned(&now);
         match &promised.outcome {
             // Nothing was promised about it, so it may turn out as anything.
             Outcome::Seen(Verdict::UnknownUntil { .. }) => Ok(now),
@@ -239,12 +236,15 @@ impl Worker<'_> {
         let after = compare::plan_step(step, answers, &Known::nothing());
         let left: Vec<&Change> = due_again(&after, due);
         let could_tell = !matches!(after.outcome, Outcome::CouldNotTell { .. });
-        if !left.is_empty() || !could_tell {
-            let what = left.first().map_or_else(
-                || "its state could not be read".to_owned(),
-                |change| change.summary.clone(),
-            );
-            let message = format!("it ran, but did not take effect: still due: {what}");
+        let refuted = step.resource.as_deref();
+        let refuted = refuted.and_then(|resource| resource.refuted(answers));
+        let problem = match left.first() {
+            _ if !could_tell => Some("its state could not be read".to_owned()),
+            Some(change) => Some(format!("still due: {}", change.summary)),
+            None => refuted,
+        };
+        if let Some(what) = problem {
+            let message = format!("it ran, but did not take effect: {what}");
             self.tell_failed(plan, Fault::Failed, &message, "");
             return Err(Stop::new(
                 Fault::Failed,
