@@ -34,6 +34,8 @@ pub(super) struct Worker<'a> {
     pub(super) ground: Option<Ground>,
     /// Its place at the gate, when somebody is asked.
     pub(super) seat: Option<Seat>,
+    /// What is passed over without asking, as [`Gate::passes`](super::Gate::passes) has it.
+    pub(super) passes: BTreeSet<String>,
     /// The step whose turn it is.
     pub(super) now: Option<(String, Timing)>,
     /// How the host was reached when that turn began.
@@ -80,6 +82,7 @@ impl<'a> Worker<'a> {
             plan,
             ground: None,
             seat: None,
+            passes: job.gate.passes_of(host.name.as_str()),
             now: None,
             before: Way {
                 host: host.clone(),
