@@ -107,6 +107,16 @@ impl Intent {
         self.asks == Asks::Always && self.invocation.as_ref().is_some_and(named)
     }
 
+    /// Which steps of its runbook it is about, in words; none when about all of them.
+    fn part(&self) -> Option<String> {
+        let tags = self.tags.iter().map(|tag| format!("--tags {tag}"));
+        let start = self.start_at.iter();
+        let words: Vec<String> = tags
+            .chain(start.map(|step| format!("--start-at {step}")))
+            .collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
     /// What loading its data must know.
     pub(super) fn loading(&self) -> LoadIntent {
         LoadIntent {
@@ -177,6 +187,7 @@ pub(super) fn job(
         operator: operator(),
         started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         undoes: loaded.undoes.as_ref().map(|undoes| undoes.run.clone()),
+        part: intent.part(),
     };
     Job {
         runbook: loaded.runbook,

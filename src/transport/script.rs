@@ -180,6 +180,8 @@ pub struct RunCard {
     pub started: String,
     /// The run that it takes back.
     pub undoes: Option<String>,
+    /// Which steps of its runbook it is about, in words; none when about all of them.
+    pub part: Option<String>,
 }
 
 impl RunCard {
@@ -192,7 +194,7 @@ impl RunCard {
     }
 
     fn card(&self) -> String {
-        let card = format!(
+        let mut card = format!(
             "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
             self.run,
             self.runbook,
@@ -200,10 +202,14 @@ impl RunCard {
             self.started,
             env!("CARGO_PKG_VERSION")
         );
-        match &self.undoes {
-            Some(run) => format!("{card}\nundoes={run}"),
-            None => card,
+        if let Some(run) = &self.undoes {
+            let _ = write!(card, "\nundoes={run}");
         }
+        if let Some(steps) = &self.part {
+            let steps = steps.replace(char::is_control, " ");
+            let _ = write!(card, "\npart=yes\nonly={steps}");
+        }
+        card
     }
 }
 
