@@ -19,7 +19,7 @@ pub(super) struct Args {
     #[arg(value_name = "RUN|FILE")]
     run: String,
     /// Only what happened on this host
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, env = "HOLDFAST_HOST", value_name = "HOST")]
     host: Option<String>,
 }
 
