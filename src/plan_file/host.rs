@@ -79,10 +79,7 @@ impl SavedHost {
     pub fn in_inventory(&self, inventory: &Inventory, file: &str) -> Result<Host, Diagnostic> {
         let Some(now) = inventory.host(&self.name) else {
             let message = format!("{} has a plan but is no longer in the inventory", self.name);
-            let hint = format!(
-                "put it back, or leave it out with --limit '!{}' once it is there under another name",
-                self.name
-            );
+            let hint = "put it back, or name the others with --limit";
             return Err(Diagnostic::error(message).hint(hint));
         };
         let place = Place {

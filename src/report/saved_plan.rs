@@ -50,11 +50,16 @@ pub(super) fn plan_opened(saved: &SavedPlan, style: &Style) -> Option<Notice> {
 
 /// `2 h 3 min ago`.
 fn age(age: i64) -> String {
-    match u64::try_from(age) {
-        Err(_) => format!("{} ahead of this clock", seconds(age.unsigned_abs())),
-        Ok(age) if age >= 2 * DAY => format!("{} days {} h ago", age / DAY, age % DAY / 3600),
-        Ok(age) => format!("{} ago", seconds(age)),
-    }
+    let far = match age.unsigned_abs() {
+        far if far >= 2 * DAY => format!("{} days {} h", far / DAY, far % DAY / 3600),
+        near => seconds(near),
+    };
+    let side = if age < 0 {
+        "ahead of this clock"
+    } else {
+        "ago"
+    };
+    format!("{far} {side}")
 }
 
 /// In seconds.
@@ -98,11 +103,12 @@ mod tests {
             DAY.cast_signed(),
             3 * DAY.cast_signed() + 7_200,
             -90,
+            -800_000 * DAY.cast_signed(),
         ]
         .map(age);
         assert_eq!(
             told.join(" | "),
-            "0 s ago | 59 s ago | 1 h 1 min ago | 24 h 0 min ago | 3 days 2 h ago | 1 min 30 s ahead of this clock"
+            "0 s ago | 59 s ago | 1 h 1 min ago | 24 h 0 min ago | 3 days 2 h ago | 1 min 30 s ahead of this clock | 800000 days 0 h ahead of this clock"
         );
     }
 }
