@@ -15,6 +15,7 @@ use crate::inventory::{Host, Inventory};
 use crate::plan::Measure;
 use crate::plan_file::envelope::{self, Key, Seal};
 use crate::plan_file::{Opened, PlanFile, SavedHost};
+use crate::runbook::Runbook;
 
 /// More than any plan is long: some MB for each of 500 hosts.
 const LONGEST: u64 = 2 * 1024 * 1024 * 1024;
@@ -66,8 +67,17 @@ pub(super) fn open(path: &Path) -> Result<Opened, Exit> {
     PlanFile::open(&bytes, key().as_ref()).map_err(|error| refused(&error))
 }
 
+/// Its runbook, checked anew.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn runbook(path: &Path, opened: &Opened) -> Result<Runbook, Exit> {
+    let loaded = opened.plan.load_runbook(&path.display().to_string());
+    loaded.map_err(|error| complain_about(&error))
+}
+
 /// What is told of a plan.
-pub(super) fn told(path: &Path, opened: &Opened) -> SavedPlan {
+pub(super) fn told(path: &Path, opened: &Opened, runbook: &Runbook) -> SavedPlan {
     let Opened { plan, header } = opened;
     let without = plan.without_plan().into_iter();
     SavedPlan {
@@ -80,6 +90,7 @@ pub(super) fn told(path: &Path, opened: &Opened) -> SavedPlan {
         version: plan.made.version.clone(),
         sealed_by_us: header.seal == Seal::Ours,
         without_plan: without.map(|(host, why)| (host.to_owned(), why)).collect(),
+        commands: plan.commands(runbook, &path.display().to_string()),
     }
 }
 
@@ -96,9 +107,7 @@ pub(super) struct Wanted<'a> {
 pub(super) fn load(path: &Path, opened: &Opened, wanted: &Wanted<'_>) -> Result<Loaded, Exit> {
     let file = path.display().to_string();
     let plan = &opened.plan;
-    let runbook = plan
-        .load_runbook(&file)
-        .map_err(|error| complain_about(&error))?;
+    let runbook = runbook(path, opened)?;
     let inventory = session::inventory(&wanted.hosts.inventory)?;
     let chosen = chosen(plan, &inventory, &wanted.hosts.limit.hosts, &file)?;
     let hosts: Result<Vec<Host>, Diagnostic> = chosen
@@ -109,13 +118,14 @@ pub(super) fn load(path: &Path, opened: &Opened, wanted: &Wanted<'_>) -> Result<
     let inputs = chosen
         .iter()
         .map(|saved| (saved.name.clone(), saved.inputs.clone()));
+    let told = told(path, opened, &runbook);
     Ok(Loaded {
         runbook,
         undoes: None,
         hosts,
         inputs: inputs.collect(),
         promise: Some(Promise {
-            told: told(path, opened),
+            told,
             data: plan.data.clone(),
             hosts: chosen.iter().filter_map(|s| promised(plan, s)).collect(),
             measure: if plan.made.version == env!("CARGO_PKG_VERSION") {

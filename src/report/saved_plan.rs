@@ -4,8 +4,8 @@ use super::diff;
 use super::line::Line;
 use super::streams::{Notice, Stream};
 use super::style::{Sign, Style, Tone};
-use super::words::{class, seconds, sentence};
-use crate::event::SavedPlan;
+use super::words::{class, command_line, joined, seconds, sentence};
+use crate::event::{SavedCommand, SavedPlan};
 use crate::plan::Moved;
 
 /// The run shows or performs a saved plan.
@@ -40,12 +40,26 @@ pub(super) fn plan_opened(saved: &SavedPlan, style: &Style) -> Option<Notice> {
                 .hanging(2),
         );
     }
+    // Who cannot trust the seal must see all that will run.
+    if style.verbose() || !saved.sealed_by_us {
+        lines.extend(saved.commands.iter().map(command));
+    }
     for (host, fault) in &saved.without_plan {
         let why = fault.map_or(String::new(), |fault| format!(" ({})", class(fault)));
         let text = format!("no plan in it for {host}{why}");
         lines.push(Line::of(Tone::Warn, text).indented(2).hanging(2));
     }
     Some(Notice::of_run(Stream::Status, lines))
+}
+
+/// A command that verifies hosts.
+fn command(command: &SavedCommand) -> Line {
+    let words = format!(
+        "verifies {} by running: {}",
+        joined(&command.hosts),
+        command_line(&command.argv)
+    );
+    Line::of(Tone::Plain, words).indented(2).hanging(4)
 }
 
 /// `2 h 3 min ago`.
