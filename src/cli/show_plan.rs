@@ -17,11 +17,17 @@ pub(super) fn show(path: &Path, host: Option<&str>, output: &args::Output) -> Ex
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let told = saved::told(path, &opened, &runbook);
+    let mut told = saved::told(path, &opened, &runbook);
     let known = || opened.plan.hosts.iter().map(|saved| saved.name.as_str());
     if let Some(host) = host.filter(|host| !known().any(|known| known == *host)) {
         let mistake = Diagnostic::error(format!("{} has no plan for `{host}`", path.display()));
         return complain(&mistake.nearest(host, known()));
+    }
+    if let Some(host) = host {
+        for command in &mut told.commands {
+            command.hosts.retain(|one| one == host);
+        }
+        told.commands.retain(|command| !command.hosts.is_empty());
     }
     let events = about(opened.plan.told.clone(), host);
     let report = again::replay(output);

@@ -8,15 +8,18 @@ use insta::assert_snapshot;
 
 use crate::support::sandbox::Sandbox;
 
-/// A journal as a run writes it: the events with their numbers, sealed line by line.
+/// A journal as a run writes it: the events with their numbers, from the time of its id on, sealed line by line.
 fn journal(sandbox: &Sandbox, run: &str, kinds: &[&str]) -> PathBuf {
     use holdfast::event::Event;
     use holdfast::journal::Chain;
     let mut chain = Chain::new();
     let mut text = String::new();
+    let (date, time) = run.split_once('-').unwrap();
+    let (year, month, day) = (&date[..4], &date[4..6], &date[6..]);
+    let (hour, minute) = (&time[..2], &time[2..4]);
     for (index, kind) in kinds.iter().enumerate() {
         let json = format!(
-            r#"{{"seq":{},"at":"2026-11-21T18:00:{index:02}Z","kind":{kind}}}"#,
+            r#"{{"seq":{},"at":"{year}-{month}-{day}T{hour}:{minute}:{index:02}Z","kind":{kind}}}"#,
             index + 1
         );
         let event: Event = serde_json::from_str(&json).expect("an event");
@@ -133,11 +136,16 @@ fn runs_are_filtered_by_host_runbook_time_and_outcome() {
     assert_eq!(ids(&["--outcome", "reverted"]), "bbbbbb");
     assert_eq!(ids(&["--outcome", "unfinished"]), "dddddd");
     assert_eq!(ids(&["--last", "1"]), "dddddd");
-    assert_eq!(ids(&["--since", "2026-11-21T18:00:01"]), "");
+    assert_eq!(ids(&["--since", "2026-11-21T18:00:01"]), "dddddd");
+    assert_eq!(ids(&["--since", "2026-11-20"]), "bbbbbb dddddd");
+    assert_eq!(ids(&["--since", "2026-11-22"]), "");
+    assert_eq!(ids(&["--until", "2026-11-20"]), "aaaaaa bbbbbb");
+    assert_eq!(ids(&["--until", "2026-11-20", "--last", "1"]), "bbbbbb");
     assert_eq!(
-        ids(&["--until", "2026-11-21", "--last", "2"]),
-        "bbbbbb dddddd"
+        ids(&["--since", "2026-11-20", "--until", "2026-11-20"]),
+        "bbbbbb"
     );
+    assert_eq!(ids(&["--until", "2026-11-18"]), "");
     assert_eq!(ids(&["bbb", "cccccc"]), "bbbbbb cccccc");
 }
 
