@@ -21,7 +21,7 @@ pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, StepQuestion}
 pub use invocation::Invocation;
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use previous::Previous;
-pub use saved_plan::SavedPlan;
+pub use saved_plan::{SavedCommand, SavedPlan};
 pub use unfinished::{Decision, StepState, Unfinished, UnfinishedStep};
 
 /// One event. Numbers are gap-free from 1 within a run.
