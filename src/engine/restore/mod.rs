@@ -188,6 +188,11 @@ pub(super) async fn proof(
     returns: &Returns,
 ) -> super::verify::Proven {
     let name = "The host answers as before that run".to_owned();
+    // What a person left out stays, too.
+    let returns = &Returns {
+        left_out: returns.left_out || worker.past.skips(),
+        ..returns.clone()
+    };
     let mut probes: Vec<Probe> = super::survey::probes(steps);
     probes.extend(returns.before.keys().cloned());
     let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
