@@ -131,7 +131,7 @@ fn kill_and_carry_on(
 ) -> usize {
     let mut dice = Dice(seed);
     let words = |round: u64| format!("v={}", round + 1);
-    let flags = ["--yes", "--guard-time=20s", "--limit", &host.name];
+    let flags = ["--yes", "--guard-time=30s", "--limit", &host.name];
     let run = |round: u64| {
         let value = words(round);
         let mut all = vec!["run", "many", "-e", &value];
@@ -224,7 +224,7 @@ fn kill_the_way_back(
     (nth, seed): (u64, u64),
 ) -> usize {
     let mut dice = Dice(seed);
-    let flags = ["--yes", "--guard-time=20s", "--limit", &host.name];
+    let flags = ["--yes", "--guard-time=30s", "--limit", &host.name];
     let apply = |value: u64| {
         let value = format!("v={value}");
         let mut words = vec!["run", "many", "-e", &value];
