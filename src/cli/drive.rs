@@ -1,6 +1,7 @@
 //! A run from its first event to the exit code: its journal, its report, its signals. What it is for is in
 //! `perform`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use tokio::sync::watch;
 use super::guided::Ears;
 use super::perform::{Performed, perform};
 use super::results::exit_of;
-use super::session::{Loaded, complain};
+use super::session::{Loaded, complain, note};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
 use super::{Exit, args, ask, rollback, signals, sinks};
@@ -35,14 +36,21 @@ pub(super) fn start(
         return Exit::NeedsHuman;
     }
     let (undos, after) = (intent.undos.clone(), intent.of_undo());
-    let exit = begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit);
-    let undone = undos.take().into_iter().map(|undo| {
-        let loaded = rollback::of_unfinished(&undo.run, undo.hosts)?;
-        Ok(start(loaded, after(), connections, output))
-    });
-    undone
-        .map(|ended| ended.unwrap_or_else(|exit| exit))
-        .fold(exit, Exit::worse)
+    let mut exit = begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit);
+    let mut undos = VecDeque::from(undos.take());
+    while let Some(undo) = undos.pop_front() {
+        if exit == Exit::Interrupted {
+            break;
+        }
+        let next = undos.iter().map(|undo| undo.run.clone()).collect();
+        let undone = rollback::of_unfinished(&undo.run, undo.hosts);
+        let ended = undone.map_or_else(
+            |exit| exit,
+            |loaded| start(loaded, after(next), connections, output),
+        );
+        exit = exit.worse(ended);
+    }
+    exit
 }
 
 fn begin(
@@ -133,10 +141,14 @@ async fn drive(
         exit: exit.code(),
         millis,
     });
+    let last_word = ears.last_word(&job.card.run);
     drop(job);
     // Signals are still heard: a report that nobody reads must not keep the operator here.
     let told = tokio::task::spawn_blocking(move || teller.finish()).await;
     signals.abort();
+    if let Some(word) = last_word {
+        note(&word);
+    }
     let saved = intent.out.zip(plan).map(|(out, plan)| out.save(plan, exit));
     let exit = saved.map_or(exit, |saved| exit.worse(saved));
     match told {

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::args::Format;
-use super::session::{Loaded, complain, print};
+use super::session::{self, Loaded, complain, print};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args};
 use crate::engine::{Answerer, Gate, Job};
 use crate::event::{Events, HostResult, Mode};
-use crate::inventory::{self, Host};
 use crate::record::RestorePoint;
 use crate::report::harmless;
 use crate::runbook::Runbook;
@@ -23,33 +22,22 @@ use crate::value::{Duration, Name, ValueError};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(super) struct Args {
-    /// Only these hosts: names, globs, groups, tags, `!exclusions`, separated by commas
-    #[arg(
-        short,
-        long,
-        visible_alias = "host",
-        env = "HOLDFAST_LIMIT",
-        value_name = "HOSTS"
-    )]
-    limit: Vec<String>,
     /// Remove restore points beyond those that --keep and --older-than spare
-    #[arg(long)]
+    #[arg(long, env = "HOLDFAST_PRUNE")]
     prune: bool,
     /// Spare the newest so many of each host; alone, whatever their age
-    #[arg(long, value_name = "N", requires = "prune")]
+    #[arg(long, env = "HOLDFAST_KEEP", value_name = "N", requires = "prune")]
     keep: Option<u32>,
     /// Spare those younger than this, in whole days (`30d`); alone, however many there are
-    #[arg(long, value_name = "TIME", requires = "prune")]
-    older_than: Option<Duration>,
-    /// The inventory: a file, an executable, or a folder of them
     #[arg(
-        short,
         long,
-        env = "HOLDFAST_INVENTORY",
-        default_value = "inventory",
-        value_name = "PATH"
+        env = "HOLDFAST_OLDER_THAN",
+        value_name = "TIME",
+        requires = "prune"
     )]
-    inventory: std::path::PathBuf,
+    older_than: Option<Duration>,
+    #[command(flatten)]
+    hosts: args::Hosts,
     #[command(flatten)]
     connections: args::Connections,
 }
@@ -120,12 +108,7 @@ fn keep(args: &Args) -> Keep {
 }
 
 fn loaded(args: &Args) -> Result<Loaded, Exit> {
-    let inventory = inventory::load(&args.inventory).map_err(|error| complain(&error))?;
-    if !inventory.warnings().is_empty() {
-        complain(inventory.warnings());
-    }
-    let chosen = inventory::select(&inventory, &args.limit).map_err(|error| complain(&error))?;
-    let hosts: Vec<Host> = chosen.into_iter().cloned().collect();
+    let hosts = session::hosts(&args.hosts)?;
     let name: Result<Name, ValueError> = "restore-points".parse();
     let name = name.map_err(|error| complain(&error))?;
     Ok(Loaded {

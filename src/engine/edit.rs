@@ -44,7 +44,7 @@ impl Worker<'_> {
         let rendered = runbook::render(&self.job.runbook, &world);
         let rendered = rendered.map_err(|said| refused(said.to_string()))?;
         let rendered = survey::on_terms(rendered, self.job.guard);
-        let steps = survey::concrete(self.job, &world);
+        let steps = survey::concrete(self.job, &world, &rendered.steps);
         let looked = survey::look(self.job, self.host, self.link.reader(), &rendered.steps).await?;
         let plan = looked.plan;
         if let Some((step, obstacle)) = plan.obstacle() {
@@ -55,6 +55,7 @@ impl Worker<'_> {
         self.job
             .events
             .tell(EventKind::HostPlanned { plan: plan.clone() });
+        self.past.rename(&self.plan.called_anew(&plan));
         self.rendered = Arc::new(rendered);
         self.plan = Arc::new(plan);
         self.ground = Some(ground);

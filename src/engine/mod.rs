@@ -1,5 +1,6 @@
 //! A run over many hosts: connect, survey, apply, verify. Tells events, prints nothing.
 
+mod act;
 mod apply;
 mod as_left;
 mod back;
@@ -29,6 +30,7 @@ mod records;
 mod recover;
 mod rehearsal;
 mod restore;
+mod seat;
 mod settle;
 mod split;
 mod start;
@@ -39,6 +41,7 @@ mod take_back;
 mod unfinished;
 mod verify;
 mod walk;
+mod whole;
 mod worker;
 
 pub use gate::{Asked, Asks, Decision, Gate, Knock, answer_key};

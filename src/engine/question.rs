@@ -5,7 +5,7 @@ use super::due::keeps_promise;
 use super::past::Entry;
 use super::worker::Worker;
 use crate::change::{StepNumber, Timing, Verdict};
-use crate::event::{Back, Failure, QuestionGuard, Rest, StepQuestion};
+use crate::event::{Back, Failure, QuestionGuard, Rest, Since, StepQuestion};
 use crate::inventory::Connection;
 use crate::plan::{Outcome, StepPlan};
 use crate::runbook::RenderedStep;
@@ -34,7 +34,11 @@ impl Worker<'_> {
             here: self.host.connection == Connection::Local,
             guard: rendered.and_then(|step| self.guard_of(step)),
             checks: checks.map(|check| check.name.clone()).collect(),
-            moved: !keeps_promise(planned, live),
+            since: match (keeps_promise(planned, live), self.beyond(planned, live)) {
+                (true, _) => Since::Same,
+                (false, None) => Since::Moved,
+                (false, Some(_)) => Since::Beyond,
+            },
             failure: failed.map(|(stop, tried)| Failure {
                 tried: *tried,
                 message: stop.message.clone(),
@@ -92,23 +96,20 @@ impl Worker<'_> {
     }
 
     fn back(&self) -> Option<Back> {
-        let last = self.past.last();
-        let of = |number, name: &str| Back {
-            number,
-            name: name.to_owned(),
-            changes: 0,
-        };
-        let back = match last.first()? {
-            Entry::Did(act) => of(act.step.number, &act.step.name),
-            Entry::Left { number, name, .. } => of(*number, name),
-        };
-        let changes = last.iter().map(|entry| match entry {
-            Entry::Did(act) => act.count(),
-            Entry::Left { .. } => 0,
+        let (_, last) = self.past.last();
+        let acts = last.iter().filter_map(|entry| match entry {
+            Entry::Did(act) => Some(act),
+            Entry::Left { .. } => None,
         });
+        let (number, name) = match last.first()? {
+            Entry::Did(act) => (act.step.number, &act.step.name),
+            Entry::Left { number, name, .. } => (*number, name),
+        };
         Some(Back {
-            changes: changes.sum(),
-            ..back
+            number,
+            name: name.clone(),
+            changes: acts.clone().map(|act| act.count()).sum(),
+            failed: acts.clone().any(|act| act.failed),
         })
     }
 }

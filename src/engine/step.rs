@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::due::{due, due_again, keeps_promise, timing_of};
+use super::act::Act;
+use super::due::{due, due_again, is_agreed, keeps_promise};
 use super::guard::Section;
-use super::past::Act;
 use super::worker::Worker;
 use super::{Stop, apply, compare, desk, recover};
 use crate::change::{Change, Known, Timing, Verdict};
@@ -51,10 +51,15 @@ impl Worker<'_> {
             }
             self.guard_before(step, timing).await?;
             apply::tell_started(self.job, self.host.name.as_str(), &plan).await?;
-            let tried_now = self.attempt(step, &plan, &due).await;
-            match tried_now
-                .and_then(|(folder, answers)| self.read_back(step, &plan, (&due, folder), &answers))
-            {
+            let act = self.act(step, &plan, &due);
+            let ended = match self.attempt(step, &plan, &act).await {
+                Ok(answers) => self.read_back(step, &plan, (act, &due), &answers),
+                Err(stop) => {
+                    self.tried(act).await;
+                    Err(stop)
+                }
+            };
+            match ended {
                 Err(stop) if stop.fault == Fault::Failed && tried < step.retry.times => {
                     tried += 1;
                     let again = format!("trying again ({tried} of {})", step.retry.times);
@@ -103,40 +108,34 @@ impl Worker<'_> {
             return Ok(now);
         }
         self.tell_replanned(&now);
-        match &promised.outcome {
-            // Nothing was promised about it, so it may turn out as anything.
-            Outcome::Seen(Verdict::UnknownUntil { .. }) => Ok(now),
-            Outcome::Seen(_)
-            | Outcome::Interlude(_)
-            | Outcome::Skipped { .. }
-            | Outcome::CouldNotTell { .. } => {
-                let message = format!(
-                    "{} turned out different from what was shown; nothing of it was done",
-                    now.number
-                );
-                Err(Stop::new(Fault::Stale, message)
-                    .hint(Some("run again to see and confirm the new plan".to_owned())))
-            }
+        if is_agreed(promised, &now) {
+            return Ok(now);
         }
+        let message = format!(
+            "{} turned out different from what was shown; nothing of it was done",
+            now.number
+        );
+        Err(Stop::new(Fault::Stale, message)
+            .hint(Some("run again to see and confirm the new plan".to_owned())))
     }
 
     async fn attempt(
         &mut self,
         step: &RenderedStep,
         plan: &StepPlan,
-        due: &[&Change],
-    ) -> Result<(String, Answers), Stop> {
+        act: &Act,
+    ) -> Result<Answers, Stop> {
         let probes = step
             .resource
             .as_ref()
             .map(|resource| resource.probes())
             .unwrap_or_default();
-        if desk::is_for_here(due) {
-            let performed = desk::perform(self.job, self.host, plan, due, &probes).await;
-            let answers = self.judge(plan, performed)?;
-            return Ok((String::new(), answers));
+        let due: Vec<&Change> = act.changes.iter().collect();
+        if desk::is_for_here(&due) {
+            let performed = desk::perform(self.job, self.host, plan, &due, &probes).await;
+            return self.judge(plan, performed);
         }
-        let folder = self.folder(plan, due);
+        let folder = act.folder.as_str();
         let before = self.marks(step);
         let expected = plan.expects.iter().map(|expected| expected.probe.clone());
         self.touched.extend(expected);
@@ -144,12 +143,12 @@ impl Worker<'_> {
             number: plan.number,
             name: &plan.name,
             subject: &plan.subject,
-            folder: &folder,
+            folder,
             expects: &plan.expects,
             before: &before,
-            changes: due,
-            seconds: self.time_limit(step, timing_of(due)).as_secs(),
-            guarded: self.is_guarded(step, timing_of(due)),
+            changes: &due,
+            seconds: self.time_limit(step, act.timing).as_secs(),
+            guarded: act.guarded,
             ports: self.section.as_ref().and_then(Section::ports),
         };
         let (events, host, number) = (
@@ -166,22 +165,17 @@ impl Worker<'_> {
         };
         let performed = match self.link.perform(&script, &probes, &progress).await {
             Err(TransportError::Lost { message } | TransportError::Garbled { message }) => {
-                let told = format!(
-                    "{message}; looking what became of it: unknown if the host stays away for {} s",
-                    recover::AWAY.as_secs()
-                );
-                self.progress(plan, &told);
+                self.progress(plan, &recover::looking(&message));
                 let limit = Duration::from_secs(script.seconds);
                 let found =
-                    recover::outcome(self.job, &self.ways().await, &folder, &probes, limit).await;
+                    recover::outcome(self.job, &self.ways().await, folder, &probes, limit).await;
                 let (link, performed) = found.map_err(|why| self.unknown(plan, &message, &why))?;
                 self.link = link;
                 performed
             }
             other => other?,
         };
-        let answers = self.judge(plan, performed)?;
-        Ok((folder, answers))
+        self.judge(plan, performed)
     }
 
     pub(super) fn nothing(&self, plan: &StepPlan, timing: Timing) -> Done {
@@ -234,7 +228,7 @@ impl Worker<'_> {
         &mut self,
         step: &RenderedStep,
         plan: &StepPlan,
-        (due, folder): (&[&Change], String),
+        (act, due): (Act, &[&Change]),
         answers: &Answers,
     ) -> Result<Done, Stop> {
         let after = compare::plan_step(step, answers, &Known::nothing());
@@ -250,26 +244,15 @@ impl Worker<'_> {
         if let Some(what) = problem {
             let message = format!("it ran, but did not take effect: {what}");
             self.tell_failed(plan, Fault::Failed, &message, "");
+            self.past.did(Act {
+                failed: true,
+                ..act
+            });
             return Err(Stop::new(
                 Fault::Failed,
                 format!("{} ({}): {message}", plan.number, plan.subject),
             ));
         }
-        let timing = timing_of(due);
-        let key = self.plan.key(plan.number);
-        let changes: Vec<Change> = due.iter().map(|change| (*change).clone()).collect();
-        let act = Act {
-            turn: self.now.clone().unwrap_or((key.clone(), timing)),
-            step: plan.clone(),
-            key,
-            timing,
-            folder,
-            expects: plan.expects.clone(),
-            before: self.changes,
-            way: self.before.clone(),
-            guarded: self.is_guarded(step, timing),
-            changes,
-        };
         let changes = act.count();
         self.changes += changes;
         self.known.learn(

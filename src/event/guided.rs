@@ -25,8 +25,8 @@ pub struct StepQuestion {
     pub guard: Option<QuestionGuard>,
     /// The names of the checks that are made in the end.
     pub checks: Vec<String>,
-    /// Whether the step is no longer what the plan showed.
-    pub moved: bool,
+    /// What became of the step since the plan was shown.
+    pub since: Since,
     /// What went wrong the last time.
     pub failure: Option<Failure>,
     /// Later steps that rest on this one, and what becomes of them without it.
@@ -35,6 +35,17 @@ pub struct StepQuestion {
     pub back: Option<Back>,
     /// How many changes this run has made on the host so far.
     pub done: usize,
+}
+
+/// What became of a step since the plan was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It would do what was shown, or less.
+    Same,
+    /// It would do something else.
+    Moved,
+    /// The same, and a saved plan was agreed to, which is performed as it is: the step may be left out, not done.
+    Beyond,
 }
 
 /// How a step that can cut us off is guarded.
@@ -77,8 +88,10 @@ pub struct Back {
     pub number: StepNumber,
     /// Its name.
     pub name: String,
-    /// How many changes would be taken back; none when it was skipped.
+    /// How many changes would be taken back; none when it was skipped, or `failed`.
     pub changes: usize,
+    /// Whether it failed: what it left would be taken back.
+    pub failed: bool,
 }
 
 /// What a person chose before a step.
@@ -132,5 +145,8 @@ pub enum Deed {
         changes: usize,
         /// What is not as it was before, as a clause; none when all of it is.
         problem: Option<String>,
+        /// Whether it had failed: what was taken back is what there was of it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        failed: bool,
     },
 }

@@ -40,11 +40,22 @@ hf_points() {
 	if [ -e "/var/lib/holdfast/runs/$1/guard/armed" ]; then echo guard=armed; fi
 }
 
+# hf_runs: the runs on record, the oldest first. Their ids tell the time of the machine that each came from; only one
+# clock orders them all, that of this host when each was opened.
+hf_runs() {
+	for hf_one in /var/lib/holdfast/runs/*; do
+		[ -d "$hf_one" ] || continue
+		hf_begun=0
+		if [ -r "$hf_one/journal" ]; then read -r hf_begun _ <"$hf_one/journal"; fi
+		printf '%s %s\n' "$hf_begun" "${hf_one##*/}"
+	done | sort -k 1,1n -k 2,2 | cut -d ' ' -f 2
+}
+
 # hf_later_changes RUN: what runs after that one changed and nobody took back: `run=ID`, its `card=` lines and
 # `change=` lines.
 hf_later_changes() {
-	for hf_later in /var/lib/holdfast/runs/*; do
-		hf_run_after "${hf_later##*/}" "$1" || continue
+	for hf_later in $(hf_runs | awk -v run="$1" 'seen; $1 == run { seen = 1 }'); do
+		hf_later=/var/lib/holdfast/runs/$hf_later
 		printf 'run=%s\n' "${hf_later##*/}"
 		sed 's/^/card=/' "$hf_later/run" 2>/dev/null
 		for hf_one in "$hf_later"/*/*/change.json; do
@@ -55,16 +66,11 @@ hf_later_changes() {
 	done
 }
 
-# hf_run_after RUN OTHER: whether it began later. Ids of runs sort by time.
-hf_run_after() {
-	[ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort | tail -n 1)" = "$1" ]
-}
-
 # hf_restore_points: every run on record, the oldest first: `run=`, its `card=` lines, how many `changes=` were begun
 # and how many of them are `taken=` back or `left=` to be, `size=` in KiB, `end=` as its journal says, `guard=armed`.
 hf_restore_points() {
-	for hf_record in /var/lib/holdfast/runs/*; do
-		[ -d "$hf_record" ] || continue
+	for hf_record in $(hf_runs); do
+		hf_record=/var/lib/holdfast/runs/$hf_record
 		printf 'run=%s\n' "${hf_record##*/}"
 		sed 's/^/card=/' "$hf_record/run" 2>/dev/null
 		hf_record_counts

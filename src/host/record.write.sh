@@ -19,7 +19,8 @@ hf_keep() {
 		echo ".$?"
 	)
 	hf_say "$hf_index" "${hf_out##*.}" "${hf_out%.*}"
-	[ ! -d "$HF_KEEP" ] || printf '%s\n%s\n%s' "$hf_question" "${hf_out##*.}" "${hf_out%.*}" >"$HF_KEEP/$hf_index"
+	if [ ! -d "$HF_KEEP" ]; then return 0; fi
+	printf '%s\n%s\n%s' "$hf_question" "${hf_out##*.}" "${hf_out%.*}" >"$HF_KEEP/$hf_index" || rm -f "$HF_KEEP/$hf_index"
 }
 
 # hf_keep_in PLACE: from here on answers are kept in that folder of the run, which has its name only after hf_kept.
@@ -29,11 +30,18 @@ hf_keep_in() {
 	(umask 077 && mkdir -p "$HF_KEEP") 2>/dev/null
 }
 
-# hf_kept: what was kept replaces what had been kept before. Where it cannot be written there is none: then nobody
-# knows how the run left things, which is said where it matters.
+# hf_kept COUNT: so many answers replace what had been kept before. Where not all of them could be written there is
+# none: then nobody knows how the run left things, which is said where it matters.
 hf_kept() {
+	hf_kept_all=$1
 	hf_kept_at=${HF_KEEP%.new}
 	if [ -e "$hf_kept_at" ]; then rm -rf "$hf_kept_at"; fi
+	set -- "$HF_KEEP"/*
+	[ -e "$1" ] || shift
+	if [ "$#" -ne "$hf_kept_all" ]; then
+		rm -rf "$HF_KEEP"
+		return 1
+	fi
 	{ mv "$HF_KEEP" "$hf_kept_at" && sync "$hf_kept_at"/* "$hf_kept_at" "${hf_kept_at%/*}"; } 2>/dev/null
 }
 

@@ -7,7 +7,7 @@ use super::streams::{Notice, Stream};
 use super::style::{Sign, Style, Tone};
 use super::words::{changes, command_line, joined, listed, seconds, sentence};
 use crate::change::{Call, Change, Timing, Undo, Verdict};
-use crate::event::{Rest, StepQuestion};
+use crate::event::{Rest, Since, StepQuestion};
 use crate::risk::Risk;
 
 /// Names of checks that are shown before a step; all of them stand in the details.
@@ -35,7 +35,7 @@ pub fn step_question(hosts: &[String], question: &StepQuestion, style: &Style) -
         lines.push(field("why", Tone::Plain, &sentence(why)));
     }
     lines.push(risk(question));
-    if question.moved {
+    if question.since != Since::Same {
         let text = "what would be done now is not what the plan showed: look closely";
         lines.push(field("moved", Tone::Warn, &sentence(text)));
     }
@@ -211,9 +211,10 @@ pub(super) fn rest_line(rest: &Rest) -> Line {
 
 fn back(question: &StepQuestion) -> Option<Line> {
     let back = question.back.as_ref()?;
-    let what = match back.changes {
-        0 => "which was skipped".to_owned(),
-        count => format!("taking back its {}", changes(count)),
+    let what = match (back.changes, back.failed) {
+        (0, true) => "taking back what failed of it".to_owned(),
+        (0, false) => "which was skipped".to_owned(),
+        (count, _) => format!("taking back its {}", changes(count)),
     };
     let text = format!("to {} ({}), {what}", back.number, back.name);
     Some(field("back", Tone::Dim, &sentence(&text)))

@@ -47,6 +47,18 @@ impl Undoes {
     }
 }
 
+/// How many changes of a step's folder the host has on record; none of one that does not answer.
+pub(super) async fn begun(link: &mut ReadHost, run: &str, folder: &str) -> usize {
+    let probe = record::points_probe(run);
+    let Ok(answers) = link.ask(std::slice::from_ref(&probe)).await else {
+        return 0;
+    };
+    let text = answers.get(&probe).map(|answer| answer.text().into_owned());
+    let states = record::states(&text.unwrap_or_default());
+    let of_step = |place: &&String| place.split('/').next() == Some(folder);
+    states.keys().filter(of_step).count()
+}
+
 /// Makes the steps of a host from the record that lies there.
 ///
 /// # Errors
