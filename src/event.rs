@@ -241,6 +241,9 @@ pub enum EventKind {
         run: String,
         /// In so many seconds from now, at most.
         seconds: u64,
+        /// In so many seconds from now it is given up, when the host is not back until then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        give_up: Option<u64>,
     },
     /// The host has taken back what was changed.
     GuardFired {

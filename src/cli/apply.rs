@@ -31,8 +31,8 @@ pub(super) struct Args {
     batches: args::Batches,
     #[command(flatten)]
     answers: args::Answers,
-    /// What becomes of an earlier run that was cut off on a host: this one goes on from it (what --yes and
-    /// --unattended do where nothing is done again blindly), or it stays as it is
+    /// What becomes of an earlier run that was cut off on a host: this run goes on from it (what --yes and
+    /// --unattended do where nothing is done again blindly), it is taken back, or it stays as it is
     #[arg(long, env = "HOLDFAST_UNFINISHED", value_name = "WHAT")]
     unfinished: Option<Fate>,
     #[command(flatten)]

@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// Spare the newest so many of each host; alone, whatever their age
     #[arg(long, env = "HOLDFAST_KEEP", value_name = "N", requires = "prune")]
     keep: Option<u32>,
-    /// Spare those younger than this (`30d`); alone, however many there are
+    /// Spare those younger than this, in whole days (`30d`); alone, however many there are
     #[arg(
         long,
         env = "HOLDFAST_OLDER_THAN",
@@ -46,7 +46,7 @@ const HELP: &str = "\
 Every run that changes a host leaves there, readable for root alone, what takes each change back. At its end a
 run removes records beyond the newest 20 that are older than 90 days. Never removed: a run that was cut off, one
 whose guard may still fire, one that was taken back by a run that stays, and the last of each runbook that came
-to a good end and still stands, by which drift is found.";
+to a good end and still stands, by which drift is found: so more may stay than --keep says.";
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -186,7 +186,7 @@ fn row(point: &RestorePoint) -> [String; 8] {
     } else {
         format!("{} of {}", point.runbook, point.undoes)
     };
-    let mut left = match point.left() {
+    let mut left = match point.left {
         0 => "nothing".to_owned(),
         left => left.to_string(),
     };
@@ -214,20 +214,20 @@ mod tests {
 
     #[test]
     fn the_table_says_what_is_left() {
-        let point = |taken, end: &str| RestorePoint {
+        let point = |left, end: &str| RestorePoint {
             host: "web-1".to_owned(),
             run: "r-1".to_owned(),
             runbook: "web".to_owned(),
             changes: 3,
-            taken,
+            left,
             size: 12,
             end: end.to_owned(),
             ..RestorePoint::default()
         };
         let text = table(&[
-            point(1, "closed done"),
-            point(3, "closed done"),
-            point(0, ""),
+            point(2, "closed done"),
+            point(0, "closed done"),
+            point(3, ""),
         ]);
         let ends: Vec<&str> = text
             .lines()

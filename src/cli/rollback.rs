@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::past::Past;
 use super::session::{self, Loaded, complain};
 use super::setup::Intent;
+use super::unfinished::Fate;
 use super::{Exit, args, ask, drive, paths, which_run};
 use crate::change::StepNumber;
 use crate::diagnostic::{Diagnostic, Source};
@@ -46,6 +47,15 @@ pub(super) struct Args {
     /// With --dry-run: exit 2 when something would be taken back
     #[arg(long, env = "HOLDFAST_DETAILED_EXITCODE", requires = "dry_run")]
     detailed_exitcode: bool,
+    /// What becomes of another run that was cut off on a host: a rollback of the same run is gone on from (what --yes
+    /// does, too), it is taken back before this can be asked for again, or it stays as it is
+    #[arg(
+        long,
+        env = "HOLDFAST_UNFINISHED",
+        value_name = "WHAT",
+        conflicts_with = "dry_run"
+    )]
+    unfinished: Option<Fate>,
     #[command(flatten)]
     guard: args::GuardTime,
     #[command(flatten)]
@@ -81,6 +91,7 @@ pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
             Exit::Done
         },
         guard: args.guard.terms(false),
+        unfinished: args.unfinished,
         ..Intent::new(mode)
     };
     match load(args) {

@@ -59,6 +59,8 @@ pub(super) struct Intent {
     pub(super) invocation: Option<Invocation>,
     /// Runs that are to be taken back when this one is over.
     pub(super) undos: Undos,
+    /// Runs that were cut off and are taken back right after this one.
+    pub(super) comes_next: Vec<String>,
 }
 
 impl Intent {
@@ -83,16 +85,18 @@ impl Intent {
             out: None,
             unfinished: None,
             undos: Undos::default(),
+            comes_next: Vec::new(),
         }
     }
 
-    /// The intent of taking something back after this run, as often as one likes.
-    pub(super) fn of_undo(&self) -> impl Fn() -> Self + use<> {
+    /// The intent of taking something back after this run, as often as one likes; with what comes after that.
+    pub(super) fn of_undo(&self) -> impl Fn(Vec<String>) -> Self + use<> {
         let (unattended, ask, guard) = (self.unattended, self.ask, self.guard);
-        move || Self {
+        move |comes_next| Self {
             unattended,
             ask,
             guard,
+            comes_next,
             ..Self::new(Mode::Apply)
         }
     }

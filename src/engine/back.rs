@@ -23,14 +23,15 @@ impl Worker<'_> {
     /// # Errors
     /// When it cannot be taken back, or not all of it was.
     pub(super) async fn go_back(&mut self) -> Result<Next, Stop> {
-        let last = self.past.last().to_vec();
+        let (from, last) = self.past.last();
+        let last = last.to_vec();
         let Some((key, timing)) = last.first().map(|entry| match entry {
             Entry::Did(act) => act.turn.clone(),
             Entry::Left { key, timing, .. } => (key.clone(), *timing),
         }) else {
             return Err(Stop::new(Fault::Failed, "nothing was decided before"));
         };
-        let acts = last.iter().filter_map(|entry| match entry {
+        let acts = last.iter().rev().filter_map(|entry| match entry {
             Entry::Did(act) => Some(act.as_ref().clone()),
             Entry::Left { .. } => None,
         });
@@ -44,7 +45,8 @@ impl Worker<'_> {
         if acts.is_empty() {
             self.tell_undecided(&key);
         }
-        self.past.forget_turn(&key, timing);
+        self.past.forget_from(from);
+        self.decide_anew(&key);
         self.known = self.past.known();
         self.reloaded.clear();
         self.proven = None;
@@ -53,7 +55,7 @@ impl Worker<'_> {
 
     /// What the run comes to when the person has all of it taken back.
     pub(super) async fn undone(&mut self, number: StepNumber, failed: Option<Stop>) -> Stop {
-        let all = in_order_of_return(self.past.acts());
+        let (all, tried) = (in_order_of_return(self.past.acts()), self.past.tried());
         let (mut back, mut problems) = (0, Vec::new());
         for act in &all {
             match self.take_back(act).await {
@@ -68,12 +70,16 @@ impl Worker<'_> {
             None => format!("stopped before {number} by {by}"),
         };
         if problems.is_empty() {
-            let end = match back {
-                0 => "nothing had been done".to_owned(),
-                1 => "the change of this run was taken back, and it is as before".to_owned(),
-                many => {
-                    format!("the {many} changes of this run were taken back, and it is as before")
-                }
+            let made = match back {
+                0 => None,
+                1 => Some("the change of this run".to_owned()),
+                many => Some(format!("the {many} changes of this run")),
+            };
+            let all: Vec<String> = made.into_iter().chain(tried).collect();
+            let end = match all.as_slice() {
+                [] => "nothing had been done".to_owned(),
+                [_] if back < 2 => format!("{} was taken back, and it is as before", all.join("")),
+                _ => format!("{} were taken back, and it is as before", all.join(" and ")),
             };
             return Stop::new(Fault::Interrupted, format!("{stopped}; {end}"));
         }
@@ -94,8 +100,15 @@ impl Worker<'_> {
         let changes = act.count();
         if result.is_ok() {
             self.changes = self.changes.saturating_sub(changes);
+            self.past.forget(act);
         }
-        self.tell_deed(&act.step, Deed::TakenBack { changes, problem });
+        let failed = act.failed;
+        let deed = Deed::TakenBack {
+            changes,
+            problem,
+            failed,
+        };
+        self.tell_deed(&act.step, deed);
         result
     }
 
@@ -165,20 +178,25 @@ impl Worker<'_> {
         let is_it = |step: &&StepPlan| self.plan.key(step.number) == key;
         let step = self.plan.steps.iter().find(is_it);
         if let Some(step) = step {
-            let (changes, problem) = (0, None);
-            self.tell_deed(step, Deed::TakenBack { changes, problem });
+            let deed = Deed::TakenBack {
+                changes: 0,
+                problem: None,
+                failed: false,
+            };
+            self.tell_deed(step, deed);
         }
     }
 }
 
-/// The last first, and reloads when the files are back.
+/// Of the last first: reloads come when the files are back.
 fn in_order_of_return(mut acts: Vec<Act>) -> Vec<Act> {
     acts.sort_by_key(|act| (act.timing == Timing::AtEnd, std::cmp::Reverse(act.before)));
     acts
 }
 
 fn irreversible(act: &Act) -> Option<String> {
-    act.changes.iter().find_map(|change| match &change.undo {
+    let mut changes = act.tries().flat_map(|(_, changes)| changes);
+    changes.find_map(|change| match &change.undo {
         Undo::Impossible { why } => Some(format!(
             "{}: {} cannot be undone: {why}",
             act.step.number, change.summary
@@ -187,10 +205,13 @@ fn irreversible(act: &Act) -> Option<String> {
     })
 }
 
-/// The changes of an act the other way round.
+/// The changes of an act the other way round, those of its last try first.
 fn reversed(run: &str, act: &Act) -> Vec<Change> {
-    let numbered = act.changes.iter().enumerate().rev();
-    let back = numbered.map(|(index, change)| {
+    let tries = act.tries().flat_map(|(folder, changes)| {
+        let numbered = changes.iter().enumerate().rev();
+        numbered.map(move |(index, change)| (format!("{folder}/{}", index + 1), change))
+    });
+    let back = tries.map(|(place, change)| {
         let summary = format!("take back: {}", change.summary);
         let shown = change
             .shown
@@ -203,7 +224,7 @@ fn reversed(run: &str, act: &Act) -> Vec<Change> {
             };
             return Change::new(summary, shown, undo, Undo::Call(change.act.clone()));
         }
-        let point = [run.to_owned(), format!("{}/{}", act.folder, index + 1)];
+        let point = [run.to_owned(), place];
         let (take, give) = (
             Call::new("hf_take_back", point.clone()),
             Call::new("hf_give_again", point),

@@ -111,9 +111,9 @@ impl Gate {
         self.asks != Asks::Never && self.asked.is_some()
     }
 
-    /// Whether the step is passed over on this host.
-    pub(super) fn passes(&self, host: &str, key: &str) -> bool {
-        self.passes.get(host).is_some_and(|keys| keys.contains(key))
+    /// What is passed over on this host.
+    pub(super) fn passes_of(&self, host: &str) -> BTreeSet<String> {
+        self.passes.get(host).cloned().unwrap_or_default()
     }
 
     fn wants(&self, job: &Job, step: &StepPlan) -> bool {

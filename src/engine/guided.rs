@@ -165,10 +165,16 @@ impl Worker<'_> {
 
     /// What the run comes to when the person stops it and keeps what was done.
     fn kept(&self, number: StepNumber, failed: Option<Stop>) -> Stop {
-        let kept = match self.changes {
-            0 => "nothing had been done".to_owned(),
-            1 => "the change made before stays".to_owned(),
-            many => format!("the {many} changes made before stay"),
+        let made = match self.changes {
+            0 => None,
+            1 => Some("the change made before".to_owned()),
+            many => Some(format!("the {many} changes made before")),
+        };
+        let all: Vec<String> = made.into_iter().chain(self.past.tried()).collect();
+        let kept = match all.as_slice() {
+            [] => "nothing had been done".to_owned(),
+            [_] if self.changes < 2 => format!("{} stays", all.join("")),
+            _ => format!("{} stay", all.join(" and ")),
         };
         let stopped = format!(
             "stopped before {number} by {}; {kept}",

@@ -92,23 +92,20 @@ impl Worker<'_> {
     }
 
     fn back(&self) -> Option<Back> {
-        let last = self.past.last();
-        let of = |number, name: &str| Back {
-            number,
-            name: name.to_owned(),
-            changes: 0,
-        };
-        let back = match last.first()? {
-            Entry::Did(act) => of(act.step.number, &act.step.name),
-            Entry::Left { number, name, .. } => of(*number, name),
-        };
-        let changes = last.iter().map(|entry| match entry {
-            Entry::Did(act) => act.count(),
-            Entry::Left { .. } => 0,
+        let (_, last) = self.past.last();
+        let acts = last.iter().filter_map(|entry| match entry {
+            Entry::Did(act) => Some(act),
+            Entry::Left { .. } => None,
         });
+        let (number, name) = match last.first()? {
+            Entry::Did(act) => (act.step.number, &act.step.name),
+            Entry::Left { number, name, .. } => (*number, name),
+        };
         Some(Back {
-            changes: changes.sum(),
-            ..back
+            number,
+            name: name.clone(),
+            changes: acts.clone().map(|act| act.count()).sum(),
+            failed: acts.clone().any(|act| act.failed),
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::due::{due, due_again, keeps_promise, timing_of};
+use super::due::{due, due_again, keeps_promise};
 use super::guard::Section;
 use super::past::Act;
 use super::worker::Worker;
@@ -51,10 +51,15 @@ impl Worker<'_> {
             }
             self.guard_before(step, timing).await?;
             apply::tell_started(self.job, self.host.name.as_str(), &plan).await?;
-            let tried_now = self.attempt(step, &plan, &due).await;
-            match tried_now
-                .and_then(|(folder, answers)| self.read_back(step, &plan, (&due, folder), &answers))
-            {
+            let act = self.act(step, &plan, &due);
+            let ended = match self.attempt(step, &plan, &act).await {
+                Ok(answers) => self.read_back(step, &plan, (act, &due), &answers),
+                Err(stop) => {
+                    self.tried(act).await;
+                    Err(stop)
+                }
+            };
+            match ended {
                 Err(stop) if stop.fault == Fault::Failed && tried < step.retry.times => {
                     tried += 1;
                     let again = format!("trying again ({tried} of {})", step.retry.times);
@@ -91,6 +96,7 @@ impl Worker<'_> {
             .unwrap_or_default();
         let answers = desk::ask(self.job, self.host, self.link.reader(), &probes).await?;
         let now = compare::plan_now(step, &answers, &self.known);
+        self.tell_moved(&now);
         if let Some(obstacle) = now.obstacle() {
             let stop = Stop::new(
                 Fault::of(&obstacle),
@@ -101,11 +107,7 @@ impl Worker<'_> {
         if keeps_promise(promised, &now) {
             return Ok(now);
         }
-        let told = EventKind::StepReplanned {
-            host: self.host.name.to_string(),
-            step: Box::new(now.clone()),
-        };
-        self.job.events.tell(told);
+        self.tell_replanned(&now);
         match &promised.outcome {
             // Nothing was promised about it, so it may turn out as anything.
             Outcome::Seen(Verdict::UnknownUntil { .. }) => Ok(now),
@@ -127,19 +129,19 @@ impl Worker<'_> {
         &mut self,
         step: &RenderedStep,
         plan: &StepPlan,
-        due: &[&Change],
-    ) -> Result<(String, Answers), Stop> {
+        act: &Act,
+    ) -> Result<Answers, Stop> {
         let probes = step
             .resource
             .as_ref()
             .map(|resource| resource.probes())
             .unwrap_or_default();
-        if desk::is_for_here(due) {
-            let performed = desk::perform(self.job, self.host, plan, due, &probes).await;
-            let answers = self.judge(plan, performed)?;
-            return Ok((String::new(), answers));
+        let due: Vec<&Change> = act.changes.iter().collect();
+        if desk::is_for_here(&due) {
+            let performed = desk::perform(self.job, self.host, plan, &due, &probes).await;
+            return self.judge(plan, performed);
         }
-        let folder = self.folder(plan, due);
+        let folder = act.folder.as_str();
         let before = self.marks(step);
         let expected = plan.expects.iter().map(|expected| expected.probe.clone());
         self.touched.extend(expected);
@@ -147,12 +149,12 @@ impl Worker<'_> {
             number: plan.number,
             name: &plan.name,
             subject: &plan.subject,
-            folder: &folder,
+            folder,
             expects: &plan.expects,
             before: &before,
-            changes: due,
-            seconds: self.time_limit(step, timing_of(due)).as_secs(),
-            guarded: self.is_guarded(step, timing_of(due)),
+            changes: &due,
+            seconds: self.time_limit(step, act.timing).as_secs(),
+            guarded: act.guarded,
             ports: self.section.as_ref().and_then(Section::ports),
         };
         let (events, host, number) = (
@@ -169,22 +171,17 @@ impl Worker<'_> {
         };
         let performed = match self.link.perform(&script, &probes, &progress).await {
             Err(TransportError::Lost { message } | TransportError::Garbled { message }) => {
-                let told = format!(
-                    "{message}; looking what became of it: unknown if the host stays away for {} s",
-                    recover::AWAY.as_secs()
-                );
-                self.progress(plan, &told);
+                self.progress(plan, &recover::looking(&message));
                 let limit = Duration::from_secs(script.seconds);
                 let found =
-                    recover::outcome(self.job, &self.ways().await, &folder, &probes, limit).await;
+                    recover::outcome(self.job, &self.ways().await, folder, &probes, limit).await;
                 let (link, performed) = found.map_err(|why| self.unknown(plan, &message, &why))?;
                 self.link = link;
                 performed
             }
             other => other?,
         };
-        let answers = self.judge(plan, performed)?;
-        Ok((folder, answers))
+        self.judge(plan, performed)
     }
 
     pub(super) fn nothing(&self, plan: &StepPlan, timing: Timing) -> Done {
@@ -237,39 +234,31 @@ impl Worker<'_> {
         &mut self,
         step: &RenderedStep,
         plan: &StepPlan,
-        (due, folder): (&[&Change], String),
+        (act, due): (Act, &[&Change]),
         answers: &Answers,
     ) -> Result<Done, Stop> {
         let after = compare::plan_step(step, answers, &Known::nothing());
         let left: Vec<&Change> = due_again(&after, due);
         let could_tell = !matches!(after.outcome, Outcome::CouldNotTell { .. });
-        if !left.is_empty() || !could_tell {
-            let what = left.first().map_or_else(
-                || "its state could not be read".to_owned(),
-                |change| change.summary.clone(),
-            );
-            let message = format!("it ran, but did not take effect: still due: {what}");
+        let refuted = step.resource.as_deref();
+        let refuted = refuted.and_then(|resource| resource.refuted(answers));
+        let problem = match left.first() {
+            _ if !could_tell => Some("its state could not be read".to_owned()),
+            Some(change) => Some(format!("still due: {}", change.summary)),
+            None => refuted,
+        };
+        if let Some(what) = problem {
+            let message = format!("it ran, but did not take effect: {what}");
             self.tell_failed(plan, Fault::Failed, &message, "");
+            self.past.did(Act {
+                failed: true,
+                ..act
+            });
             return Err(Stop::new(
                 Fault::Failed,
                 format!("{} ({}): {message}", plan.number, plan.subject),
             ));
         }
-        let timing = timing_of(due);
-        let key = self.plan.key(plan.number);
-        let changes: Vec<Change> = due.iter().map(|change| (*change).clone()).collect();
-        let act = Act {
-            turn: self.now.clone().unwrap_or((key.clone(), timing)),
-            step: plan.clone(),
-            key,
-            timing,
-            folder,
-            expects: plan.expects.clone(),
-            before: self.changes,
-            way: self.before.clone(),
-            guarded: self.is_guarded(step, timing),
-            changes,
-        };
         let changes = act.count();
         self.changes += changes;
         self.known.learn(

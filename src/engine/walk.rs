@@ -81,6 +81,17 @@ fn waits_for_end(step: &StepPlan) -> bool {
 }
 
 impl Worker<'_> {
+    /// What the run before said of a step counts no more, nor do answers that may have been about it.
+    pub(super) fn decide_anew(&mut self, key: &str) {
+        self.passes.remove(key);
+        for step in &self.plan.steps {
+            if let Outcome::Interlude(Interlude::Ask { question, .. }) = &step.outcome {
+                let answer = answer_key(&self.plan.key(step.number), question);
+                self.passes.remove(&answer);
+            }
+        }
+    }
+
     async fn turn(&mut self, turn: Turn) -> Result<Next, Stop> {
         let plan = self.plan.clone();
         let step = &plan.steps[turn.index];
@@ -97,7 +108,7 @@ impl Worker<'_> {
                 Interlude::Ask { question, .. } => answer_key(&key, question),
                 Interlude::Pause(_) => key.clone(),
             };
-            if self.job.gate.passes(self.host.name.as_str(), &passed) {
+            if self.passes.contains(&passed) {
                 self.answered_before(step, interlude);
             } else {
                 self.interlude(step, interlude).await?;
@@ -118,7 +129,7 @@ impl Worker<'_> {
             let message = format!("stopped before {}", step.number);
             return Err(Stop::new(Fault::Interrupted, message));
         }
-        if self.job.gate.passes(self.host.name.as_str(), &key) {
+        if self.passes.contains(&key) {
             self.past.leave(key, step, turn.timing, true);
             self.tell_deed(step, Deed::PassedOver);
             return Ok(Next::Forward);

@@ -12,7 +12,7 @@ use super::guard::{ANSWER, Section};
 use super::new_login::{Logins, Way};
 use super::past::Past;
 use super::{Job, Stop, pause, recover};
-use crate::change::{Call, Known, StepNumber, Timing};
+use crate::change::{Call, Known, StepNumber, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult, StepResult};
 use crate::here::is_here;
 use crate::inventory::Host;
@@ -34,6 +34,8 @@ pub(super) struct Worker<'a> {
     pub(super) ground: Option<Ground>,
     /// Its place at the gate, when somebody is asked.
     pub(super) seat: Option<Seat>,
+    /// What is passed over without asking, as [`Gate::passes`](super::Gate::passes) has it.
+    pub(super) passes: BTreeSet<String>,
     /// The step whose turn it is.
     pub(super) now: Option<(String, Timing)>,
     /// How the host was reached when that turn began.
@@ -80,6 +82,7 @@ impl<'a> Worker<'a> {
             plan,
             ground: None,
             seat: None,
+            passes: job.gate.passes_of(host.name.as_str()),
             now: None,
             before: Way {
                 host: host.clone(),
@@ -231,6 +234,21 @@ impl Worker<'_> {
                 output: output.to_owned(),
             },
         );
+    }
+
+    /// What somebody changed meanwhile is shown.
+    pub(super) fn tell_moved(&self, now: &StepPlan) {
+        if matches!(now.verdict(), Some(Verdict::Blocked(blocked)) if !blocked.moved.is_empty()) {
+            self.tell_replanned(now);
+        }
+    }
+
+    /// A step that turned out otherwise than it was shown.
+    pub(super) fn tell_replanned(&self, now: &StepPlan) {
+        self.job.events.tell(EventKind::StepReplanned {
+            host: self.host.name.to_string(),
+            step: Box::new(now.clone()),
+        });
     }
 
     pub(super) fn progress(&self, plan: &StepPlan, text: &str) {

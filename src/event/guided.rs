@@ -77,8 +77,10 @@ pub struct Back {
     pub number: StepNumber,
     /// Its name.
     pub name: String,
-    /// How many changes would be taken back; none when it was skipped.
+    /// How many changes would be taken back; none when it was skipped, or `failed`.
     pub changes: usize,
+    /// Whether it failed: what it left would be taken back.
+    pub failed: bool,
 }
 
 /// What a person chose before a step.
@@ -132,5 +134,8 @@ pub enum Deed {
         changes: usize,
         /// What is not as it was before, as a clause; none when all of it is.
         problem: Option<String>,
+        /// Whether it had failed: what was taken back is what there was of it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        failed: bool,
     },
 }

@@ -7,10 +7,20 @@ hf_run_command() {
 	hf_command_run "$@"
 }
 
-# hf_undo_command ARGV…: the declared undo, if the command was started at all.
+# hf_undo_command ARGV…: the declared undo, if the command was started at all. It stands for all tries of the step: what
+# it took back is not there a second time.
 hf_undo_command() {
 	[ -e "$HF_SAVE/started" ] || return 0
-	hf_command_run "$@"
+	hf_command_run "$@" || return
+	for hf_command_try in "$HF_RUN/${HF_STEP%%-*}" "$HF_RUN/${HF_STEP%%-*}"-[0-9]*; do
+		hf_command_try=$hf_command_try/$HF_CHANGE
+		[ "$(hf_command_undo "$hf_command_try")" != "$(hf_command_undo "$HF_SAVE")" ] || rm -f "$hf_command_try/started"
+	done
+}
+
+# hf_command_undo FOLDER: how that try is taken back.
+hf_command_undo() {
+	sed '/^HF_STEP=/d' "$1/undo.sh" 2>/dev/null
 }
 
 # Into a file and not through a pipe: a daemon that the command leaves behind would hold the pipe open

@@ -8,6 +8,8 @@
 hf_prune() {
 	hf_prune_keep=$1
 	hf_prune_days=$2
+	# What one that was ended in the middle left.
+	rm -rf /var/lib/holdfast/runs/.[0-9]*
 	set -- /var/lib/holdfast/runs/*
 	if [ "$#" -le "$hf_prune_keep" ] || [ ! -d "$1" ]; then return 0; fi
 	hf_prune_before=$(($(date +%s) - hf_prune_days * 86400))

@@ -66,24 +66,35 @@ hf_later_changes() {
 	done
 }
 
-# hf_restore_points: every run on record, the oldest first: `run=`, its `card=` lines, `changes=`, how many of them
-# are `taken=` back, `size=` in KiB, `end=` as its journal
-# says, `guard=armed`.
+# hf_restore_points: every run on record, the oldest first: `run=`, its `card=` lines, how many `changes=` were begun
+# and how many of them are `taken=` back or `left=` to be, `size=` in KiB, `end=` as its journal says, `guard=armed`.
 hf_restore_points() {
 	for hf_record in $(hf_runs); do
 		hf_record=/var/lib/holdfast/runs/$hf_record
 		printf 'run=%s\n' "${hf_record##*/}"
 		sed 's/^/card=/' "$hf_record/run" 2>/dev/null
-		set -- "$hf_record"/*/*/undo.sh
-		[ -e "$1" ] || shift
-		printf 'changes=%s\n' "$#"
-		set -- "$hf_record"/*/*/taken
-		[ -e "$1" ] || shift
-		printf 'taken=%s\n' "$#"
+		hf_record_counts
 		hf_text=$(du -sk "$hf_record")
 		printf 'size=%s\n' "${hf_text%%[!0-9]*}"
 		sed -n -e 's/^[0-9]* \(closed .*\)/end=\1/p' -e 's/^[0-9]* \(settled .*\)/end=\1/p' "$hf_record/journal" 2>/dev/null | tail -n 1
 		if grep -q '^[0-9]* step [0-9][^ ]* started$' "$hf_record/journal" 2>/dev/null; then echo begun=yes; fi
 		if [ -e "$hf_record/guard/armed" ] || [ -e "$hf_record/guard/firing" ]; then echo guard=armed; fi
 	done
+}
+
+# Reloads that were put off to the end are not taken back: what they read is. What cannot be is not left to be.
+hf_record_counts() {
+	hf_all=0 hf_taken=0 hf_left=0
+	# shellcheck disable=SC2013 # names of folders of ours have no blanks
+	for hf_place in $(sed -n 's/^[0-9]* step \([^ ]*\) change \([0-9]*\) started$/\1\/\2/p' "$hf_record/journal" 2>/dev/null | sort -u); do
+		[ -s "$hf_record/$hf_place/undo.sh" ] || continue
+		hf_all=$((hf_all + 1))
+		if [ -e "$hf_record/$hf_place/taken" ]; then
+			hf_taken=$((hf_taken + 1))
+			continue
+		fi
+		case $hf_place in *-end*) continue ;; esac
+		[ "$(tail -n 1 "$hf_record/$hf_place/undo.sh")" = 'exit 77' ] || hf_left=$((hf_left + 1))
+	done
+	printf 'changes=%s\ntaken=%s\nleft=%s\n' "$hf_all" "$hf_taken" "$hf_left"
 }

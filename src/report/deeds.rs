@@ -28,8 +28,13 @@ pub(super) fn notice(kind: &EventKind, style: &Style) -> Option<Notice> {
             let text = format!("- {number}: {name}{dot}skipped, as in the run before");
             vec![line(Tone::Warn, text)]
         }
-        Deed::TakenBack { changes, problem } => {
-            vec![taken_back(step, *changes, problem.as_deref(), style)]
+        Deed::TakenBack {
+            changes,
+            problem,
+            failed,
+        } => {
+            let count = if *failed { None } else { Some(*changes) };
+            vec![taken_back(step, count, problem.as_deref(), style)]
         }
     };
     Some(Notice::of_host(host, lines))
@@ -74,9 +79,10 @@ fn chosen(
     }
 }
 
+/// `count` is none for a step that had failed.
 fn taken_back(
     (number, name): (StepNumber, &str),
-    count: usize,
+    count: Option<usize>,
     problem: Option<&str>,
     style: &Style,
 ) -> Line {
@@ -89,9 +95,10 @@ fn taken_back(
             );
             line(Tone::Bad, text).push(Tone::Plain, sentence(problem))
         }
-        (0, None) => line(Tone::Dim, format!("{number}: {name}{dot}no longer skipped")),
-        (_, None) => {
-            let text = format!(" {number}: {name}{dot}taken back{dot}{}", changes(count));
+        (Some(0), None) => line(Tone::Dim, format!("{number}: {name}{dot}no longer skipped")),
+        (count, None) => {
+            let what = count.map_or("what failed of it".to_owned(), changes);
+            let text = format!(" {number}: {name}{dot}taken back{dot}{what}");
             Line::of(Tone::Good, style.sign(Sign::Good))
                 .push(Tone::Plain, text)
                 .hanging(2)

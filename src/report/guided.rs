@@ -211,9 +211,10 @@ pub(super) fn rest_line(rest: &Rest) -> Line {
 
 fn back(question: &StepQuestion) -> Option<Line> {
     let back = question.back.as_ref()?;
-    let what = match back.changes {
-        0 => "which was skipped".to_owned(),
-        count => format!("taking back its {}", changes(count)),
+    let what = match (back.changes, back.failed) {
+        (0, true) => "taking back what failed of it".to_owned(),
+        (0, false) => "which was skipped".to_owned(),
+        (count, _) => format!("taking back its {}", changes(count)),
     };
     let text = format!("to {} ({}), {what}", back.number, back.name);
     Some(field("back", Tone::Dim, &sentence(&text)))

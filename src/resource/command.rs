@@ -64,7 +64,11 @@ const SHAPE: Shape = Shape {
             Ty::Bool,
             "Run every time; the way out when no guard is possible.",
         ),
-        Field::optional("undo", Ty::Texts, "The program that takes it back."),
+        Field::optional(
+            "undo",
+            Ty::Texts,
+            "The program that takes it back. It is run after a try that failed, too: it must not mind when there is little or nothing to take back.",
+        ),
     ],
     shorthand: Some("argv"),
 };

@@ -71,6 +71,12 @@ pub trait Resource: Debug + Send + Sync {
         false
     }
 
+    /// Why a change that was made right before these answers did not take effect, where [`Resource::diff`] cannot see
+    /// that: it knows of the change by a mark of ours, or not at all.
+    fn refuted(&self, _seen: &Answers) -> Option<String> {
+        None
+    }
+
     /// Whether it can cut our own access although its kind is mostly harmless.
     fn can_cut(&self) -> bool {
         false

@@ -325,6 +325,45 @@ fn keep_and_stop_says_how_to_go_on_and_resume_does() {
 }
 
 #[test]
+fn what_was_skipped_in_the_run_before_can_be_decided_anew() {
+    let stage = Stage::new();
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("s");
+    pty.answer("k");
+    ends(&mut pty, 130);
+    let mut pty = stage.run(&["run", "--resume"]);
+    let third = pty.answer("b");
+    assert!(
+        third.contains("back   to step 2 (The second file says hello), which was skipped."),
+        "{third}"
+    );
+    let second = pty.answer("a");
+    assert!(
+        second.contains("no longer skipped") && second.contains("step 2 of 3"),
+        "{second}"
+    );
+    assert!(!second.contains("[b]ack"), "{second}");
+    let third = pty.answer("b");
+    assert!(third.contains("taking back its 1 change."), "{third}");
+    pty.answer("s");
+    pty.answer("k");
+    ends(&mut pty, 130);
+    assert_eq!([stage.file("one"), stage.file("two")], ["first\n", ""]);
+    // What this run did is taken back, what the run before did stays.
+    let mut pty = stage.run(&["run", "--resume"]);
+    pty.answer("b");
+    pty.answer("a");
+    pty.answer("u");
+    let said = ends(&mut pty, 130);
+    assert!(
+        said.contains("the change of this run was taken back"),
+        "{said}"
+    );
+    assert_eq!([stage.file("one"), stage.file("two")], ["first\n", ""]);
+}
+
+#[test]
 fn finish_does_the_rest_without_asking() {
     let stage = Stage::new();
     let mut pty = stage.guided();
@@ -536,6 +575,88 @@ fn a_failed_step_is_asked_about_again() {
     ends(&mut pty, 0);
     assert!(stage.folder().join("done").exists());
     assert_eq!(stage.file("three"), "x");
+}
+
+/// A step that does half of its work and fails, until it is allowed to do all of it; and one that says that it works.
+const HALF: &str = "\
+name: three
+summary: x
+steps:
+  - { name: It works, file: { path: FOLDER/one, content: x } }
+  - name: It may fail
+    command:
+      argv: [sh, -c, 'echo x >>FOLDER/half; test -e FOLDER/allowed && touch FOLDER/done']
+      creates: FOLDER/done
+      undo: [sh, -c, 'rm FOLDER/half && rm -f FOLDER/done']
+  - name: It says that it works
+    command:
+      argv: [touch, FOLDER/said]
+      creates: FOLDER/something
+      undo: [rm, FOLDER/said]
+";
+
+#[test]
+fn what_a_failed_step_left_is_known_to_undo_back_and_keep() {
+    let stage = Stage::with(HALF);
+    let there = || {
+        let names = ["one", "half", "done", "said"];
+        names.map(|name| stage.folder().join(name).exists())
+    };
+    // Undo.
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("a");
+    pty.answer("u");
+    let said = ends(&mut pty, 130);
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let all = "the change of this run and what was tried of step 2 and failed were taken back, and it is as before";
+    assert!(flat(&said).contains(all), "{said}");
+    assert_eq!(there(), [false; 4]);
+
+    // Back: first what failed, however often, then the step before.
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("a");
+    pty.answer("r");
+    let twice = pty.expect("\n> ");
+    assert!(
+        twice.contains("back   to step 2 (It may fail), taking back what failed of it."),
+        "{twice}"
+    );
+    assert_eq!(stage.file("half"), "x\nx\n");
+    pty.write("b\n");
+    let again = pty.expect("\n> ");
+    assert!(
+        again.contains("It may fail · taken back · what failed of it"),
+        "{again}"
+    );
+    assert!(again.contains("step 2 of 3") && !again.contains("[r]etry, "));
+    assert_eq!(there(), [true, false, false, false]);
+    pty.write("b\n");
+    pty.answer("a");
+    assert_eq!(there()[0], false);
+    // A try that failed and one that came about are taken back together.
+    pty.answer("a");
+    pty.expect("\n> ");
+    fs::write(stage.folder().join("allowed"), "").unwrap();
+    pty.write("r\n");
+    pty.answer("b");
+    pty.expect("It may fail · taken back · 1 change");
+    pty.expect("\n> ");
+    assert_eq!(there(), [true, false, false, false]);
+    pty.write("a\n");
+    // What ran to its end without effect is there as well.
+    pty.answer("a");
+    pty.expect("it ran, but did not take effect");
+    let keep = pty.answer("k");
+    assert!(keep.contains("to step 3"), "{keep}");
+    let said = ends(&mut pty, 3);
+    let all = "the 2 changes made before and what was tried of step 3 and failed stay";
+    assert!(flat(&said).contains(all), "{said}");
+    assert_eq!(there(), [true; 4]);
+    let mut pty = stage.run(&["rollback", "last", "--yes"]);
+    ends(&mut pty, 0);
+    assert_eq!(there(), [false; 4]);
 }
 
 #[test]
