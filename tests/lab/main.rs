@@ -30,6 +30,7 @@ mod guided_hosts;
 mod hostile;
 mod language;
 mod listed;
+mod live;
 mod moved;
 mod no_record;
 mod operator;
