@@ -21,7 +21,7 @@ pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, Since, StepQu
 pub use invocation::Invocation;
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use previous::Previous;
-pub use saved_plan::SavedPlan;
+pub use saved_plan::{SavedCommand, SavedPlan};
 pub use unfinished::{Decision, StepState, Unfinished, UnfinishedStep};
 
 /// One event. Numbers are gap-free from 1 within a run.
@@ -241,6 +241,9 @@ pub enum EventKind {
         run: String,
         /// In so many seconds from now, at most.
         seconds: u64,
+        /// In so many seconds from now it is given up, when the host is not back until then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        give_up: Option<u64>,
     },
     /// The host has taken back what was changed.
     GuardFired {

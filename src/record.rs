@@ -69,19 +69,14 @@ pub struct RestorePoint {
     pub changes: usize,
     /// How many of them were taken back.
     pub taken: usize,
+    /// How many still can be.
+    pub left: usize,
     /// What its record takes on the disk, in KiB.
     pub size: u64,
     /// How it ended, in the words of its journal (`closed done`, `settled undone by …`); empty when it did not.
     pub end: String,
     /// Whether its guard may take changes back by itself.
     pub armed: bool,
-}
-
-impl RestorePoint {
-    /// What can still be taken back.
-    pub fn left(&self) -> usize {
-        self.changes.saturating_sub(self.taken)
-    }
 }
 
 #[cfg(test)]

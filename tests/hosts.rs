@@ -73,3 +73,38 @@ fn answers_are_framed_alike_in_every_shell_at_hand() {
         );
     }
 }
+
+/// A folder of a run; `full` runs something while the disk takes no file longer than a line; and as
+/// `transport/script.rs` sends papers.
+const FULL: &str = r#"
+HF_RUN=$(mktemp -d)
+HF_NONCE=n.1
+long() { printf '%02000d\n' 0; }
+short() { echo x; }
+full() { (trap '' XFSZ && ulimit -f 1 && "$@") 2>/dev/null; }
+keep() { hf_keep_in kept; hf_keep 1 q short; hf_keep 2 q "$1"; hf_kept 2; }
+paper() { "$1" | cat >"$HF_RUN/paper.new" || rm -f "$HF_RUN/paper.new"; hf_sent; }
+there() { (cd "$HF_RUN" && for one in "$@"; do if [ -e "$one" ]; then echo "$one"; else echo "no $one"; fi; done); }
+"#;
+
+#[test]
+fn what_a_full_disk_does_not_take_whole_is_not_there() {
+    for shell in shells() {
+        let script = format!(
+            "LC_ALL=C\n{}{}{FULL}
+            printf '1 step 3 sta' >$HF_RUN/journal
+            hf_log closed done && hf_log settled x
+            cut -d ' ' -f 2- $HF_RUN/journal
+            keep long >/dev/null && there kept/1 kept/2
+            full keep long >/dev/null || there kept kept.new
+            full keep short >/dev/null && there kept/1 kept/2
+            paper short && full paper long; cat $HF_RUN/paper; there paper.new
+            : >$HF_RUN/late.new; mkdir $HF_RUN/1 $HF_RUN/1/after.new; hf_sweep $HF_RUN; there late.new 1/after.new paper
+            rm -rf $HF_RUN\n",
+            *READ_SET, *WRITE_SET
+        );
+        let wanted = "step 3 sta\nclosed done\nsettled x\nkept/1\nkept/2\nno kept\nno kept.new\nkept/1\nkept/2\nx\nno paper.new\n\
+            no late.new\nno 1/after.new\npaper\n";
+        assert_eq!(run(&shell, &script), wanted, "{shell:?}");
+    }
+}

@@ -1,13 +1,11 @@
 //! `holdfast drift`: what is no longer as runs left it, by the hosts' own records.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use super::session::{Loaded, complain};
+use super::session::{self, Loaded, complain};
 use super::setup::Intent;
 use super::{Exit, args, drive};
 use crate::event::Mode;
-use crate::inventory::{self, Host};
 use crate::runbook::Runbook;
 use crate::value::{Name, ValueError};
 
@@ -15,18 +13,8 @@ use crate::value::{Name, ValueError};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(super) struct Args {
-    /// Only these hosts: names, globs, groups, tags, `!exclusions`, separated by commas
-    #[arg(short, long, env = "HOLDFAST_LIMIT", value_name = "HOSTS")]
-    limit: Vec<String>,
-    /// The inventory: a file, an executable, or a folder of them
-    #[arg(
-        short,
-        long,
-        env = "HOLDFAST_INVENTORY",
-        default_value = "inventory",
-        value_name = "PATH"
-    )]
-    inventory: PathBuf,
+    #[command(flatten)]
+    hosts: args::Hosts,
     #[command(flatten)]
     connections: args::Connections,
 }
@@ -43,7 +31,7 @@ Exit codes: 0 all is as it was left; 2 something is not; 3 something could not b
 could not be reached.";
 
 pub(super) fn drift(args: &Args, output: &args::Output) -> Exit {
-    let hosts = match hosts(args) {
+    let hosts = match session::hosts(&args.hosts) {
         Ok(hosts) => hosts,
         Err(exit) => return exit,
     };
@@ -63,13 +51,4 @@ pub(super) fn drift(args: &Args, output: &args::Output) -> Exit {
         ..Intent::new(Mode::Drift)
     };
     drive::start(loaded, intent, &args.connections, output)
-}
-
-fn hosts(args: &Args) -> Result<Vec<Host>, Exit> {
-    let inventory = inventory::load(&args.inventory).map_err(|error| complain(&error))?;
-    if !inventory.warnings().is_empty() {
-        complain(inventory.warnings());
-    }
-    let chosen = inventory::select(&inventory, &args.limit).map_err(|error| complain(&error))?;
-    Ok(chosen.into_iter().cloned().collect())
 }

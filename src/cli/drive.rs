@@ -1,6 +1,7 @@
 //! A run from its first event to the exit code: its journal, its report, its signals. What it is for is in
 //! `perform`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,14 +36,21 @@ pub(super) fn start(
         return Exit::NeedsHuman;
     }
     let (undos, after) = (intent.undos.clone(), intent.of_undo());
-    let exit = begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit);
-    let undone = undos.take().into_iter().map(|undo| {
-        let loaded = rollback::of_unfinished(&undo.run, undo.hosts)?;
-        Ok(start(loaded, after(), connections, output))
-    });
-    undone
-        .map(|ended| ended.unwrap_or_else(|exit| exit))
-        .fold(exit, Exit::worse)
+    let mut exit = begin(loaded, intent, connections, output).unwrap_or_else(|exit| exit);
+    let mut undos = VecDeque::from(undos.take());
+    while let Some(undo) = undos.pop_front() {
+        if exit == Exit::Interrupted {
+            break;
+        }
+        let next = undos.iter().map(|undo| undo.run.clone()).collect();
+        let undone = rollback::of_unfinished(&undo.run, undo.hosts);
+        let ended = undone.map_or_else(
+            |exit| exit,
+            |loaded| start(loaded, after(next), connections, output),
+        );
+        exit = exit.worse(ended);
+    }
+    exit
 }
 
 fn begin(

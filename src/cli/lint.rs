@@ -19,7 +19,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn lint(args: &Args, _: &args::Output) -> Exit {
-    let library = match Library::open(&args.files.runbooks) {
+    let library = match Library::open(&args.files.runbooks.folder) {
         Ok(library) => library,
         Err(error) => return complain_about(&error),
     };
@@ -41,8 +41,8 @@ pub(super) fn lint(args: &Args, _: &args::Output) -> Exit {
         }
     }
     let mut checked = format!("{} checked", plural(names.len(), "runbook"));
-    if all && args.files.inventory.exists() {
-        match inventory::load(&args.files.inventory) {
+    if all && args.files.inventory.path.exists() {
+        match inventory::load(&args.files.inventory.path) {
             Ok(inventory) => {
                 show(inventory.warnings());
                 checked = format!(

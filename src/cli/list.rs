@@ -1,25 +1,17 @@
 //! `holdfast list`: the runbooks at hand.
 
-use std::path::PathBuf;
-
 use super::{Exit, args, session};
 use crate::runbook::Library;
 
 /// Flags of `list`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The folder with your own runbooks
-    #[arg(
-        long,
-        env = "HOLDFAST_RUNBOOKS",
-        default_value = "runbooks",
-        value_name = "FOLDER"
-    )]
-    runbooks: PathBuf,
+    #[command(flatten)]
+    runbooks: args::Runbooks,
 }
 
 pub(super) fn list(args: &Args, output: &args::Output) -> Exit {
-    let library = match Library::open(&args.runbooks) {
+    let library = match Library::open(&args.runbooks.folder) {
         Ok(library) => library,
         Err(error) => return session::complain_about(&error),
     };

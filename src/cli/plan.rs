@@ -9,7 +9,6 @@ use super::setup::Intent;
 use super::{Exit, args};
 use crate::engine::GuardTerms;
 use crate::event::Mode;
-use crate::value::Name;
 
 /// Flags of `plan`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +23,7 @@ pub(super) struct Args {
     /// The file to save it in; only you can read it
     #[arg(short, long, env = "HOLDFAST_OUT", value_name = "FILE")]
     out: PathBuf,
-    /// Put it in the place of a file that is there
+    /// Put it in the place of a file that is there; never in that of a link, a device or a folder
     #[arg(long, env = "HOLDFAST_FORCE")]
     force: bool,
     /// Exit 2 when changes are due
@@ -36,15 +35,8 @@ pub(super) struct Args {
     /// Plan changes that cannot be taken back in guarded steps too
     #[arg(long, env = "HOLDFAST_ACCEPT_IRREVERSIBLE")]
     accept_irreversible: bool,
-    /// Only steps with one of these tags, and only checks of includes with one
-    #[arg(
-        short,
-        long,
-        env = "HOLDFAST_TAGS",
-        value_delimiter = ',',
-        value_name = "TAG"
-    )]
-    tags: Vec<Name>,
+    #[command(flatten)]
+    tags: args::Tags,
     #[command(flatten)]
     selection: args::Selection,
     #[command(flatten)]
@@ -54,7 +46,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn plan(args: &Args, output: &args::Output) -> Exit {
-    let loaded = match session::load(&args.files, &args.selection, &args.runbook) {
+    let loaded = match session::load_selected(&args.files, &args.selection, &args.runbook) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
@@ -69,7 +61,7 @@ pub(super) fn plan(args: &Args, output: &args::Output) -> Exit {
             Exit::Done
         },
         accept_change: args.accept_change,
-        tags: args.tags.clone(),
+        tags: args.tags.wanted.clone(),
         guard: GuardTerms {
             accept_irreversible: args.accept_irreversible,
             ..GuardTerms::default()

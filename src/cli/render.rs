@@ -11,16 +11,10 @@ pub(super) struct Args {
     #[arg(value_name = "RUNBOOK")]
     runbook: String,
     /// The host to render it for
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, env = "HOLDFAST_HOST", value_name = "HOST")]
     host: String,
-    /// A value for an input: `name=value`, or `@file.yaml` with several
-    #[arg(
-        short = 'e',
-        long = "input",
-        env = "HOLDFAST_INPUT",
-        value_name = "NAME=VALUE"
-    )]
-    inputs: Vec<String>,
+    #[command(flatten)]
+    inputs: args::Inputs,
     #[command(flatten)]
     files: args::Files,
     #[command(flatten)]
@@ -28,11 +22,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn render(args: &Args, _: &args::Output) -> Exit {
-    let selection = args::Selection {
-        limit: vec![args.host.clone()],
-        inputs: args.inputs.clone(),
-    };
-    let loaded = match session::load(&args.files, &selection, &args.runbook) {
+    let host = std::slice::from_ref(&args.host);
+    let loaded = match session::load(&args.files, host, &args.inputs, &args.runbook) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

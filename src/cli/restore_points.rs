@@ -7,12 +7,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::args::Format;
-use super::session::{Loaded, complain, print};
+use super::session::{self, Loaded, complain, print};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args};
 use crate::engine::{Answerer, Gate, Job};
 use crate::event::{Events, HostResult, Mode};
-use crate::inventory::{self, Host};
 use crate::record::RestorePoint;
 use crate::report::harmless;
 use crate::runbook::Runbook;
@@ -23,33 +22,22 @@ use crate::value::{Duration, Name, ValueError};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(super) struct Args {
-    /// Only these hosts: names, globs, groups, tags, `!exclusions`, separated by commas
-    #[arg(
-        short,
-        long,
-        visible_alias = "host",
-        env = "HOLDFAST_LIMIT",
-        value_name = "HOSTS"
-    )]
-    limit: Vec<String>,
     /// Remove restore points beyond those that --keep and --older-than spare
-    #[arg(long)]
+    #[arg(long, env = "HOLDFAST_PRUNE")]
     prune: bool,
     /// Spare the newest so many of each host; alone, whatever their age
-    #[arg(long, value_name = "N", requires = "prune")]
+    #[arg(long, env = "HOLDFAST_KEEP", value_name = "N", requires = "prune")]
     keep: Option<u32>,
-    /// Spare those younger than this (`30d`); alone, however many there are
-    #[arg(long, value_name = "TIME", requires = "prune")]
-    older_than: Option<Duration>,
-    /// The inventory: a file, an executable, or a folder of them
+    /// Spare those younger than this, in whole days (`30d`); alone, however many there are
     #[arg(
-        short,
         long,
-        env = "HOLDFAST_INVENTORY",
-        default_value = "inventory",
-        value_name = "PATH"
+        env = "HOLDFAST_OLDER_THAN",
+        value_name = "TIME",
+        requires = "prune"
     )]
-    inventory: std::path::PathBuf,
+    older_than: Option<Duration>,
+    #[command(flatten)]
+    hosts: args::Hosts,
     #[command(flatten)]
     connections: args::Connections,
 }
@@ -58,7 +46,7 @@ const HELP: &str = "\
 Every run that changes a host leaves there, readable for root alone, what takes each change back. At its end a
 run removes records beyond the newest 20 that are older than 90 days. Never removed: a run that was cut off, one
 whose guard may still fire, one that was taken back by a run that stays, and the last of each runbook that came
-to a good end and still stands, by which drift is found.";
+to a good end and still stands, by which drift is found: so more may stay than --keep says.";
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -120,12 +108,7 @@ fn keep(args: &Args) -> Keep {
 }
 
 fn loaded(args: &Args) -> Result<Loaded, Exit> {
-    let inventory = inventory::load(&args.inventory).map_err(|error| complain(&error))?;
-    if !inventory.warnings().is_empty() {
-        complain(inventory.warnings());
-    }
-    let chosen = inventory::select(&inventory, &args.limit).map_err(|error| complain(&error))?;
-    let hosts: Vec<Host> = chosen.into_iter().cloned().collect();
+    let hosts = session::hosts(&args.hosts)?;
     let name: Result<Name, ValueError> = "restore-points".parse();
     let name = name.map_err(|error| complain(&error))?;
     Ok(Loaded {
@@ -203,7 +186,7 @@ fn row(point: &RestorePoint) -> [String; 8] {
     } else {
         format!("{} of {}", point.runbook, point.undoes)
     };
-    let mut left = match point.left() {
+    let mut left = match point.left {
         0 => "nothing".to_owned(),
         left => left.to_string(),
     };
@@ -231,20 +214,20 @@ mod tests {
 
     #[test]
     fn the_table_says_what_is_left() {
-        let point = |taken, end: &str| RestorePoint {
+        let point = |left, end: &str| RestorePoint {
             host: "web-1".to_owned(),
             run: "r-1".to_owned(),
             runbook: "web".to_owned(),
             changes: 3,
-            taken,
+            left,
             size: 12,
             end: end.to_owned(),
             ..RestorePoint::default()
         };
         let text = table(&[
-            point(1, "closed done"),
-            point(3, "closed done"),
-            point(0, ""),
+            point(2, "closed done"),
+            point(0, "closed done"),
+            point(3, ""),
         ]);
         let ends: Vec<&str> = text
             .lines()

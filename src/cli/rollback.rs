@@ -3,19 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::past::Past;
-use super::session::{Loaded, complain};
+use super::session::{self, Loaded, complain};
 use super::setup::Intent;
+use super::unfinished::Fate;
 use super::{Exit, args, ask, drive, paths, which_run};
 use crate::change::StepNumber;
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{Asks, GuardTerms, Undoes};
+use crate::engine::{Asks, Undoes};
 use crate::event::Mode;
-use crate::inventory::{self, Host};
+use crate::inventory::Host;
 use crate::journal::{Recording, RunId};
 use crate::risk::Risk;
 use crate::runbook::{Inputs, Runbook};
 use crate::template::{Templates, Text};
-use crate::value::{Duration, Port};
+use crate::value::Port;
 
 /// Flags of `rollback`.
 #[derive(Debug, clap::Args)]
@@ -28,20 +29,11 @@ pub(super) struct Args {
     /// The run: its id, enough of its beginning or end, or `last`; with --limit also one of another machine
     #[arg(value_name = "RUN")]
     run: String,
-    /// Only these hosts: names, globs, groups, tags, `!exclusions`, separated by commas
-    #[arg(
-        short,
-        long,
-        visible_alias = "host",
-        env = "HOLDFAST_LIMIT",
-        value_name = "HOSTS"
-    )]
-    limit: Vec<String>,
     /// Only this step of the run; may be given several times
-    #[arg(long = "step", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long = "step", env = "HOLDFAST_STEP", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     steps: Vec<u16>,
     /// Remove packages that the run installed, too
-    #[arg(long)]
+    #[arg(long, env = "HOLDFAST_PACKAGES")]
     packages: bool,
     /// Show what would be taken back and write nothing
     #[arg(short = 'n', long, visible_aliases = ["check"], visible_short_alias = 'C', env = "HOLDFAST_DRY_RUN", conflicts_with = "yes")]
@@ -55,18 +47,19 @@ pub(super) struct Args {
     /// With --dry-run: exit 2 when something would be taken back
     #[arg(long, env = "HOLDFAST_DETAILED_EXITCODE", requires = "dry_run")]
     detailed_exitcode: bool,
-    /// How long a host waits for a new login before it makes guarded changes again, from 10s to 1h
-    #[arg(long, env = "HOLDFAST_GUARD_TIME", default_value = "2m", value_name = "TIME", value_parser = args::guard_time)]
-    guard_time: Duration,
-    /// The inventory: a file, an executable, or a folder of them
+    /// What becomes of another run that was cut off on a host: a rollback of the same run is gone on from (what --yes
+    /// does, too), it is taken back before this can be asked for again, or it stays as it is
     #[arg(
-        short,
         long,
-        env = "HOLDFAST_INVENTORY",
-        default_value = "inventory",
-        value_name = "PATH"
+        env = "HOLDFAST_UNFINISHED",
+        value_name = "WHAT",
+        conflicts_with = "dry_run"
     )]
-    inventory: std::path::PathBuf,
+    unfinished: Option<Fate>,
+    #[command(flatten)]
+    guard: args::GuardTime,
+    #[command(flatten)]
+    hosts: args::Hosts,
     #[command(flatten)]
     connections: args::Connections,
 }
@@ -97,10 +90,8 @@ pub(super) fn rollback(args: &Args, output: &args::Output) -> Exit {
         } else {
             Exit::Done
         },
-        guard: GuardTerms {
-            time: args.guard_time.get(),
-            accept_irreversible: false,
-        },
+        guard: args.guard.terms(false),
+        unfinished: args.unfinished,
         ..Intent::new(mode)
     };
     match load(args) {
@@ -171,7 +162,7 @@ fn run(args: &Args) -> Result<(RunId, Option<Past>), Diagnostic> {
             Ok((run, Some(Past::of(recording.events))))
         }
         Err(unknown) => match args.run.parse::<RunId>() {
-            Ok(run) if !args.limit.is_empty() && args.run != "last" => Ok((run, None)),
+            Ok(run) if !args.hosts.limit.hosts.is_empty() && args.run != "last" => Ok((run, None)),
             Ok(_) | Err(_) => Err(unknown.hint(
                 "for a run of another machine name its hosts with --limit; `holdfast restore-points` lists what they know",
             )),
@@ -180,14 +171,10 @@ fn run(args: &Args) -> Result<(RunId, Option<Past>), Diagnostic> {
 }
 
 fn hosts(args: &Args, run: &RunId, past: &Past) -> Result<Vec<Host>, Exit> {
-    let inventory = inventory::load(&args.inventory).map_err(|error| complain(&error))?;
-    if !inventory.warnings().is_empty() {
-        complain(inventory.warnings());
-    }
-    if !args.limit.is_empty() {
-        let chosen =
-            inventory::select(&inventory, &args.limit).map_err(|error| complain(&error))?;
-        return Ok(chosen.into_iter().cloned().collect());
+    let inventory = session::inventory(&args.hosts.inventory)?;
+    let named = &args.hosts.limit.hosts;
+    if !named.is_empty() {
+        return session::select(&inventory, named);
     }
     let all = inventory.hosts().iter();
     let chosen: Vec<Host> = all

@@ -30,39 +30,20 @@ pub(super) struct Args {
     /// Show the changes and write nothing
     #[arg(short = 'n', long, visible_aliases = ["check"], visible_short_alias = 'C', env = "HOLDFAST_DRY_RUN", conflicts_with_all = ["yes", "unattended"])]
     dry_run: bool,
-    /// Answer the question with yes
-    #[arg(short, long, env = "HOLDFAST_YES")]
-    yes: bool,
-    /// For cron and timers: no question, silent when nothing changed, refuses what needs a person
-    #[arg(long, env = "HOLDFAST_UNATTENDED")]
-    unattended: bool,
+    #[command(flatten)]
+    consent: args::Consent,
     /// With --dry-run: exit 2 when changes are due
     #[arg(long, env = "HOLDFAST_DETAILED_EXITCODE", requires = "dry_run")]
     detailed_exitcode: bool,
     /// Accept published data that changed more than its guard allows, after a look at the difference
     #[arg(long, env = "HOLDFAST_ACCEPT_CHANGE", conflicts_with = "unattended")]
     accept_change: bool,
-    /// Only steps with one of these tags, and only checks of includes with one
-    #[arg(
-        short,
-        long,
-        env = "HOLDFAST_TAGS",
-        value_delimiter = ',',
-        value_name = "TAG"
-    )]
-    tags: Vec<Name>,
-    /// The answer to the question of a manual step, by the step's id: `ID=yes` or `ID=no`
-    #[arg(
-        long = "answer",
-        env = "HOLDFAST_ANSWER",
-        value_delimiter = ',',
-        value_name = "ID=yes|no",
-        value_parser = answer
-    )]
-    answers: Vec<(String, bool)>,
-    /// Begin no further host once N have failed (unreachable ones count); without it every host is tried
-    #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    max_fail: Option<u16>,
+    #[command(flatten)]
+    tags: args::Tags,
+    #[command(flatten)]
+    answers: args::Answers,
+    #[command(flatten)]
+    batches: args::Batches,
     /// What becomes of an earlier run that was cut off on a host: this run goes on from it (what --yes and
     /// --unattended do where nothing is done again blindly), it is taken back, or it stays as it is
     #[arg(
@@ -101,14 +82,6 @@ pub(super) struct VerifyArgs {
     connections: args::Connections,
 }
 
-pub(super) fn answer(text: &str) -> Result<(String, bool), String> {
-    match text.split_once('=') {
-        Some((id, "yes")) => Ok((id.to_owned(), true)),
-        Some((id, "no")) => Ok((id.to_owned(), false)),
-        Some(_) | None => Err("an answer is ID=yes or ID=no".to_owned()),
-    }
-}
-
 pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
     if args.help {
         return help(args);
@@ -121,7 +94,8 @@ pub(super) fn run(args: &Args, output: &args::Output) -> Exit {
 
 /// What is to be done with which hosts.
 fn wanted(args: &Args) -> Result<(Loaded, Intent), Exit> {
-    let interactive = !args.dry_run && !args.yes && !args.unattended && !args.guard.rehearse;
+    let interactive =
+        !args.dry_run && !args.consent.yes && !args.consent.unattended && !args.guard.rehearse;
     if interactive && !ask::can_ask() {
         let hint = if args.steps.guided {
             "--guided asks before each step; without a terminal use --yes, --unattended or --dry-run"
@@ -152,16 +126,20 @@ fn asked(args: &Args) -> Result<Resumed, Exit> {
     let Some(name) = &args.runbook else {
         return Err(complain("which runbook? see `holdfast list`"));
     };
-    let inputs = args::given_inputs(&args.selection.inputs).map_err(|error| complain(&error))?;
+    let inputs = args
+        .selection
+        .inputs
+        .values()
+        .map_err(|error| complain(&error))?;
     Ok(Resumed {
         invocation: Invocation {
             runbook: name.clone(),
-            hosts: args.selection.limit.clone(),
+            hosts: args.selection.limit.hosts.clone(),
             inputs,
-            tags: args.tags.iter().map(Name::to_string).collect(),
-            answers: args.answers.iter().cloned().collect(),
+            tags: args.tags.wanted.iter().map(Name::to_string).collect(),
+            answers: args.answers.by_id(),
             guided: args.steps.guided,
-            serial: args.steps.serial.and_then(Serial::most),
+            serial: args.batches.serial.and_then(Serial::most),
             start_at: args.steps.start_at.clone(),
             resumes: None,
         },
@@ -173,14 +151,14 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
     let before = &resumed.invocation;
     let asks = Asks::of(interactive, before.guided || args.steps.guided, risk);
     let mut answers = before.answers.clone();
-    answers.extend(args.answers.iter().cloned());
-    let serial = match args.steps.serial {
+    answers.extend(args.answers.by_id());
+    let serial = match args.batches.serial {
         Some(serial) => serial.most(),
         None => before.serial,
     };
     let start_at = args.steps.start_at.clone().or(before.start_at.clone());
     Intent {
-        unattended: args.unattended,
+        unattended: args.consent.unattended,
         // Whoever is asked about each step is not asked about all of them as well.
         ask: interactive && asks != Asks::Always,
         due: if args.detailed_exitcode {
@@ -196,7 +174,7 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
             .collect(),
         guard: args.guard.terms(),
         rehearse: args.guard.rehearse,
-        max_fail: args.max_fail.map(usize::from),
+        max_fail: args.batches.max_fail(),
         // What is gone on from may have been cut off.
         unfinished: args
             .unfinished
@@ -235,7 +213,7 @@ pub(super) fn verify(args: &VerifyArgs, output: &args::Output) -> Exit {
         due: Exit::ChangesDue,
         ..Intent::new(Mode::Verify)
     };
-    match session::load(&args.files, &args.selection, &args.runbook) {
+    match session::load_selected(&args.files, &args.selection, &args.runbook) {
         Ok(loaded) => drive::start(loaded, intent, &args.connections, output),
         Err(exit) => exit,
     }

@@ -9,7 +9,7 @@ use super::{Exit, args};
 use crate::diagnostic::Diagnostics;
 use crate::engine::{Promise, Undoes};
 use crate::event::Invocation;
-use crate::inventory::{self, Host};
+use crate::inventory::{self, Host, Inventory};
 use crate::report::harmless_lines;
 use crate::runbook::{Inputs, Library, LibraryError, Runbook};
 
@@ -24,20 +24,21 @@ pub(super) struct Loaded {
     pub(super) undoes: Option<Undoes>,
 }
 
-/// Reads and checks it all.
+/// Reads and checks it all for the hosts that these words name.
 ///
 /// # Errors
 /// Already told; the exit code.
 pub(super) fn load(
     files: &args::Files,
-    selection: &args::Selection,
+    limit: &[String],
+    inputs: &args::Inputs,
     name: &str,
 ) -> Result<Loaded, Exit> {
-    let given = args::given_inputs(&selection.inputs).map_err(|error| complain(&error))?;
+    let inputs = inputs.values().map_err(|error| complain(&error))?;
     let invocation = Invocation {
         runbook: name.to_owned(),
-        hosts: selection.limit.clone(),
-        inputs: given,
+        hosts: limit.to_vec(),
+        inputs,
         ..Invocation::default()
     };
     load_as(
@@ -49,22 +50,29 @@ pub(super) fn load(
     )
 }
 
+/// The same for the hosts that are selected.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn load_selected(
+    files: &args::Files,
+    selection: &args::Selection,
+    name: &str,
+) -> Result<Loaded, Exit> {
+    load(files, &selection.limit.hosts, &selection.inputs, name)
+}
+
 /// The same for what an earlier run was asked to do, with what was edited on its way.
 ///
 /// # Errors
 /// Already told; the exit code.
 pub(super) fn load_as(files: &args::Files, resumed: &Resumed) -> Result<Loaded, Exit> {
     let asked = &resumed.invocation;
-    let library = Library::open(&files.runbooks).map_err(|error| complain_about(&error))?;
+    let library = Library::open(&files.runbooks.folder).map_err(|error| complain_about(&error))?;
     let runbook = library
         .load(&asked.runbook)
         .map_err(|error| complain_about(&error))?;
-    let inventory = inventory::load(&files.inventory).map_err(|error| complain(&error))?;
-    if !inventory.warnings().is_empty() {
-        complain(inventory.warnings());
-    }
-    let chosen = inventory::select(&inventory, &asked.hosts).map_err(|error| complain(&error))?;
-    let hosts: Vec<Host> = chosen.into_iter().cloned().collect();
+    let hosts = select(&inventory(&files.inventory)?, &asked.hosts)?;
     let mut inputs = BTreeMap::new();
     let mut mistakes: Vec<Diagnostics> = Vec::new();
     for host in &hosts {
@@ -103,12 +111,41 @@ pub(super) fn load_as(files: &args::Files, resumed: &Resumed) -> Result<Loaded, 
     Err(Exit::Usage)
 }
 
+/// Reads the inventory, and tells what is odd in it.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn inventory(args: &args::Inventory) -> Result<Inventory, Exit> {
+    let inventory = inventory::load(&args.path).map_err(|error| complain(&error))?;
+    if !inventory.warnings().is_empty() {
+        complain(inventory.warnings());
+    }
+    Ok(inventory)
+}
+
+/// The hosts of the inventory that these words name; all of them without any.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn select(inventory: &Inventory, words: &[String]) -> Result<Vec<Host>, Exit> {
+    let chosen = inventory::select(inventory, words).map_err(|error| complain(&error))?;
+    Ok(chosen.into_iter().cloned().collect())
+}
+
+/// The hosts that are meant.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn hosts(args: &args::Hosts) -> Result<Vec<Host>, Exit> {
+    select(&inventory(&args.inventory)?, &args.limit.hosts)
+}
+
 /// Reads only the runbook.
 ///
 /// # Errors
 /// Already told; the exit code.
 pub(super) fn runbook(files: &args::Files, name: &str) -> Result<Runbook, Exit> {
-    let library = Library::open(&files.runbooks).map_err(|error| complain_about(&error))?;
+    let library = Library::open(&files.runbooks.folder).map_err(|error| complain_about(&error))?;
     library.load(name).map_err(|error| complain_about(&error))
 }
 

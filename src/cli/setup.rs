@@ -59,6 +59,8 @@ pub(super) struct Intent {
     pub(super) invocation: Option<Invocation>,
     /// Runs that are to be taken back when this one is over.
     pub(super) undos: Undos,
+    /// Runs that were cut off and are taken back right after this one.
+    pub(super) comes_next: Vec<String>,
 }
 
 impl Intent {
@@ -83,16 +85,18 @@ impl Intent {
             out: None,
             unfinished: None,
             undos: Undos::default(),
+            comes_next: Vec::new(),
         }
     }
 
-    /// The intent of taking something back after this run, as often as one likes.
-    pub(super) fn of_undo(&self) -> impl Fn() -> Self + use<> {
+    /// The intent of taking something back after this run, as often as one likes; with what comes after that.
+    pub(super) fn of_undo(&self) -> impl Fn(Vec<String>) -> Self + use<> {
         let (unattended, ask, guard) = (self.unattended, self.ask, self.guard);
-        move || Self {
+        move |comes_next| Self {
             unattended,
             ask,
             guard,
+            comes_next,
             ..Self::new(Mode::Apply)
         }
     }
@@ -101,6 +105,16 @@ impl Intent {
     pub(super) fn is_resumption(&self) -> bool {
         let named = |invocation: &Invocation| invocation.resumes.is_some();
         self.asks == Asks::Always && self.invocation.as_ref().is_some_and(named)
+    }
+
+    /// Which steps of its runbook it is about, in words; none when about all of them.
+    fn part(&self) -> Option<String> {
+        let tags = self.tags.iter().map(|tag| format!("--tags {tag}"));
+        let start = self.start_at.iter();
+        let words: Vec<String> = tags
+            .chain(start.map(|step| format!("--start-at {step}")))
+            .collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 
     /// What loading its data must know.
@@ -173,6 +187,7 @@ pub(super) fn job(
         operator: operator(),
         started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         undoes: loaded.undoes.as_ref().map(|undoes| undoes.run.clone()),
+        part: intent.part(),
     };
     Job {
         runbook: loaded.runbook,

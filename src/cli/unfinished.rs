@@ -42,9 +42,11 @@ impl Undos {
         }
     }
 
-    /// All of them, the first to be taken back first.
+    /// All of them, the newest first: what it changed lies over what the older ones did. Ids of runs sort by time.
     pub(super) fn take(&self) -> Vec<Undo> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut undos = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        undos.sort_by(|one, other| other.run.cmp(&one.run));
+        undos
     }
 }
 
@@ -71,26 +73,24 @@ pub(super) async fn decide(
     job: &Arc<Job>,
     intent: &Intent,
     teller: &Teller,
-    mut connected: Vec<Connected>,
+    connected: Vec<Connected>,
 ) -> Vec<Connected> {
     if job.mode != Mode::Apply {
         return connected;
     }
-    let ways: Vec<(String, Way)> = {
-        let mut ways = Vec::new();
-        // The newest first: what it changed lies over what the older ones did.
-        for cut in cuts(&connected).into_iter().rev() {
-            let way = way(job, intent, teller, &cut).await;
-            ways.push((cut.run.to_owned(), way));
-        }
-        ways
-    };
-    for (run, way) in ways {
-        connected = carry_out((job, &intent.undos), connected, &run, way).await;
+    let mut ways: Vec<(String, Way)> = Vec::new();
+    for cut in cuts(&connected) {
+        let way = way(job, intent, teller, &cut).await;
+        ways.push((cut.run.to_owned(), way));
     }
-    connected
+    let mut stay = Vec::new();
+    for host in connected {
+        stay.extend(carry_out((job, &intent.undos), host, &ways).await);
+    }
+    stay
 }
 
+/// The newest first: who has that one taken back may want the older ones back as well.
 fn cuts(connected: &[Connected]) -> Vec<Cut<'_>> {
     let mut cuts: Vec<Cut<'_>> = Vec::new();
     for host in connected {
@@ -105,19 +105,24 @@ fn cuts(connected: &[Connected]) -> Vec<Cut<'_>> {
             }
         }
     }
+    cuts.sort_by_key(|cut| std::cmp::Reverse(cut.run));
     cuts
 }
 
 async fn way(job: &Job, intent: &Intent, teller: &Teller, cut: &Cut<'_>) -> Way {
+    if intent.comes_next.iter().any(|run| run == cut.run) {
+        return Way::Leave;
+    }
     if cut.found.iter().all(|(_, found)| job.takes_back(found)) {
         let whole = job
             .undoes
             .as_ref()
             .is_some_and(|undoes| undoes.steps.is_empty());
-        return if whole {
-            Way::Fate(Fate::Resume)
-        } else {
-            Way::Leave
+        return match intent.unfinished {
+            _ if !whole => Way::Leave,
+            // In its turn: others that are taken back as well may lie over it.
+            Some(Fate::Undo) => Way::Fate(Fate::Undo),
+            Some(Fate::Resume | Fate::Settle) | None => Way::Fate(Fate::Resume),
         };
     }
     let same = cut.found.iter().all(|(_, found)| job.goes_on_from(found));
@@ -169,7 +174,7 @@ fn question(cut: &Cut<'_>, same: bool) -> String {
     let first = if same {
         "resume: this run goes on from what is there"
     } else {
-        "leave: it is of another runbook, and is told of again"
+        "leave: this run is about something else, and that one is told of again"
     };
     format!(
         "Run {} was cut off on {}.{}\n  {first}\n  undo: what it did is taken back by a run of its own, and nothing else is done there\n  settle: it stays as it is, and is not told of again\n  quit: nothing is done there now\nWhich?",
@@ -179,50 +184,55 @@ fn question(cut: &Cut<'_>, same: bool) -> String {
     )
 }
 
+/// Carries out what was decided about the runs that were cut off on a host; the host, when the run goes on with it.
 async fn carry_out(
     (job, undos): (&Arc<Job>, &Undos),
-    connected: Vec<Connected>,
-    run: &str,
-    way: Way,
-) -> Vec<Connected> {
-    let mut stay = Vec::new();
-    for mut host in connected {
-        let found = host.unfinished().iter().find(|found| found.run == run);
-        let Some(found) = found.cloned() else {
-            stay.push(host);
-            continue;
-        };
-        match way {
-            Way::Leave => stay.push(host),
-            Way::Fate(Fate::Resume) => {
-                host.resume(run);
-                stay.push(host);
-            }
-            Way::Fate(Fate::Undo) => {
-                undos.add(run, host.host().clone());
-                job.decline(host).await;
-            }
-            Way::Fate(Fate::Settle) => match job.leave_unfinished(&mut host, run).await {
-                Ok(()) => stay.push(host),
-                Err(error) => {
-                    let message = format!("run {run} cannot be settled: {error}");
-                    job.refuse(host, error.fault(), &message, None).await;
-                }
-            },
-            // Where all is known nothing keeps the run from going on.
-            Way::Refuse if !is_blind(&found) => {
-                host.resume(run);
-                stay.push(host);
-            }
-            Way::Refuse => {
-                let (message, hint) = refusal(&found);
-                job.refuse(host, Fault::NeedsHuman, &message, Some(hint))
-                    .await;
-            }
-            Way::Quit => job.decline(host).await,
+    mut host: Connected,
+    ways: &[(String, Way)],
+) -> Option<Connected> {
+    let found = host.unfinished().to_vec();
+    let here: Vec<(&Unfinished, Way)> = ways
+        .iter()
+        .filter_map(|(run, way)| Some((found.iter().find(|found| found.run == *run)?, *way)))
+        .collect();
+    if here.iter().any(|(_, way)| *way == Way::Quit) {
+        job.decline(host).await;
+        return None;
+    }
+    // Where all is known nothing keeps the run from going on.
+    let refused = |(found, way): &&(&Unfinished, Way)| *way == Way::Refuse && is_blind(found);
+    if let Some((found, _)) = here.iter().find(refused) {
+        let (message, hint) = refusal(found);
+        job.refuse(host, Fault::NeedsHuman, &message, Some(hint))
+            .await;
+        return None;
+    }
+    let of = |wanted: Fate| {
+        let fated = here
+            .iter()
+            .filter(move |(_, way)| *way == Way::Fate(wanted));
+        fated.map(|(found, _)| found.run.as_str())
+    };
+    for run in of(Fate::Settle) {
+        if let Err(error) = job.leave_unfinished(&mut host, run).await {
+            let message = format!("run {run} cannot be settled: {error}");
+            job.refuse(host, error.fault(), &message, None).await;
+            return None;
         }
     }
-    stay
+    for run in of(Fate::Undo) {
+        undos.add(run, host.host().clone());
+    }
+    if of(Fate::Undo).next().is_some() {
+        job.decline(host).await;
+        return None;
+    }
+    for (found, way) in &here {
+        if matches!(way, Way::Refuse | Way::Fate(Fate::Resume)) {
+            host.resume(&found.run);
+        }
+    }
+    Some(host)
 }
 
 fn refusal(found: &Unfinished) -> (String, String) {
@@ -238,4 +248,24 @@ fn refusal(found: &Unfinished) -> (String, String) {
     let hint =
         "look at the host; then --unfinished resume does it again, and a --guided run can skip it";
     (message, hint.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_on_top_is_taken_back_first() {
+        let undo = |run: &str| Undo {
+            run: run.to_owned(),
+            hosts: Vec::new(),
+        };
+        // One host has the first of them alone, another one has both.
+        let undos = Undos::default();
+        let all = ["20260101-000000-000001", "20260102-000000-000001"].map(undo);
+        undos.0.lock().unwrap().extend(all);
+        let runs: Vec<String> = undos.take().into_iter().map(|undo| undo.run).collect();
+        assert_eq!(runs, ["20260102-000000-000001", "20260101-000000-000001"]);
+        assert!(undos.take().is_empty());
+    }
 }

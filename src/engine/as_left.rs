@@ -99,10 +99,16 @@ pub(super) async fn compare<'a>(
     }
     let mut compared = Vec::new();
     for (((record, behind), plan), resource) in whose.into_iter().zip(plans).zip(resources) {
-        let was_so = resource.as_ref().is_none_or(|resource| {
-            let then = behind.verdict(resource.as_ref());
-            then.is_none_or(|verdict| left_behind::is_calm(&verdict))
-        });
+        let then = resource
+            .as_ref()
+            .map(|resource| behind.verdict(resource.as_ref()));
+        let was_so = !matches!(&then, Some(Some(verdict)) if !left_behind::is_calm(verdict));
+        // Nobody looked at it when its run went: as it describes it is fine, but a difference may be older than that.
+        let plan = if then == Some(None) {
+            in_doubt(plan)
+        } else {
+            plan
+        };
         let now = resource.and_then(|resource| {
             let verdict = left_behind::verdict(resource.as_ref(), &answers)?;
             Some((resource, verdict))
@@ -150,6 +156,17 @@ fn step(index: usize, left: Left) -> Result<RenderedStep, Box<StepPlan>> {
             expects: Vec::new(),
         })),
     }
+}
+
+/// A step of which nobody knows how its run left it.
+fn in_doubt(mut plan: StepPlan) -> StepPlan {
+    if !is_as_left(&plan.outcome) {
+        plan.outcome = Outcome::CouldNotTell {
+            why: "it is not as the step describes it, and how the run left it is not on record"
+                .to_owned(),
+        };
+    }
+    plan
 }
 
 /// Who left it so.

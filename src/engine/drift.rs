@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::as_left::{Compared, compare, is_as_left};
 use super::left_behind::{self, Later, LeftBehind};
-use super::records::{self, Record};
+use super::records::{self, Read, Record};
 use super::{Connected, Job, Stop};
 use crate::change::Note;
 use crate::event::{EventKind, Fault, HostResult};
@@ -17,7 +17,6 @@ use crate::inventory::Host;
 use crate::plan::{HostPlan, Outcome, StepPlan};
 use crate::probe::Probe;
 use crate::risk::Risk;
-use crate::runbook;
 use crate::template::{Scope, Templates};
 use crate::transport::ReadHost;
 
@@ -53,14 +52,13 @@ async fn look(host: &Host, link: &mut ReadHost, facts: &Facts) -> Result<HostPla
     let mut read = Vec::new();
     for record in relevant {
         let of_run = behind.of(&record.run);
-        let steps = runbook::left(&record.runbook, &of_run.steps, &scope).map_err(|said| {
-            let run = &record.run;
-            let message = format!("the steps of run {run} on record cannot be read: {said}");
-            Stop::new(Fault::Failed, message)
-        })?;
-        read.push((record, of_run, steps));
+        read.push(Read {
+            record,
+            behind: of_run,
+            steps: of_run.steps(&record.runbook, &scope),
+        });
     }
-    let standing = records::standing(read, records::is_known);
+    let standing = records::standing(read);
     if standing.is_empty() {
         return Ok(nothing_left(host));
     }

@@ -89,6 +89,7 @@ async fn wait(
         host: host.name.to_string(),
         run: guard.run.clone(),
         seconds: guard.state.left.max(0).unsigned_abs(),
+        give_up: None,
     });
     let mut stop = job.stop.clone();
     tokio::select! {

@@ -44,7 +44,7 @@ impl Worker<'_> {
         let rendered = runbook::render(&self.job.runbook, &world);
         let rendered = rendered.map_err(|said| refused(said.to_string()))?;
         let rendered = survey::on_terms(rendered, self.job.guard);
-        let steps = survey::concrete(self.job, &world);
+        let steps = survey::concrete(self.job, &world, &rendered.steps);
         let looked = survey::look(self.job, self.host, self.link.reader(), &rendered.steps).await?;
         let plan = looked.plan;
         if let Some((step, obstacle)) = plan.obstacle() {

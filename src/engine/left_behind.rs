@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::whole;
 use crate::change::{Known, Verdict};
 use crate::plan::Expectation;
 use crate::probe::{Answer, Answers, Digest, Probe};
 use crate::resource::Resource;
+use crate::runbook::{self, Left};
+use crate::template::Scope;
 
 /// The question that [`LeftBehind::parse`] reads the answer of.
 pub(super) fn probe(run: &str) -> Probe {
@@ -16,8 +19,8 @@ pub(super) fn probe(run: &str) -> Probe {
 /// What a run left on record.
 #[derive(Debug, Default)]
 pub(super) struct LeftBehind {
-    /// Its steps, as YAML.
-    pub(super) steps: String,
+    /// Its steps, as YAML; empty when there are none.
+    steps: String,
     /// What the host answered before anything was changed.
     start: BTreeMap<Probe, Digest>,
     /// What it answered when the run went, as far as that is known.
@@ -33,6 +36,10 @@ impl LeftBehind {
         };
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let mut rest = &bytes[end + 2..];
+        let begun: Vec<&str> = head
+            .lines()
+            .filter_map(|line| line.strip_prefix("begun="))
+            .collect();
         let mut answers: Vec<(Moment, (Probe, Answer))> = Vec::new();
         for line in head.lines() {
             let Some((size, name)) = line
@@ -48,13 +55,25 @@ impl LeftBehind {
             match name {
                 "steps.yaml" => found.steps = String::from_utf8_lossy(body).into_owned(),
                 "start" => found.start = expectations(body),
-                _ => answers.extend(answer(body).map(|answer| (moment(name), answer))),
+                _ => answers.extend(answer(body).map(|answer| (moment(name, &begun), answer))),
             }
         }
         // Later answers to the same question replace earlier ones.
-        answers.sort_by(|(a, _), (b, _)| a.cmp(b));
+        answers.sort_by_key(|(moment, _)| *moment);
         found.left = answers.into_iter().map(|(_, answer)| answer).collect();
         found
+    }
+
+    /// What its steps described, or why that cannot be read, as a clause.
+    pub(super) fn steps(&self, runbook: &str, scope: &Scope) -> Result<Vec<Left>, String> {
+        if self.steps.is_empty() {
+            return Err("its steps are not on record".to_owned());
+        }
+        if !whole::is_whole(&self.steps) {
+            return Err("only a part of its steps is on record".to_owned());
+        }
+        runbook::left(runbook, &self.steps, scope)
+            .map_err(|said| format!("its steps on record cannot be read: {said}"))
     }
 
     /// What comparing with the state that the run left comes to; none when that is not known.
@@ -127,16 +146,25 @@ pub(super) fn difference_left(
     base
 }
 
-/// When an answer was given: after a step, in order, or at the end.
-type Moment = (usize, bool, String);
+/// When an answer was given. A step may be tried more than once, and taken back in between (`3`, `3-back`, `3-2`), so
+/// the order is that of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    /// The journal says nothing of the step, so its number must do.
+    Numbered(usize),
+    /// After a step, by its place in the journal.
+    After(usize),
+    /// At the end of the run.
+    Last,
+}
 
-fn moment(name: &str) -> Moment {
+fn moment(name: &str, begun: &[&str]) -> Moment {
     let folder = name.split('/').next().unwrap_or_default();
-    let mut words = folder.split('-');
-    let number = words.next().and_then(|number| number.parse().ok());
-    match number {
-        Some(number) => (number, words.next() == Some("end"), name.to_owned()),
-        None => (usize::MAX, true, name.to_owned()),
+    let number = folder.split('-').next().and_then(|word| word.parse().ok());
+    match (begun.iter().rposition(|one| *one == folder), number) {
+        (Some(place), _) => Moment::After(place),
+        (None, Some(number)) => Moment::Numbered(number),
+        (None, None) => Moment::Last,
     }
 }
 
@@ -281,5 +309,31 @@ mod tests {
         assert_eq!(found.left.get(&question()).unwrap().output, b"a");
         assert_eq!(found.verdict(&First), Some(Verdict::Compliant));
         assert_eq!(LeftBehind::parse(b"").verdict(&First), None);
+    }
+
+    #[test]
+    fn of_several_tries_of_a_step_the_last_says_how_it_was_left() {
+        let probe = serde_json::to_string(&question()).unwrap();
+        let left = |begun: &[&str], kept: &[&str]| {
+            let begun = begun
+                .iter()
+                .fold(String::new(), |all, step| all + "begun=" + step + "\n");
+            let body = |step: &str| format!("{probe}\n0\n{step}");
+            let head = |step: &&str| format!("file={} {step}/after/1\n", body(step).len());
+            let heads: String = kept.iter().map(head).collect();
+            let bodies: String = kept.iter().map(|step| body(step)).collect();
+            let found = LeftBehind::parse(format!("{begun}{heads}\n{bodies}").as_bytes());
+            found.left.get(&question()).unwrap().text().into_owned()
+        };
+        // As `ls` sorts the folders.
+        let kept = ["10", "3", "3-2", "3-back"];
+        assert_eq!(left(&["3", "3-back", "3-2"], &kept[1..]), "3-2");
+        assert_eq!(left(&["3", "3-2", "3-back"], &kept[1..]), "3-back");
+        assert_eq!(left(&["3", "3-2", "3-back", "10"], &kept), "10");
+        assert_eq!(
+            left(&["10", "3", "3-2", "3-back"], &["3-2", "3", "10"]),
+            "3-2"
+        );
+        assert_eq!(left(&[], &["10", "3"]), "10");
     }
 }

@@ -41,6 +41,7 @@ mod take_back;
 mod unfinished;
 mod verify;
 mod walk;
+mod whole;
 mod worker;
 
 pub use gate::{Asked, Asks, Decision, Gate, Knock, answer_key};

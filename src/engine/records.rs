@@ -1,8 +1,9 @@
 //! What the runs of the past left on a host: read from its own records (`src/host/drift.read.sh`), and put together
 //! to what should still be so.
 //!
-//! A later run of a runbook replaces the earlier ones of it. Of a run that did not end well only the steps count that it did; a step of which something was taken
-//! back counts no more, and what was there before counts again.
+//! A later run of the whole of a runbook replaces the earlier ones of it. Of a run that did not end well only the
+//! steps count that it did; a step of which something was taken back counts no more, and what was there before counts
+//! again.
 
 use std::collections::BTreeSet;
 
@@ -20,6 +21,10 @@ pub(super) fn probe() -> Probe {
 
 /// A run on record on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact about the run that may be so or not"
+)]
 pub(super) struct Record {
     /// Its id.
     pub(super) run: String,
@@ -29,10 +34,12 @@ pub(super) struct Record {
     pub(super) operator: String,
     /// When, RFC 3339, by the controller's clock.
     pub(super) started: String,
-    /// When its first line was written, by the host's clock.
-    begun: u64,
     /// Whether it left its steps on record.
     has_steps: bool,
+    /// Whether it took another run back.
+    undoes: bool,
+    /// Whether it was about some steps of its runbook alone.
+    part: bool,
     /// Whether all of it was done.
     whole: bool,
     /// The steps that it did, when not all of it was done.
@@ -49,11 +56,17 @@ impl Record {
 
     /// Whether it says all there is to say about its runbook.
     fn replaces(&self) -> bool {
-        self.whole && self.taken.is_empty()
+        self.has_steps && self.whole && !self.part && self.taken.is_empty()
+    }
+
+    /// Whether it left something that may still be there.
+    fn stands(&self) -> bool {
+        let is_standing = |step: &usize| !self.taken.contains(step);
+        !self.undoes && (self.has_steps || self.done.iter().any(is_standing))
     }
 }
 
-/// Reads lines `key=value`, a run from each `run=` on; the oldest first, by the host's clock.
+/// Reads lines `key=value`, a run from each `run=` on; the oldest first, as the host tells them.
 pub(super) fn parse(text: &str) -> Vec<Record> {
     let mut runs: Vec<Vec<(&str, &str)>> = Vec::new();
     for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
@@ -64,9 +77,7 @@ pub(super) fn parse(text: &str) -> Vec<Record> {
             run.push((key, value));
         }
     }
-    let mut records: Vec<Record> = runs.iter().map(|lines| read(lines)).collect();
-    records.sort_by(|a, b| (a.begun, &a.run).cmp(&(b.begun, &b.run)));
-    records
+    runs.iter().map(|lines| read(lines)).collect()
 }
 
 fn read(lines: &[(&str, &str)]) -> Record {
@@ -87,8 +98,9 @@ fn read(lines: &[(&str, &str)]) -> Record {
         runbook: value("runbook"),
         operator: value("operator"),
         started: value("started"),
-        begun: value("begun").parse().unwrap_or(0),
         has_steps: !value("steps").is_empty(),
+        undoes: !value("undoes").is_empty(),
+        part: !value("part").is_empty(),
         whole,
         done: with(StepState::Done).collect(),
         taken: values("taken")
@@ -102,7 +114,7 @@ fn read(lines: &[(&str, &str)]) -> Record {
 pub(super) fn relevant(records: &[Record]) -> Vec<&Record> {
     let mut replaced: BTreeSet<&str> = BTreeSet::new();
     let mut relevant = Vec::new();
-    for record in records.iter().rev().filter(|record| record.has_steps) {
+    for record in records.iter().rev().filter(|record| record.stands()) {
         if replaced.contains(record.runbook.as_str()) {
             continue;
         }
@@ -115,6 +127,15 @@ pub(super) fn relevant(records: &[Record]) -> Vec<&Record> {
     relevant
 }
 
+/// A run that counts, and what it left on record.
+#[derive(Debug)]
+pub(super) struct Read<'a> {
+    pub(super) record: &'a Record,
+    pub(super) behind: &'a LeftBehind,
+    /// Its steps, or why they cannot be read, as a clause.
+    pub(super) steps: Result<Vec<Left>, String>,
+}
+
 /// A step that still counts, and the run that left it.
 #[derive(Debug)]
 pub(super) struct Standing<'a> {
@@ -124,17 +145,24 @@ pub(super) struct Standing<'a> {
     pub(super) left: Left,
 }
 
-/// What should still be so, the oldest first. `read` is what relevant runs left, `is_known` whether a step
-/// of one can be compared: [`is_known`].
-pub(super) fn standing<'a>(
-    read: Vec<(&'a Record, &'a LeftBehind, Vec<Left>)>,
-    is_known: impl Fn(&Left, &LeftBehind) -> bool,
-) -> Vec<Standing<'a>> {
+/// What should still be so, the oldest first. Of a run whose steps cannot be read it stands in their place that
+/// nobody knows.
+pub(super) fn standing(read: Vec<Read<'_>>) -> Vec<Standing<'_>> {
     let mut standing = Vec::new();
-    for (record, behind, steps) in read {
-        let counting = steps.into_iter().filter(|left| record.counts(left.number));
-        let lasting = counting.filter(|left| is_lasting(left) && is_known(left, behind));
-        standing.extend(lasting.map(|left| Standing {
+    for Read {
+        record,
+        behind,
+        steps,
+    } in read
+    {
+        let steps = match steps {
+            Ok(steps) => steps
+                .into_iter()
+                .filter(|left| record.counts(left.number) && is_lasting(left))
+                .collect(),
+            Err(why) => vec![unreadable(record, why)],
+        };
+        standing.extend(steps.into_iter().map(|left| Standing {
             record,
             behind,
             left,
@@ -143,11 +171,11 @@ pub(super) fn standing<'a>(
     standing
 }
 
-/// Whether it can be compared: what nobody looked at when the run went, nobody can compare with now.
-pub(super) fn is_known(left: &Left, behind: &LeftBehind) -> bool {
-    match &left.what {
-        What::Resource(_, resource) => behind.verdict(resource.as_ref()).is_some(),
-        What::Unknown { .. } => true,
+fn unreadable(record: &Record, why: String) -> Left {
+    Left {
+        number: 0,
+        name: format!("What run {} of {} left", record.run, record.runbook),
+        what: What::Unknown { why },
     }
 }
 
@@ -176,8 +204,7 @@ mod tests {
     use crate::template::{Scope, Templates};
 
     fn record(run: &str, runbook: &str, more: &str) -> Record {
-        let begun = run.trim_start_matches("r-");
-        let text = format!("run={run}\nrunbook={runbook}\nsteps=yes\nbegun={begun}\n{more}");
+        let text = format!("run={run}\nrunbook={runbook}\nsteps=yes\n{more}");
         parse(&text).remove(0)
     }
 
@@ -204,9 +231,13 @@ mod tests {
                 })
                 .collect();
             let steps = left("t", &json!(steps).to_string(), &scope).unwrap();
-            (record, &nothing, steps)
+            Read {
+                record,
+                behind: &nothing,
+                steps: Ok(steps),
+            }
         });
-        let standing = standing(read.collect(), |_, _| true);
+        let standing = standing(read.collect());
         let told = standing
             .iter()
             .map(|one| format!("{} {}", one.record.run, one.left.number));
@@ -255,15 +286,56 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_in_the_order_of_the_hosts_clock_and_passing_things_are_left_out() {
-        let late = record("r-9", "web", "closed=done\n");
-        let early = record("r-3", "web", "closed=done\n");
-        let text = "run=r-9\nrunbook=a\nbegun=5\nrun=r-10\nrunbook=a\nbegun=7\n";
-        let order: Vec<String> = parse(text).into_iter().map(|record| record.run).collect();
-        assert_eq!(order, ["r-9", "r-10"]);
+    fn a_run_of_a_part_of_its_runbook_replaces_nothing() {
+        let first = record("r-1", "web", DONE);
+        let part = record("r-2", "web", "part=yes\nclosed=done\n");
         assert_eq!(
-            stands(&[(early, &["/a"]), (late, &["/a", "port"])]),
-            "r-9 1"
+            stands(&[(first, &["/a", "/b"]), (part.clone(), &["/b"])]),
+            "r-1 1, r-1 2, r-2 1"
         );
+        let last = record("r-3", "web", DONE);
+        assert_eq!(
+            stands(&[(part, &["/b"]), (last, &["/a", "/b"])]),
+            "r-3 1, r-3 2"
+        );
+    }
+
+    #[test]
+    fn passing_things_are_left_out() {
+        let run = record("r-1", "web", DONE);
+        assert_eq!(stands(&[(run, &["/a", "port"])]), "r-1 1");
+    }
+
+    #[test]
+    fn of_a_run_whose_steps_cannot_be_read_one_thing_stands_that_says_so() {
+        let done = "journal=step 1 started\njournal=step 1 done\n";
+        let text = |more: &str| format!("run=r-1\nrunbook=web\n{more}");
+        let without = parse(&text(&format!("closed=done\n{done}"))).remove(0);
+        let all = [record("r-0", "web", DONE), without];
+        let relevant = relevant(&all);
+        assert_eq!(relevant, [&all[0], &all[1]], "it replaces nothing");
+        let behind = LeftBehind::default();
+        let read = relevant[1..].iter().map(|record| Read {
+            record,
+            behind: &behind,
+            steps: Err("cut".to_owned()),
+        });
+        let standing = standing(read.collect());
+        let [one] = &standing[..] else {
+            panic!("{standing:?}")
+        };
+        assert_eq!(one.left.name, "What run r-1 of web left");
+        // Nothing was done, all of it was taken back, or it was a way back itself.
+        for more in [
+            "closed=done\n".to_owned(),
+            format!("{done}taken=1\n"),
+            format!("undoes=r-0\n{done}"),
+        ] {
+            assert_eq!(
+                super::relevant(&parse(&text(&more))),
+                Vec::<&Record>::new(),
+                "{more}"
+            );
+        }
     }
 }

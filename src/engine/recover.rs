@@ -8,11 +8,23 @@ use super::new_login::Way;
 use super::{Job, pause};
 use crate::event::Fault;
 use crate::probe::{Answers, Probe};
-use crate::transport::{Performed, ReadHost, WriteHost};
+use crate::transport::{Performed, ReadHost, SILENCE, TransportError, WriteHost};
 
 /// How long a host may be away before we give up asking; the first part of the wait is for a
 /// network that comes back, the rest is the step's own time limit.
-pub(super) const AWAY: Duration = Duration::from_mins(1);
+const AWAY: Duration = Duration::from_mins(1);
+
+/// How often a step that had not begun may turn out to have begun after all.
+const TURNS: usize = 3;
+
+/// What the operator is told when a connection is lost: how long it takes at most until more is known.
+pub(super) fn looking(lost: &str) -> String {
+    format!(
+        "{lost}; looking what became of it: unknown if the host is not back within {} s ({} s after the line was cut)",
+        AWAY.as_secs(),
+        (SILENCE + AWAY).as_secs()
+    )
+}
 
 /// The status of a step that the lost connection never reached.
 pub(super) const NEVER_STARTED: i32 = -2;
@@ -28,12 +40,8 @@ pub(super) async fn outcome(
     probes: &[Probe],
     limit: Duration,
 ) -> Result<(WriteHost, Performed), String> {
-    let mut link = come_back(job, ways).await?;
-    let status = end_of_step(job, &mut link, folder, limit).await?;
-    let mut link = link
-        .lock(&job.card)
-        .await
-        .map_err(|(_, error)| error.to_string())?;
+    let link = come_back(job, ways).await?;
+    let (mut link, status) = take_again(job, link, folder, limit).await?;
     let said = Probe::new("hf_run_output", [job.card.run.as_str(), folder]);
     let mut questions = probes.to_vec();
     questions.push(said.clone());
@@ -56,14 +64,64 @@ pub(super) async fn outcome(
     ))
 }
 
+/// Takes the host again when the step is at its end. What the lost connection sent may arrive there until the lock is
+/// ours, so only then it is true that a step never began.
+async fn take_again(
+    job: &Job,
+    mut link: ReadHost,
+    folder: &str,
+    limit: Duration,
+) -> Result<(WriteHost, i32), String> {
+    let mut turns = 0;
+    loop {
+        turns += 1;
+        let ended = end_of_step(job, &mut link, folder, limit).await?;
+        match link.lock(&job.card).await {
+            Ok(mut link) => {
+                let text = journal(link.reader(), &job.card.run).await?;
+                return match ending(&text, folder) {
+                    Ending::With(status) => Ok((link, status)),
+                    Ending::NeverStarted => Ok((link, NEVER_STARTED)),
+                    Ending::Running => Err(IN_THE_MIDDLE.to_owned()),
+                };
+            }
+            // It did begin, and holds the lock until its end.
+            Err((back, TransportError::Locked { .. }))
+                if ended == NEVER_STARTED && turns < TURNS =>
+            {
+                link = *back;
+            }
+            Err((link, error)) => {
+                link.close().await;
+                return Err(error.to_string());
+            }
+        }
+    }
+}
+
+/// What became of a step that runs no more and has no end on record.
+const IN_THE_MIDDLE: &str = "the step was ended in the middle, perhaps by a restart";
+
+async fn journal(link: &mut ReadHost, run: &str) -> Result<String, String> {
+    let question = Probe::new("hf_run_journal", [run]);
+    let answers = link.ask(std::slice::from_ref(&question)).await;
+    let answers = answers.map_err(|error| error.to_string())?;
+    let answer = answers.get(&question);
+    Ok(answer
+        .map(|answer| answer.text().into_owned())
+        .unwrap_or_default())
+}
+
 /// Connects again, one way or another, for as long as the network may be away. A refused login is never
 /// tried again.
 pub(super) async fn come_back(job: &Job, ways: &[Way]) -> Result<ReadHost, String> {
     let give_up = Instant::now() + AWAY;
     for way in ways.iter().cycle() {
-        match ReadHost::open(&way.host, &way.ssh, true, &[]).await {
-            Ok((link, _)) => return Ok(link),
-            Err(error) => {
+        let opened = ReadHost::open(&way.host, &way.ssh, true, &[]);
+        match tokio::time::timeout_at(give_up, opened).await {
+            Ok(Ok((link, _))) => return Ok(link),
+            Err(_) => return Err("the host did not come back".to_owned()),
+            Ok(Err(error)) => {
                 let refused = matches!(
                     error.fault(),
                     Fault::Authentication | Fault::Identity | Fault::Sudo
@@ -106,7 +164,7 @@ async fn end_of_step(
             Ending::NeverStarted => return Ok(NEVER_STARTED),
             // Asked twice: the journal may have been read just before the last line, the lock after it.
             Ending::Running if is_free && was_free => {
-                return Err("the step was ended in the middle, perhaps by a restart".to_owned());
+                return Err(IN_THE_MIDDLE.to_owned());
             }
             Ending::Running if Instant::now() >= end => {
                 return Err("the step still runs".to_owned());
@@ -120,7 +178,7 @@ async fn end_of_step(
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     NeverStarted,
     Running,
@@ -135,11 +193,13 @@ fn ending(journal: &str, folder: &str) -> Ending {
         match words.as_slice() {
             [_, "step", step, state] if *step == folder => {
                 found = match *state {
+                    "started" => Ending::Running,
                     "done" => Ending::With(0),
                     "moved" => Ending::With(crate::transport::MOVED),
                     "failed" => Ending::With(70),
                     "reverted" => Ending::With(crate::transport::REVERTED),
-                    _ => Ending::Running,
+                    // Half a word, on a disk that was full: a step that cannot write that it starts does not.
+                    _ => found,
                 };
             }
             _ => {}
@@ -161,6 +221,11 @@ mod tests {
         assert_eq!(
             ending("1 step 1 started\n1 step 1 moved\n", "1"),
             Ending::With(75)
+        );
+        assert_eq!(ending("1 step 1 star\n", "1"), Ending::NeverStarted);
+        assert_eq!(
+            ending("1 step 1 started\n2 step 1 don\n3 closed failed\n", "1"),
+            Ending::Running
         );
     }
 }

@@ -25,7 +25,15 @@ impl Job {
     pub fn goes_on_from(&self, found: &Unfinished) -> bool {
         found.runbook == self.card.runbook
             && found.undoes == self.card.undoes.as_deref().unwrap_or_default()
-            && self.tags.is_empty()
+            && self.is_whole()
+    }
+
+    /// Whether it is about every step there is.
+    fn is_whole(&self) -> bool {
+        let mut undoes = self.undoes.iter();
+        self.tags.is_empty()
+            && self.start_at.is_none()
+            && undoes.all(|undoes| undoes.steps.is_empty())
     }
 
     /// Whether this run takes that one back; when all of it is, that is on record.

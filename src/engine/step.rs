@@ -96,6 +96,7 @@ impl Worker<'_> {
             .unwrap_or_default();
         let answers = desk::ask(self.job, self.host, self.link.reader(), &probes).await?;
         let now = compare::plan_now(step, &answers, &self.known);
+        self.tell_moved(&now);
         if let Some(obstacle) = now.obstacle() {
             let stop = Stop::new(
                 Fault::of(&obstacle),
@@ -106,11 +107,7 @@ impl Worker<'_> {
         if keeps_promise(promised, &now) {
             return Ok(now);
         }
-        let told = EventKind::StepReplanned {
-            host: self.host.name.to_string(),
-            step: Box::new(now.clone()),
-        };
-        self.job.events.tell(told);
+        self.tell_replanned(&now);
         if is_agreed(promised, &now) {
             return Ok(now);
         }
@@ -168,11 +165,7 @@ impl Worker<'_> {
         };
         let performed = match self.link.perform(&script, &probes, &progress).await {
             Err(TransportError::Lost { message } | TransportError::Garbled { message }) => {
-                let told = format!(
-                    "{message}; looking what became of it: unknown if the host stays away for {} s",
-                    recover::AWAY.as_secs()
-                );
-                self.progress(plan, &told);
+                self.progress(plan, &recover::looking(&message));
                 let limit = Duration::from_secs(script.seconds);
                 let found =
                     recover::outcome(self.job, &self.ways().await, folder, &probes, limit).await;
@@ -241,12 +234,15 @@ impl Worker<'_> {
         let after = compare::plan_step(step, answers, &Known::nothing());
         let left: Vec<&Change> = due_again(&after, due);
         let could_tell = !matches!(after.outcome, Outcome::CouldNotTell { .. });
-        if !left.is_empty() || !could_tell {
-            let what = left.first().map_or_else(
-                || "its state could not be read".to_owned(),
-                |change| change.summary.clone(),
-            );
-            let message = format!("it ran, but did not take effect: still due: {what}");
+        let refuted = step.resource.as_deref();
+        let refuted = refuted.and_then(|resource| resource.refuted(answers));
+        let problem = match left.first() {
+            _ if !could_tell => Some("its state could not be read".to_owned()),
+            Some(change) => Some(format!("still due: {}", change.summary)),
+            None => refuted,
+        };
+        if let Some(what) = problem {
+            let message = format!("it ran, but did not take effect: {what}");
             self.tell_failed(plan, Fault::Failed, &message, "");
             self.past.did(Act {
                 failed: true,

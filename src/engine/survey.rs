@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::compare::{NOT_WANTED, plan_step, skipped};
 use super::promise::{Agreed, kept};
 use super::restore::{self, Returns, Undoes};
-use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk, start};
+use super::{Connected, GuardTerms, Job, Stop, Surveyed, desk, start, whole};
 use crate::change::Known;
 use crate::event::{EventKind, Fault, Mode};
 use crate::facts::Facts;
@@ -19,6 +19,7 @@ use crate::plan::{Expectation, HostPlan, Outcome, StepPlan};
 use crate::probe::{Answers, Probe};
 use crate::runbook::{self, Rendered, RenderedStep, World};
 use crate::transport::{ReadHost, TransportError};
+use crate::value::Name;
 
 pub(super) async fn survey(
     job: Arc<Job>,
@@ -54,7 +55,7 @@ pub(super) async fn survey(
             let start = start_of(&rendered.steps, &answers);
             job.events
                 .tell(EventKind::HostPlanned { plan: plan.clone() });
-            let concrete = papers(&job, &world, &plan);
+            let concrete = papers(&job, &world, (&plan, &rendered.steps));
             Some(Surveyed {
                 host,
                 link,
@@ -136,19 +137,21 @@ fn start_of(steps: &[RenderedStep], answers: &Answers) -> String {
 }
 
 /// The steps for the host's record, when something is done by a runbook.
-fn papers(job: &Job, world: &World<'_>, plan: &HostPlan) -> String {
+fn papers(job: &Job, world: &World<'_>, (plan, steps): (&HostPlan, &[RenderedStep])) -> String {
     if job.mode == Mode::Apply && job.undoes.is_none() && plan.is_pending() {
-        concrete(job, world)
+        concrete(job, world, steps)
     } else {
         String::new()
     }
 }
 
-/// The steps as `render` prints them. What could be rendered is whole.
-pub(super) fn concrete(job: &Job, world: &World<'_>) -> String {
-    let steps = runbook::concrete_of(&job.runbook, world, &|tags| job.wants(tags)).ok();
+/// The steps as `render` prints them, without those that this run leaves out. What could be rendered is whole.
+pub(super) fn concrete(job: &Job, world: &World<'_>, steps: &[RenderedStep]) -> String {
+    let first = start::first(job, steps).unwrap_or(0);
+    let left_out = |number, tags: &[Name]| job.left_out(first, number, tags);
+    let steps = runbook::concrete_of(&job.runbook, world, &left_out).ok();
     let text = steps.and_then(|steps| serde_yaml::to_string(&steps).ok());
-    text.unwrap_or_default()
+    text.map(|text| whole::sealed(&text)).unwrap_or_default()
 }
 
 /// Asks everything at once and makes the plan.
@@ -194,8 +197,8 @@ fn doubt_conditions(steps: &mut [StepPlan]) {
 }
 
 /// Every question of the steps, each once.
-pub(super) fn probes(steps: &[RenderedStep]) -> Vec<Probe> {
-    let resources = steps.iter().filter_map(|step| step.resource.as_ref());
+pub(super) fn probes<'a>(steps: impl IntoIterator<Item = &'a RenderedStep>) -> Vec<Probe> {
+    let resources = steps.into_iter().filter_map(|step| step.resource.as_ref());
     let unique: BTreeSet<Probe> = resources.flat_map(|resource| resource.probes()).collect();
     unique.into_iter().collect()
 }
@@ -206,12 +209,9 @@ fn plan(job: &Job, steps: &[RenderedStep], answers: &Answers) -> Vec<StepPlan> {
     // Where the step is not there, the survey has said so.
     let first = start::first(job, steps).unwrap_or(0);
     for (index, step) in steps.iter().enumerate() {
-        let step_plan = if index < first {
-            skipped(step, start::BEFORE)
-        } else if job.wants(&step.tags) {
-            plan_step(step, answers, &known)
-        } else {
-            skipped(step, "not asked for by --tags")
+        let step_plan = match job.left_out(first, index + 1, &step.tags) {
+            Some(why) => skipped(step, why),
+            None => plan_step(step, answers, &known),
         };
         if let Some(verdict) = step_plan.verdict() {
             known.learn(step.number, step.id.as_deref(), verdict);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::guard::{ANSWER, Section};
 use super::new_login::Way;
@@ -74,15 +74,17 @@ pub(super) async fn await_guard(
     way: &Way,
     section: &Section,
 ) -> Result<GuardState, String> {
+    let fires = section.left() + Duration::from_secs(1);
+    let give_up = Instant::now() + fires + RETURN;
     job.events.tell(EventKind::GuardAwaited {
         host: way.host.name.to_string(),
         run: job.card.run.clone(),
         seconds: section.left().as_secs(),
+        give_up: Some((fires + RETURN).as_secs()),
     });
-    sleep(section.left() + Duration::from_secs(1)).await;
-    let give_up = Instant::now() + RETURN;
+    sleep(fires).await;
     loop {
-        let why = match look(job, way).await {
+        let why = match look(job, way, give_up).await {
             Ok(state) => return Ok(state),
             Err(error) if is_refused(&error) && Instant::now() > section.until + GRACE => {
                 return Err(error.to_string());
@@ -103,8 +105,14 @@ fn is_refused(error: &TransportError) -> bool {
     )
 }
 
-async fn look(job: &Job, way: &Way) -> Result<GuardState, TransportError> {
-    let (mut link, _) = ReadHost::open(&way.host, &way.ssh, true, &[]).await?;
+async fn look(job: &Job, way: &Way, give_up: Instant) -> Result<GuardState, TransportError> {
+    let opened = ReadHost::open(&way.host, &way.ssh, true, &[]);
+    let Ok(opened) = timeout_at(give_up, opened).await else {
+        return Err(TransportError::Unreachable {
+            message: "it does not come back".to_owned(),
+        });
+    };
+    let (mut link, _) = opened?;
     let state = settled(&mut link, &job.card.run).await;
     if let Ok(state) = &state {
         // It is told now. When that cannot be noted, the next run tells it again.

@@ -12,7 +12,7 @@ use super::new_login::{Logins, Way};
 use super::past::Past;
 use super::seat::Seat;
 use super::{Job, Stop, pause, recover};
-use crate::change::{Call, Known, StepNumber, Timing};
+use crate::change::{Call, Known, StepNumber, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult, StepResult};
 use crate::here::is_here;
 use crate::inventory::Host;
@@ -237,6 +237,21 @@ impl Worker<'_> {
                 output: output.to_owned(),
             },
         );
+    }
+
+    /// What somebody changed meanwhile is shown.
+    pub(super) fn tell_moved(&self, now: &StepPlan) {
+        if matches!(now.verdict(), Some(Verdict::Blocked(blocked)) if !blocked.moved.is_empty()) {
+            self.tell_replanned(now);
+        }
+    }
+
+    /// A step that turned out otherwise than it was shown.
+    pub(super) fn tell_replanned(&self, now: &StepPlan) {
+        self.job.events.tell(EventKind::StepReplanned {
+            host: self.host.name.to_string(),
+            step: Box::new(now.clone()),
+        });
     }
 
     pub(super) fn progress(&self, plan: &StepPlan, text: &str) {

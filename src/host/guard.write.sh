@@ -166,6 +166,8 @@ hf_guard_take_back() {
 	(: >>"$hf_guard_output") 2>/dev/null || hf_guard_output=/dev/null
 	# Reloads that were put off to the end come last here too: when the files are back.
 	for hf_guard_one in $(sed -e '/-end/d' "$hf_guard/changes" | sed '1!G;h;$!d') $(sed -n -e '/-end/p' "$hf_guard/changes"); do
+		# On a full disk the last line may be cut: that change was never begun.
+		[ -s "$HF_RUN/$hf_guard_one/undo.sh" ] || continue
 		hf_guard_all=$((hf_guard_all + 1))
 		hf_guard_undo_one "$hf_guard_one"
 		case $? in

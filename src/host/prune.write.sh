@@ -8,14 +8,16 @@
 hf_prune() {
 	hf_prune_keep=$1
 	hf_prune_days=$2
+	# What one that was ended in the middle left.
+	rm -rf /var/lib/holdfast/runs/.[0-9]*
 	set -- /var/lib/holdfast/runs/*
 	if [ "$#" -le "$hf_prune_keep" ] || [ ! -d "$1" ]; then return 0; fi
 	hf_prune_before=$(($(date +%s) - hf_prune_days * 86400))
 	hf_prune_rank=0
 	hf_prune_needed=' '
 	hf_prune_runbooks=' '
-	# shellcheck disable=SC2046 # ids of runs have no blanks
-	for hf_prune_one in $(printf '%s\n' "$@" | sort -r); do
+	for hf_prune_one in $(hf_runs | tac); do
+		hf_prune_one=/var/lib/holdfast/runs/$hf_prune_one
 		hf_prune_rank=$((hf_prune_rank + 1))
 		if hf_prune_is_last "$hf_prune_one"; then
 			continue
@@ -31,14 +33,14 @@ hf_prune() {
 }
 
 # hf_prune_is_last FOLDER: whether it is the newest run of its runbook that came to a good end and was not taken back
-# since. Asked newest first.
+# since. One of a part of the runbook alone has a word of its own, about that part. Asked newest first.
 hf_prune_is_last() {
 	grep -q '^[0-9]* closed done' "$1/journal" 2>/dev/null || return 1
 	if grep -q '^[0-9]* settled undone' "$1/journal" || grep -q '^undoes=' "$1/run"; then return 1; fi
 	for hf_prune_mark in "$1"/*/*/taken "$1"/*/*/taking; do
 		if [ -e "$hf_prune_mark" ]; then return 1; fi
 	done
-	hf_prune_runbook=$(sed -n 's/^runbook=//p' "$1/run")
+	hf_prune_runbook=$(sed -n -e 's/^runbook=//p' -e 's/^only=/ /p' "$1/run" | tr ' \n' '::')
 	case $hf_prune_runbooks in *" $hf_prune_runbook "*) return 1 ;; esac
 	hf_prune_runbooks="$hf_prune_runbooks$hf_prune_runbook "
 }

@@ -106,7 +106,8 @@ hf_ufw_text() {
 # where the file is a link or a mount of its own (the undo of hf_ufw_commands).
 hf_ufw_place() {
 	if [ -f "$HF_SAVE/in-place" ]; then
-		cat "$(hf_ufw_temporary "$1")" >"$(hf_ufw_path "$1")" && sync "$(hf_ufw_path "$1")" &&
+		# Whoever is killed from here on leaves half a file, which is nobody's change.
+		: >"$HF_SAVE/writing" && cat "$(hf_ufw_temporary "$1")" >"$(hf_ufw_path "$1")" && sync "$(hf_ufw_path "$1")" &&
 			rm -f "$(hf_ufw_temporary "$1")"
 	else
 		mv -f "$(hf_ufw_temporary "$1")" "$(hf_ufw_path "$1")"
@@ -217,7 +218,7 @@ hf_ufw_transaction() {
 
 # hf_ufw_result STATUS: of an action. 75 means stale: nothing was done, the plan is too old.
 hf_ufw_result() {
-	[ "$1" -eq 75 ] || return "$1"
+	if [ "$1" -ne 75 ] || [ -n "${HF_POINT:-}" ]; then return "$1"; fi
 	hf_log "step $HF_STEP moved"
 	exit 75
 }
@@ -235,6 +236,12 @@ hf_ufw_how_strict() {
 	if [ -e "$HF_RUN/guard/firing" ]; then echo force; fi
 }
 
+# hf_ufw_is_ours PATH DIGEST SAVED: whether a file is as we left it: with that digest, or, by an undo that was killed in
+# the middle, as it was before.
+hf_ufw_is_ours() {
+	[ -e "$HF_SAVE/writing" ] || [ "$(hf_ufw_digest "$1")" = "$2" ] || cmp -s "$1" "$3"
+}
+
 # hf_ufw_undo: puts back what hf_ufw_apply or hf_ufw_commands found, and loads it.
 hf_ufw_undo() {
 	hf_ufw_locked hf_ufw_put_back "$(hf_ufw_how_strict)"
@@ -248,11 +255,10 @@ hf_ufw_put_back() {
 	done
 	if [ "$1" != force ] && [ -f "$HF_SAVE/after" ]; then
 		while read -r hf_ufw_n hf_ufw_sum; do
-			hf_ufw_is=$(sha256sum <"$(hf_ufw_path "$hf_ufw_n")")
-			if [ "${hf_ufw_is%% *}" != "$hf_ufw_sum" ]; then
+			hf_ufw_is_ours "$(hf_ufw_path "$hf_ufw_n")" "$hf_ufw_sum" "$(hf_ufw_saved "$hf_ufw_n")" || {
 				echo "$(hf_ufw_path "$hf_ufw_n") was changed since by someone else; nothing was changed"
 				return 77
-			fi
+			}
 		done <"$HF_SAVE/after"
 	fi
 	HF_INPUT=$HF_SAVE/undo.input
@@ -267,6 +273,6 @@ hf_ufw_put_back() {
 	hf_ufw_swap "$hf_ufw_families" "$hf_ufw_load"
 	hf_ufw_rc=$?
 	rm -f "$HF_INPUT"
-	[ "$hf_ufw_rc" -eq 0 ] && rm -f "$HF_SAVE/after"
+	[ "$hf_ufw_rc" -eq 0 ] && rm -f "$HF_SAVE/after" "$HF_SAVE/writing"
 	return "$hf_ufw_rc"
 }

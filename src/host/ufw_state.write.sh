@@ -154,10 +154,10 @@ hf_ufw_state_back() {
 	umask 077
 	if [ "$1" != force ] && [ -f "$HF_SAVE/state-after" ]; then
 		while read -r hf_ufw_path hf_ufw_sum; do
-			if [ "$(hf_ufw_digest "$hf_ufw_path")" != "$hf_ufw_sum" ]; then
+			hf_ufw_is_ours "$hf_ufw_path" "$hf_ufw_sum" "$HF_SAVE/$(hf_ufw_copy "$hf_ufw_path")" || {
 				echo "$hf_ufw_path was changed since by someone else; nothing was changed"
 				return 77
-			fi
+			}
 		done <"$HF_SAVE/state-after"
 	fi
 	hf_ufw_rc=0

@@ -5,10 +5,11 @@
 hf_settle() {
 	hf_settled=/var/lib/holdfast/runs/$1
 	[ -d "$hf_settled" ] || hf_fail "there is no record of run $1" || return 1
-	printf '%s settled %s\n' "$(date +%s)" "$2" >>"$hf_settled/journal" && sync "$hf_settled/journal" ||
+	hf_write_line "$hf_settled/journal" "settled $2" ||
 		hf_fail "$hf_settled/journal cannot be written" || return 1
-	# What kept the lock while a step ran.
+	# What kept the lock while a step ran, and what was just coming when the line was cut.
 	rm -f "$hf_settled/busy"
+	hf_sweep "$hf_settled"
 }
 
 # hf_settle_alone RUN WORDS: the same in a shell of its own that does not hold the host's lock: nobody else may

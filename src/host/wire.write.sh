@@ -36,7 +36,7 @@ hf_open_run() {
 	hf_out=$(hf_make_run "$3" 2>&1)
 	hf_status=$?
 	if [ "$hf_status" -eq 0 ]; then
-		trap '[ -e "$HF_RUN/busy" ] || : >/run/holdfast.holder' EXIT
+		trap 'hf_sweep "$HF_RUN"; [ -e "$HF_RUN/busy" ] || : >/run/holdfast.holder' EXIT
 		# Without these a shell that is ended while it answers would not come to that.
 		trap 'exit 141' PIPE HUP TERM
 		# Closed with exec: beside a function dash keeps a copy of the descriptor, and so the lock.
@@ -48,23 +48,54 @@ hf_open_run() {
 	hf_say 0 "$hf_status" "$hf_out"
 }
 
+# hf_make_run TEXT: the run's folder, with that as its card.
 hf_make_run() {
 	(umask 077 && mkdir -p "$HF_RUN") || return 1
 	chmod 0700 /var/lib/holdfast /var/lib/holdfast/runs "$HF_RUN" || return 1
-	printf '%s\n' "$1" >"$HF_RUN/run" || return 1
+	# The lock is ours: what an earlier shell of this run had under way, whose line was cut, is at its end.
+	rm -f "$HF_RUN/busy"
+	hf_sweep "$HF_RUN"
 	: >"$HF_RUN/alive"
-	hf_log "opened boot $(cat /proc/sys/kernel/random/boot_id)" && sync "$HF_RUN" "$HF_RUN/run"
+	if [ -s "$HF_RUN/run" ]; then
+		# Opened before: a disk that is full by now takes nothing away of that.
+		hf_log_opened
+		return 0
+	fi
+	if ! { printf '%s\n' "$1" >"$HF_RUN/run.new" && hf_log_opened && sync "$HF_RUN/run.new" && mv -f "$HF_RUN/run.new" "$HF_RUN/run"; }; then
+		rm -f "$HF_RUN/run.new"
+		return 1
+	fi
+	sync "$HF_RUN"
+}
+
+hf_log_opened() {
+	hf_log "opened boot $(cat /proc/sys/kernel/random/boot_id)"
+}
+
+# hf_sweep FOLDER: what in a run's folder did not become whole. Nobody may be at work in it.
+hf_sweep() {
+	for hf_half in "$1"/*.new "$1"/*/*.new; do
+		if [ -e "$hf_half" ]; then rm -rf "$hf_half"; fi
+	done
 }
 
 # hf_close_run OUTCOME: the controller has brought the run to its end here. A run without this line that began
 # a step was cut off (see unfinished.read.sh).
 hf_close_run() {
-	hf_log "closed $1" || hf_fail "the host's journal $HF_RUN/journal cannot be written"
+	hf_log "closed $1" || hf_fail "the host's journal $HF_RUN/journal cannot be written" || return 1
+	# What was under way when the host went down.
+	if [ -e "$HF_RUN/busy" ]; then rm -f "$HF_RUN/busy"; fi
+	hf_sweep "$HF_RUN"
 }
 
-# hf_lib_done: the run's functions are whole, and on the disk as long as what they undo.
-hf_lib_done() {
-	[ ! -e "$HF_RUN/lib.sh.new" ] || { mv -f "$HF_RUN/lib.sh.new" "$HF_RUN/lib.sh" && sync "$HF_RUN/lib.sh" "$HF_RUN"; }
+# hf_sent: what was sent into files with `.new` behind their names has come whole: over a line that is cut in between
+# nothing comes any more, and what a full disk did not take is gone. The functions of the run, above all: they are on
+# the disk as long as what they undo, and half of them would undo nothing.
+hf_sent() {
+	for hf_new in "$HF_RUN"/*.new; do
+		if [ -f "$hf_new" ]; then sync "$hf_new" && mv -f "$hf_new" "${hf_new%.new}"; fi
+	done
+	sync "$HF_RUN"
 }
 
 # hf_end_dead_shell RUN: ends the shell that holds the lock when it is of this very run. A step that
@@ -112,8 +143,8 @@ hf_alive() {
 # the end of its output. The step writes progress frames to fd 3, which is our stdout.
 hf_perform() {
 	hf_dir=$HF_RUN/$1
-	# On a full disk only its beginning may be there.
-	if [ "$(tail -n 1 "$hf_dir/step.sh" 2>/dev/null)" != hf_done ]; then
+	# On a full disk only its beginning may be there, and no functions.
+	if [ ! -s "$HF_RUN/lib.sh" ] || [ "$(tail -n 1 "$hf_dir/step.sh" 2>/dev/null)" != hf_done ]; then
 		hf_say 0 70 "$hf_dir/step.sh cannot be written: is the disk full?"
 		return 0
 	fi
@@ -177,7 +208,17 @@ hf_progress() {
 
 # hf_log WORDS...: a line in the host's journal, on the disk before we go on.
 hf_log() {
-	printf '%s %s\n' "$(date +%s)" "$*" >>"$HF_RUN/journal" && sync "$HF_RUN/journal"
+	hf_write_line "$HF_RUN/journal" "$*"
+}
+
+# hf_write_line JOURNAL WORDS: of the line before, a full disk may have taken half; it must not swallow this one.
+hf_write_line() {
+	hf_break=
+	if [ -n "$(tail -c 1 "$1" 2>/dev/null)" ]; then
+		hf_break='
+'
+	fi
+	printf '%s%s %s\n' "$hf_break" "$(date +%s)" "$2" >>"$1" && sync "$1"
 }
 
 # hf_begin STEP: the step starts; if that cannot be written, it does not.

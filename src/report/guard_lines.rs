@@ -32,8 +32,9 @@ pub(super) fn notice(kind: &EventKind, run: &str, style: &Style) -> Option<Notic
         EventKind::GuardAwaited {
             run: whose,
             seconds,
+            give_up,
             ..
-        } => Some(awaited(host, whose, *seconds, whose == run)),
+        } => Some(awaited(host, whose, (*seconds, *give_up), whose == run)),
         EventKind::GuardFired { fired: done, .. } => Some(fired(host, done)),
         _ => None,
     }
@@ -115,14 +116,17 @@ fn refuted(host: &str, why: &str, style: &Style) -> Notice {
 }
 
 /// The host restores itself by its own clock.
-fn awaited(host: &str, run: &str, time: u64, own: bool) -> Notice {
+fn awaited(host: &str, run: &str, (time, give_up): (u64, Option<u64>), own: bool) -> Notice {
     let whose = if own {
         "the guard".to_owned()
     } else {
         format!("the guard of run {run}")
     };
+    let end = give_up.map_or_else(String::new, |give_up| {
+        format!("; unknown if it is not back within {}", seconds(give_up))
+    });
     let text = format!(
-        "waiting for {whose}: {host} restores itself within {}",
+        "waiting for {whose}: {host} restores itself within {}{end}",
         seconds(time)
     );
     Notice::of_host(host, vec![Line::of(Tone::Warn, text).hanging(2)])

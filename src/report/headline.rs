@@ -1,126 +1,10 @@
 //! The first line of the summary: what happened, in plain words.
 
+use super::count::Count;
 use super::style::Tone;
-use super::tally::{CheckTally, HostTally, Tally};
+use super::tally::Tally;
 use super::words::{changes, counted, hosts, joined};
-use crate::event::{Fault, HostResult, Mode};
-
-/// The run in numbers.
-#[derive(Debug, Default)]
-struct Count {
-    /// Hosts in all.
-    all: usize,
-    /// Hosts that were changed, and the changes on them.
-    changed: (usize, usize),
-    /// Hosts where changes are due.
-    due: Vec<String>,
-    /// The changes that are due there.
-    due_changes: usize,
-    /// Steps that cannot be known yet, on hosts where changes are due.
-    unknown: usize,
-    /// Hosts where the operator said no, and the changes that were planned there.
-    declined: (usize, usize),
-    /// Hosts with nothing to do.
-    nothing: usize,
-    /// Hosts that restored themselves in a rehearsal.
-    rehearsed: usize,
-    /// Hosts that are not done, or could not be looked at.
-    not_done: Vec<String>,
-    /// The changes that were made on those all the same.
-    made_before: usize,
-    /// Hosts that may or may not be done.
-    doubtful: Vec<String>,
-    /// Hosts that were done but are not so in effect.
-    not_so: Vec<String>,
-    /// The checks of the hosts that went well.
-    checks: CheckTally,
-}
-
-impl Count {
-    fn of(tally: &Tally) -> Self {
-        let mut count = Self {
-            all: tally.hosts.len(),
-            ..Self::default()
-        };
-        for host in &tally.hosts {
-            count.add(host, tally.mode());
-        }
-        count
-    }
-
-    fn add(&mut self, host: &HostTally, mode: Mode) {
-        let planned = host.plan.map_or(0, |plan| plan.changes);
-        match &host.result {
-            Some(HostResult::Changed { changes }) => {
-                add(&mut self.changed, *changes);
-                self.checks.add(host.checks);
-            }
-            Some(HostResult::ChangesDue { changes }) => {
-                self.due.push(host.name.clone());
-                self.due_changes += changes;
-                self.unknown += host.plan.map_or(0, |plan| plan.unknown);
-            }
-            Some(HostResult::Declined) => add(&mut self.declined, planned),
-            // Nothing else that may change hosts ends like this.
-            Some(HostResult::Verified) if mode == Mode::Apply => self.rehearsed += 1,
-            Some(HostResult::NothingToDo | HostResult::Verified) => {
-                self.nothing += 1;
-                self.checks.add(host.checks);
-            }
-            Some(HostResult::Stopped { fault, changes, .. }) => {
-                self.stopped(*fault, &host.name, *changes);
-            }
-            None => self.not_done.push(host.name.clone()),
-        }
-    }
-
-    fn stopped(&mut self, fault: Fault, host: &str, changes: usize) {
-        let list = match fault {
-            Fault::OutcomeUnknown => &mut self.doubtful,
-            Fault::Verification => &mut self.not_so,
-            Fault::Unreachable
-            | Fault::Identity
-            | Fault::Authentication
-            | Fault::Sudo
-            | Fault::Locked
-            | Fault::Unsupported
-            | Fault::Failed
-            | Fault::Stale
-            | Fault::NeedsHuman
-            | Fault::Reverted
-            | Fault::Interrupted
-            | Fault::NotBegun
-            | Fault::Journal => {
-                self.made_before += changes;
-                &mut self.not_done
-            }
-        };
-        list.push(host.to_owned());
-    }
-
-    /// `web-1` when it is the only host of the run, else `2 of 8 hosts`.
-    fn part(&self, some: &[String]) -> String {
-        match some {
-            [only] if self.all == 1 => only.clone(),
-            some => format!("{} of {}", some.len(), hosts(self.all)),
-        }
-    }
-
-    /// How a sentence about hosts that went well ends.
-    fn verified(&self) -> String {
-        let CheckTally { yes, no, unsure } = self.checks;
-        match (yes, no, unsure) {
-            (1.., 0, 0) => ", verified.".to_owned(),
-            (_, _, 1..) => format!(". {} could not tell.", counted(unsure, "check", "checks")),
-            (_, _, 0) => ".".to_owned(),
-        }
-    }
-}
-
-fn add(pair: &mut (usize, usize), changes: usize) {
-    pair.0 += 1;
-    pair.1 += changes;
-}
+use crate::event::Mode;
 
 /// What happened, in plain words.
 pub(super) fn headline(tally: &Tally) -> (Tone, String) {
@@ -147,17 +31,13 @@ pub(super) fn headline(tally: &Tally) -> (Tone, String) {
     if tally.interrupted {
         parts.insert(0, "Interrupted.".to_owned());
     }
-    let trouble = tally.interrupted || stopped(&count) > 0;
+    let trouble = tally.interrupted || count.troubled() > 0;
     let tone = match (trouble, tally.mode()) {
         (true, _) => Tone::Bad,
         (false, Mode::Verify | Mode::Drift) if !count.due.is_empty() => Tone::Bad,
         (false, Mode::Verify | Mode::Apply | Mode::DryRun | Mode::Drift) => Tone::Good,
     };
     (tone, parts.join(" "))
-}
-
-fn stopped(count: &Count) -> usize {
-    count.not_done.len() + count.doubtful.len() + count.not_so.len()
 }
 
 const fn was(number: usize) -> &'static str {
@@ -253,7 +133,7 @@ fn dry_run(count: &Count) -> Vec<String> {
             hosts(count.nothing)
         ));
     }
-    let stopped = stopped(count);
+    let stopped = count.troubled();
     if stopped > 0 {
         let all = [&count.doubtful, &count.not_done, &count.not_so];
         let names: Vec<String> = all.into_iter().flatten().cloned().collect();

@@ -1,9 +1,10 @@
 //! What the live view says: a line per host at work, and one for all. Pure; the terminal draws it.
 
-use console::{measure_text_width, truncate_str};
+use console::measure_text_width;
 use jiff::Timestamp;
 
 use super::clean::clean;
+use super::fit::{fitted, squeezed, usable};
 use super::line::Line;
 use super::style::{Sign, Style, Tone};
 use super::tally::Tally;
@@ -267,29 +268,6 @@ fn finished(result: &HostResult) -> At {
         | HostResult::Declined => At::Done,
         HostResult::Stopped { .. } => At::Stopped,
     }
-}
-
-/// One column stays free: a full row makes some terminals wrap.
-fn usable(style: &Style) -> usize {
-    style.width.unwrap_or(80).saturating_sub(1)
-}
-
-fn fitted(text: &str, width: usize, style: &Style) -> String {
-    truncate_str(text, width, style.sign(Sign::Ellipsis)).into_owned()
-}
-
-/// A name cut in its middle: hosts often differ at one end only.
-fn squeezed(name: &str, width: usize, style: &Style) -> String {
-    let length = name.chars().count();
-    if measure_text_width(name) <= width || length < 4 {
-        return fitted(name, width, style);
-    }
-    let ellipsis = style.sign(Sign::Ellipsis);
-    let keep = width.saturating_sub(ellipsis.chars().count());
-    let tail = keep * 2 / 5;
-    let head: String = name.chars().take(keep - tail).collect();
-    let tail: String = name.chars().skip(length.saturating_sub(tail)).collect();
-    fitted(&format!("{head}{ellipsis}{tail}"), width, style)
 }
 
 fn spin(frame: usize, style: &Style) -> &'static str {

@@ -9,10 +9,13 @@
 //!
 //! Lines are made in `line.rs` alone, which cleans all text on its way in.
 
+mod check_tally;
 mod checks;
 mod clean;
+mod count;
 mod deeds;
 mod diff;
+mod fit;
 mod groups;
 mod guided;
 mod guard_lines;
@@ -24,6 +27,7 @@ mod live;
 mod notices;
 mod step_notices;
 mod plain;
+mod plan_sum;
 mod plan_view;
 mod quiet;
 mod saved_plan;

@@ -9,11 +9,12 @@ use console::measure_text_width;
 use super::diff;
 use super::groups::{Group, Groups, visible};
 use super::line::Line;
+use super::plan_sum::{sum, total};
 use super::style::{Sign, Style, Tone};
-use super::words::{changes, class, counted, hosts, joined, listed, sentence};
+use super::words::{changes, class, joined, listed, sentence};
 use crate::change::{Change, Note, Timing, Undo, Verdict};
 use crate::event::Fault;
-use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::plan::{Outcome, StepPlan};
 use crate::risk::Risk;
 use crate::runbook::Interlude;
 
@@ -240,70 +241,4 @@ pub(super) fn note(note: &Note) -> Line {
         (Tone::Dim, "note")
     };
     Line::of(tone, format!("{word}: {}", sentence(&note.text))).hanging(2)
-}
-
-/// What a plan comes to: `22 changes, 1 cannot be undone`.
-fn sum(plan: &HostPlan, style: &Style) -> (Tone, String) {
-    let mut parts = Vec::new();
-    let count = plan.count();
-    if count > 0 {
-        parts.push(changes(count));
-    }
-    let unknown = unknown(plan);
-    if unknown > 0 {
-        parts.push(counted(
-            unknown,
-            "step not yet known",
-            "steps not yet known",
-        ));
-    }
-    let stuck = plan.steps.iter().filter(|step| step.obstacle().is_some());
-    let stuck = stuck.count();
-    if stuck > 0 {
-        parts.push(counted(stuck, "step in the way", "steps in the way"));
-    }
-    let for_ever = irreversible(plan);
-    if for_ever > 0 {
-        parts.push(format!("{for_ever} cannot be undone"));
-    }
-    let tone = match (stuck, count + unknown) {
-        (1.., _) => Tone::Bad,
-        (0, 1..) => Tone::Strong,
-        (0, 0) => Tone::Good,
-    };
-    if parts.is_empty() {
-        parts.push("nothing to do".to_owned());
-    }
-    (tone, parts.join(style.sign(Sign::Dot)))
-}
-
-/// How many steps cannot be known before an earlier one is done.
-pub(super) fn unknown(plan: &HostPlan) -> usize {
-    let verdicts = plan.steps.iter().filter_map(StepPlan::verdict);
-    verdicts
-        .filter(|verdict| matches!(verdict, Verdict::UnknownUntil { .. }))
-        .count()
-}
-
-fn irreversible(plan: &HostPlan) -> usize {
-    let verdicts = plan.steps.iter().filter_map(StepPlan::verdict);
-    verdicts
-        .flat_map(Verdict::changes)
-        .filter(|change| matches!(change.undo, Undo::Impossible { .. }))
-        .count()
-}
-
-fn total(groups: &[Group], all: usize) -> Line {
-    let pending = groups.iter().filter(|group| group.plan.is_pending());
-    let (mut number, mut on, mut for_ever) = (0, 0, 0);
-    for group in pending {
-        number += group.plan.count() * group.hosts.len();
-        for_ever += irreversible(&group.plan) * group.hosts.len();
-        on += group.hosts.len();
-    }
-    let mut text = format!("In all {} on {on} of {}", changes(number), hosts(all));
-    if for_ever > 0 {
-        text = format!("{text}; {for_ever} cannot be undone");
-    }
-    Line::of(Tone::Strong, format!("{text}."))
 }

@@ -231,7 +231,13 @@ impl Story {
                 self.checks.add(host, name, proof);
                 None
             }
-            View::Log if self.style.quiet && mode != Mode::Verify && is_yes(proof) => None,
+            View::Log
+                if self.style.quiet
+                    && mode != Mode::Verify
+                    && matches!(proof, Proof::Yes { .. }) =>
+            {
+                None
+            }
             View::Log => Some(notices::checked(host, name, proof, mode, &self.style)),
         }
     }
@@ -294,12 +300,5 @@ impl Story {
         let lines = summary(&self.tally, self.more.as_deref(), &self.style);
         let lines = gap.into_iter().chain(lines).collect();
         Some(Notice::of_run(Stream::Status, lines))
-    }
-}
-
-fn is_yes(proof: &Proof) -> bool {
-    match proof {
-        Proof::Yes { .. } => true,
-        Proof::No { .. } | Proof::CouldNotTell { .. } => false,
     }
 }

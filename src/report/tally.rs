@@ -1,11 +1,10 @@
 //! The events of a run folded into what is known by now: the summary and the live view read this.
 
-use super::plan_view::unknown;
+pub(super) use super::check_tally::CheckTally;
+use super::plan_sum::unknown;
 use super::warnings::Warnings;
 use crate::change::Note;
-use crate::event::{
-    Event, EventKind, Fault, Fired, HostResult, Mode, Proof, StepResult, Unfinished,
-};
+use crate::event::{Event, EventKind, Fault, Fired, HostResult, Mode, StepResult, Unfinished};
 use crate::plan::HostPlan;
 
 /// What is known by now.
@@ -86,17 +85,6 @@ pub(super) struct PlanTally {
     pub(super) unknown: usize,
     /// Whether a step keeps apply from starting.
     pub(super) blocked: bool,
-}
-
-/// How checks came out.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct CheckTally {
-    /// It is so.
-    pub(super) yes: usize,
-    /// It is not.
-    pub(super) no: usize,
-    /// Could not tell.
-    pub(super) unsure: usize,
 }
 
 impl Tally {
@@ -278,23 +266,6 @@ impl HostTally {
                 | HostResult::Verified
                 | HostResult::Declined,
             ) => false,
-        }
-    }
-}
-
-impl CheckTally {
-    /// Takes in another host's.
-    pub(super) fn add(&mut self, other: Self) {
-        self.yes += other.yes;
-        self.no += other.no;
-        self.unsure += other.unsure;
-    }
-
-    fn count(&mut self, proof: &Proof) {
-        match proof {
-            Proof::Yes { .. } => self.yes += 1,
-            Proof::No { .. } => self.no += 1,
-            Proof::CouldNotTell { .. } => self.unsure += 1,
         }
     }
 }

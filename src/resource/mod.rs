@@ -71,6 +71,12 @@ pub trait Resource: Debug + Send + Sync {
         false
     }
 
+    /// Why a change that was made right before these answers did not take effect, where [`Resource::diff`] cannot see
+    /// that: it knows of the change by a mark of ours, or not at all.
+    fn refuted(&self, _seen: &Answers) -> Option<String> {
+        None
+    }
+
     /// Whether it starts programs that read what earlier steps made, whatever the runbook says of that: a command, a
     /// service, the scripts of a package.
     fn runs_things(&self) -> bool {

@@ -16,15 +16,17 @@ use super::{
 };
 use crate::access;
 use crate::change::{Call, Change, Diff, Known, Note, Shown, StepNumber, Undo, Verdict};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::Diagnostics;
 use crate::probe::{Answers, ParseError, Probe};
 use crate::shape::{Field, Shape, Ty};
 use crate::template::{Scope, Text};
 use crate::value::{AbsolutePath, FileMode, UnitName};
 use crate::yaml::Node;
 
+mod drop_in;
 mod text;
 
+use drop_in::wrong_drop_in;
 use text::{Mistake, Setting};
 
 /// The row of the table of kinds.
@@ -236,19 +238,6 @@ impl SystemdUnit {
         let active = ["active", "activating", "reloading"].contains(&lines.get("ActiveState"));
         ours && !self.is_drop_in && (enabled || active)
     }
-}
-
-fn wrong_drop_in(name: &str) -> Option<Diagnostic> {
-    let odd = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
-    let bad = name.contains(odd) || name.starts_with(['.', '-']) || name.len() > 200;
-    // systemd compares the ending letter by letter.
-    let ends = name
-        .strip_suffix(".conf")
-        .is_some_and(|stem| !stem.is_empty());
-    (bad || !ends).then(|| {
-        Diagnostic::error(format!("`{name}` is no name for a drop-in"))
-            .hint("systemd reads drop-ins whose names end in `.conf`, such as 10-limits.conf")
-    })
 }
 
 /// What a step is about, for mistakes, and what else may be meant.

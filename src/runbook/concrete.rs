@@ -14,28 +14,28 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::template::{Scope, Text};
 use crate::value::Name;
 
-/// Whether a step with these tags is asked for.
-type Wants<'a> = &'a dyn Fn(&[Name]) -> bool;
+/// Why the step of this number and with these tags is left out, if it is.
+type LeftOut<'a> = &'a dyn Fn(usize, &[Name]) -> Option<&'static str>;
 
 /// Each step with its number, its name and its resource, everything filled in.
 ///
 /// # Errors
 /// Every mistake at once.
 pub fn concrete(runbook: &Runbook, world: &World<'_>) -> Result<Value, Diagnostics> {
-    concrete_of(runbook, world, &|_| true)
+    concrete_of(runbook, world, &|_, _| None)
 }
 
-/// The same, where steps whose tags are not asked for are skipped.
+/// The same, where some steps are left out and say so as `skipped`.
 ///
 /// # Errors
 /// Every mistake at once.
 pub fn concrete_of(
     runbook: &Runbook,
     world: &World<'_>,
-    wants: &dyn Fn(&[Name]) -> bool,
+    left_out: LeftOut<'_>,
 ) -> Result<Value, Diagnostics> {
     let mut page = Page {
-        wants,
+        left_out,
         steps: Vec::new(),
         said: Diagnostics::new(),
     };
@@ -45,7 +45,7 @@ pub fn concrete_of(
 
 /// What has been filled in so far.
 struct Page<'a> {
-    wants: Wants<'a>,
+    left_out: LeftOut<'a>,
     steps: Vec<Value>,
     said: Diagnostics,
 }
@@ -95,14 +95,18 @@ impl Page<'_> {
 
     fn step(&self, step: &Step, scope: &Scope, around: &Around) -> Result<Value, Diagnostic> {
         let mut map = Map::new();
-        map.insert("step".to_owned(), json!(self.steps.len() + 1));
+        let number = self.steps.len() + 1;
+        map.insert("step".to_owned(), json!(number));
         map.insert("name".to_owned(), json!(scope.text(&step.name)?));
-        let (key, value) = if !step.wanted(scope)? {
-            ("skipped", json!("its condition does not hold"))
-        } else if (self.wants)(&[around.tags.as_slice(), &step.tags].concat()) {
-            concrete_act(&step.act, scope)?
+        let why = if step.wanted(scope)? {
+            let tags = [around.tags.as_slice(), &step.tags].concat();
+            (self.left_out)(number, &tags)
         } else {
-            ("skipped", json!("not asked for by --tags"))
+            Some("its condition does not hold")
+        };
+        let (key, value) = match why {
+            None => concrete_act(&step.act, scope)?,
+            Some(why) => ("skipped", json!(why)),
         };
         map.insert(key.to_owned(), value);
         if let Some(runbook) = &around.runbook {

@@ -44,7 +44,13 @@ fn scalar(node: &Node, scope: &Scope) -> Result<Value, Diagnostic> {
         Some(text) => {
             let items = scope.list(std::slice::from_ref(&text))?;
             match items.as_slice() {
-                [one] => Ok(Value::from(one.text.clone())),
+                [one] => {
+                    // Of a text the line break at its end counts; around an expression that comes to a list, which
+                    // is no text, it says nothing.
+                    let filled = scope.text(&text).ok();
+                    let filled = filled.filter(|filled| filled.trim() == one.text.trim());
+                    Ok(Value::from(filled.unwrap_or_else(|| one.text.clone())))
+                }
                 many => Ok(many
                     .iter()
                     .map(|item| Value::from(item.text.clone()))

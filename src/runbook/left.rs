@@ -195,11 +195,12 @@ mod tests {
             - { name: a, id: a, file: { path: /a, mode: 0640, content: \"{{ '{{ not a template }}' }} {{ '{%' }}\" } }\n\
             - { name: b, file: { path: /b, content: 1.10 } }\n\
             - { name: c, file: { path: /c, content: \"\" } }\n\
+            - { name: c2, file: { path: /c2, content: \"{{ 'x' }}\\n\" } }\n\
             - { name: d, when: 1 == 2, file: { path: /d, content: x } }\n\
             - { name: e, service: { name: cron }, reload_on: [a] }\n\
             - { name: f, pause: 3s }\n\
             - { name: g, package: ['{{ [\"aa\", \"bb\"] }}', cc] }\n");
-        assert_eq!(then.len(), 5);
+        assert_eq!(then.len(), 6);
         assert!(then[0].contains("{{ not a template }} {%"), "{}", then[0]);
         assert_eq!(then, back);
     }

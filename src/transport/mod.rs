@@ -33,7 +33,7 @@ pub use known::{
 pub use offer::{Offer, password_offer};
 pub use points::Keep;
 pub use script::{READ_SET, RunCard, RunPapers, WRITE_SET};
-pub use ssh::{SshOptions, end_masters};
+pub use ssh::{SILENCE, SshOptions, end_masters};
 pub use step_script::StepScript;
 pub use write_host::{MOVED, Performed, WriteHost};
 

@@ -66,10 +66,14 @@ pub(super) fn ask<'a>(nonce: &str, probes: impl Iterator<Item = &'a Probe>) -> S
 }
 
 /// The same, and the host keeps the answers: how the run left things.
-pub(super) fn ask_and_keep<'a>(nonce: &str, probes: impl Iterator<Item = &'a Probe>) -> String {
+pub(super) fn ask_and_keep<'a>(
+    nonce: &str,
+    probes: impl ExactSizeIterator<Item = &'a Probe>,
+) -> String {
     let mut text = format!("HF_NONCE={nonce}\nhf_keep_in kept\n");
+    let all = probes.len();
     push_in_parts(&mut text, (0, Keep::Yes), probes);
-    text.push_str("hf_kept\nhf_end\n");
+    let _ = writeln!(text, "hf_kept {all}\nhf_end");
     text
 }
 
@@ -176,6 +180,8 @@ pub struct RunCard {
     pub started: String,
     /// The run that it takes back.
     pub undoes: Option<String>,
+    /// Which steps of its runbook it is about, in words; none when about all of them.
+    pub part: Option<String>,
 }
 
 impl RunCard {
@@ -188,7 +194,7 @@ impl RunCard {
     }
 
     fn card(&self) -> String {
-        let card = format!(
+        let mut card = format!(
             "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
             self.run,
             self.runbook,
@@ -196,10 +202,14 @@ impl RunCard {
             self.started,
             env!("CARGO_PKG_VERSION")
         );
-        match &self.undoes {
-            Some(run) => format!("{card}\nundoes={run}"),
-            None => card,
+        if let Some(run) = &self.undoes {
+            let _ = write!(card, "\nundoes={run}");
         }
+        if let Some(steps) = &self.part {
+            let steps = steps.replace(char::is_control, " ");
+            let _ = write!(card, "\npart=yes\nonly={steps}");
+        }
+        card
     }
 }
 
@@ -225,42 +235,46 @@ pub(super) fn open_run(nonce: &str, card: &RunCard, papers: RunPapers<'_>) -> St
     // The functions for the steps, which run as scripts of their own. Nobody ever reads half of them: an undo that
     // runs by itself may do so at any moment.
     let library = format!("{ENVIRONMENT}{}{}", *READ_SET, *WRITE_SET);
-    push_file(&mut text, nonce, "\"$HF_RUN/lib.sh.new\"", &library);
-    text.push_str("hf_lib_done\n");
     for (name, paper) in [
+        ("lib.sh", library.as_str()),
         ("due", papers.due),
         ("steps.yaml", papers.steps),
         ("start", papers.start),
     ] {
         if !paper.is_empty() {
-            let place = format!("\"$HF_RUN/{name}\"");
-            push_file(&mut text, nonce, &place, paper);
+            push_paper(&mut text, nonce, name, paper);
         }
     }
-    text.push_str("hf_end\n");
+    text.push_str("hf_sent\nhf_end\n");
     text
+}
+
+/// A file of the run's folder, which is there whole or as it was before; `hf_sent` must follow.
+fn push_paper(text: &mut String, nonce: &str, name: &str, content: &str) {
+    let place = format!("\"$HF_RUN/{name}.new\"");
+    let mark = mark("HF", nonce);
+    let _ = write!(
+        text,
+        "cat >{place} <<'{mark}' || rm -f {place}\n{content}{mark}\n"
+    );
 }
 
 /// A request that replaces the record of the run's steps.
 pub(super) fn keep_steps(nonce: &str, steps: &str) -> String {
     let mut text = format!("HF_NONCE={nonce}\n");
-    push_file(&mut text, nonce, "\"$HF_RUN/steps.yaml\"", steps);
-    text.push_str("hf_end\n");
+    push_paper(&mut text, nonce, "steps.yaml", steps);
+    text.push_str("hf_sent\nhf_end\n");
     text
 }
 
 pub(super) fn push_file(text: &mut String, nonce: &str, path: &str, content: &str) {
-    push_text(text, &mark("HF", nonce), &format!("cat >{path}"), content);
+    let mark = mark("HF", nonce);
+    let _ = write!(text, "cat >{path} <<'{mark}'\n{content}{mark}\n");
 }
 
 /// A line that ends a text; no line of the text can be it, for nobody knows the nonce.
 fn mark(word: &str, nonce: &str) -> String {
     format!("{word}_{}", nonce.replace('.', "_"))
-}
-
-/// A command with this text on its standard input, up to `mark`.
-fn push_text(text: &mut String, mark: &str, command: &str, content: &str) {
-    let _ = write!(text, "{command} <<'{mark}'\n{content}{mark}\n");
 }
 
 /// A request that tells the host that its controller is still there.

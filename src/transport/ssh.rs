@@ -43,7 +43,9 @@ impl SshOptions {
         logins: usize,
         connect_timeout: Duration,
     ) -> std::io::Result<Self> {
-        let mut text = String::new();
+        // First value wins in ssh. How often is asked for a sign of life is ours, so this belongs to it: it is told
+        // how soon a cut line is noticed.
+        let mut text = format!("ServerAliveCountMax {UNHEARD}\n");
         match config {
             Some(path) => {
                 let _ = writeln!(text, "Include \"{}\"", includable(control, path)?);
@@ -51,8 +53,6 @@ impl SshOptions {
             // Naming a file with -F turns the system's off, so both are taken in.
             None => text.push_str("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n"),
         }
-        // First value wins in ssh: these only fill in what the user left open.
-        text.push_str("Host *\nServerAliveCountMax 4\n");
         std::fs::write(config_file(control), text)?;
         Ok(Self {
             control: control.to_owned(),
@@ -242,8 +242,12 @@ impl SshConnection {
     }
 }
 
-/// How often a silent server is asked for a sign of life; after four without one the connection is lost.
+/// How often a silent server is asked for a sign of life, and how many may stay without an answer.
 const ALIVE: Duration = Duration::from_secs(10);
+const UNHEARD: u32 = 4;
+
+/// After so long a silence a connection is lost: when the sign after those would be due.
+pub const SILENCE: Duration = Duration::from_secs(ALIVE.as_secs() * (UNHEARD as u64 + 1));
 
 async fn login(host: &Host, options: &SshOptions) -> Result<Session, TransportError> {
     let config = config_for(host, options).map_err(|error| TransportError::Unreachable {

@@ -41,7 +41,7 @@ pub(super) fn perform<'a>(
     nonce: &str,
     run: &str,
     step: &StepScript<'_>,
-    probes: impl Iterator<Item = &'a Probe>,
+    probes: impl ExactSizeIterator<Item = &'a Probe>,
 ) -> String {
     let mut text = format!("HF_NONCE={nonce}\n");
     let folder = step.folder;
@@ -54,8 +54,9 @@ pub(super) fn perform<'a>(
     );
     let _ = writeln!(text, "hf_perform {folder} {}", step.seconds);
     let _ = writeln!(text, "hf_keep_in {folder}/after");
+    let all = probes.len();
     push_in_parts(&mut text, (1, Keep::Yes), probes);
-    text.push_str("hf_kept\nhf_end\n");
+    let _ = writeln!(text, "hf_kept {all}\nhf_end");
     text
 }
 

@@ -1,5 +1,5 @@
-//! Acts that are killed: each before one of the programs that it starts, whichever that is, and then taken back
-//! by its undo alone. Afterwards everything is as it was, and nothing of ours is left lying.
+//! Acts and undos that are killed: each before one of the programs that it starts, whichever that is, and then taken
+//! back by the undo alone. Afterwards everything is as it was, and nothing of ours is left lying.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -33,6 +33,10 @@ steps:
     user: { name: dora, groups: [sudo], home: /srv/homes/dora }
   - name: Rules of sudo
     sudoers: { name: 90-x, content: "ops ALL=(ALL) NOPASSWD: ALL\n" }
+  - name: Rules of the firewall
+    ufw_rules: { tag: office, allow: tcp, ports: 443, from: [198.51.100.0/24, "2001:db8:2::/48"] }
+  - name: Settings of the firewall
+    ufw: { enabled: true, incoming: reject, logging: medium }
 "#;
 
 /// What must be the same, and the machinery: programs that kill their session when it is their turn.
@@ -44,7 +48,7 @@ echo 1 >/proc/sys/net/ipv4/conf/brx/forwarding
 state() {
     {
         cd /etc
-        set -- apt sysctl.d systemd/system sudoers.d passwd shadow group gshadow subuid subgid /home /srv
+        set -- apt sysctl.d systemd/system sudoers.d passwd shadow group gshadow subuid subgid /home /srv ufw default/ufw
         find "$@" -printf '%p %y %m %u:%g %l\n' | sort
         find "$@" -type f -exec sha256sum {} + | sort -k 2
         ls -d .holdfast* *.lock
@@ -52,6 +56,7 @@ state() {
         systemctl show -p Nice --value lab-listen
         cd /proc/sys/net/ipv4
         grep . ip_forward conf/*/forwarding conf/all/accept_redirects
+        for save in iptables-save ip6tables-save; do $save -t filter | sed -e '/^#/d' -e 's/ \[[0-9:]*\]$//'; done
     } 2>&1
 }
 cat >$cut/wrap <<'EOF'
@@ -70,31 +75,42 @@ EOF
 chmod 0755 $cut/wrap
 for tool in cat mv cp rm sync mkdir rmdir chmod chown ln mktemp stat sed awk grep tr sort head tail truncate timeout \
     systemctl useradd groupadd visudo runuser systemd-analyze apt-config id cut cmp diff find sleep readlink getfacl \
-    setfacl; do ln -s ../wrap $cut/bin/$tool; done
-# places FIRST: kills the act at every fifth place from FIRST on, until it comes through.
+    setfacl sha256sum base64 mkfifo iptables-restore ip6tables-restore iptables-save ip6tables-save; do ln -s ../wrap $cut/bin/$tool; done
+# call act|undo [cut]: runs it in a session of its own; cut: by programs that kill it when it is their turn.
+call() {
+    echo 0 >$cut/turn
+    WRAP=${2:-} setsid -w sh $cut/$1 </dev/null >>$cut/said 2>&1
+}
+# places FIRST: kills the act at every fifth place from FIRST on, until it comes through; and then the undo.
 places() {
-    at=$1
-    killed=0
-    while :; do
-        rm -rf $cut/save $cut/killed
-        mkdir $cut/save
-        echo 0 >$cut/turn
-        echo $at >$cut/at
-        setsid -w sh $cut/act </dev/null >$cut/said 2>&1
-        setsid -w sh $cut/undo </dev/null >>$cut/said 2>&1 || { echo "at $at the undo failed"; cat $cut/said; exit 1; }
-        state >$cut/after
-        diff $cut/before $cut/after >$cut/differences || { echo "killed at $at"; cat $cut/differences $cut/said; exit 1; }
-        [ -e $cut/killed ] || break
-        killed=$((killed + 1))
-        at=$((at + 5))
+    for victim in act undo; do
+        at=$1
+        killed=0
+        while :; do
+            rm -rf $cut/save $cut/killed $cut/said
+            mkdir $cut/save
+            echo $at >$cut/at
+            if [ $victim = act ]; then
+                call act cut
+            else
+                call act || { echo "the act failed"; cat $cut/said; exit 1; }
+                call undo cut
+            fi
+            call undo || { echo "$victim killed at $at: the undo failed"; cat $cut/said; exit 1; }
+            state >$cut/after
+            diff $cut/before $cut/after >$cut/differences || { echo "$victim killed at $at"; cat $cut/differences $cut/said; exit 1; }
+            [ -e $cut/killed ] || break
+            killed=$((killed + 1))
+            at=$((at + 5))
+        done
+        echo "$victim killed $killed times"
     done
-    echo "killed $killed times"
 }
 state >$cut/before
 "#;
 
 /// The script of an act or of its undo.
-fn call(name: &str, call: &Call, wrapped: bool) -> String {
+fn call(name: &str, call: &Call) -> String {
     let words: String = call.args.iter().fold(String::new(), |mut words, word| {
         let _ = write!(words, " {}", shell_quoted(word));
         words
@@ -102,12 +118,11 @@ fn call(name: &str, call: &Call, wrapped: bool) -> String {
     let input = call.input.as_ref().map_or_else(String::new, |input| {
         format!("echo {} | base64 -d >$HF_INPUT\n", BASE64.encode(input))
     });
-    let path = if wrapped { "PATH=$cut/bin:$PATH\n" } else { "" };
     format!(
         "cat >$cut/{name} <<'EOF-OF-CALL'\ncut=/root/cut\n. $cut/lib.sh\nHF_RUN=$cut/run HF_SAVE=$cut/save HF_STEP=1 HF_NONCE=x\n\
          HF_INPUT=$HF_SAVE/input\nexport HF_RUN HF_SAVE HF_INPUT\n{input}\
          read -r pid comm state parent group session rest </proc/$$/stat\necho \"$session\" >$cut/session\n\
-         {path}{}{words}\nEOF-OF-CALL\n",
+         [ -z \"$WRAP\" ] || PATH=$cut/bin:$PATH\n{}{words}\nEOF-OF-CALL\n",
         call.function
     )
 }
@@ -131,8 +146,8 @@ fn script(plan: &HostPlan, first: usize) -> String {
         else {
             panic!("{changes:?}");
         };
-        script.push_str(&call("act", act, true));
-        script.push_str(&call("undo", undo, false));
+        script.push_str(&call("act", act));
+        script.push_str(&call("undo", undo));
         let _ = writeln!(script, "places {first}");
     }
     script
@@ -151,9 +166,9 @@ fn start(host: &LabHost<'_>, script: &str) -> Child {
 }
 
 #[test]
-fn an_act_that_is_killed_anywhere_is_taken_back_exactly() {
+fn an_act_or_an_undo_that_is_killed_anywhere_is_taken_back_exactly() {
     let lab = Lab::new("cutshort");
-    let hosts = lab.boot_releases(Setup::Full);
+    let hosts = lab.boot_releases(Setup::UfwActive);
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.runbook("many", STEPS);
     let shown = operator.run(&["run", "many", "--dry-run"]);
@@ -168,16 +183,17 @@ fn an_act_that_is_killed_anywhere_is_taken_back_exactly() {
         let times: Vec<u32> = told
             .lines()
             .filter_map(|line| {
-                line.strip_prefix("killed ")?
-                    .split(' ')
-                    .next()?
-                    .parse()
-                    .ok()
+                let (_, times) = line.strip_suffix(" times")?.split_once(" killed ")?;
+                times.parse().ok()
             })
             .collect();
-        assert_eq!(times.len(), 6, "{}: {told}", host.name);
+        assert_eq!(times.len(), 16, "{}: {told}", host.name);
+        // An act is the longer of the two.
         assert!(
-            times.iter().all(|times| *times >= 2),
+            times
+                .iter()
+                .enumerate()
+                .all(|(nth, times)| *times >= [2, 1][nth % 2]),
             "{}: {told}",
             host.name
         );

@@ -302,3 +302,105 @@ fn what_a_later_run_made_otherwise_is_no_drift() {
         ]
     );
 }
+
+const PARTS: &str = r#"name: parts
+summary: Two files
+inputs:
+  word: { type: text, default: one }
+steps:
+  - { name: The first is there, tags: [a], file: { path: /etc/hf-part-1, content: "{{ inputs.word }}\n" } }
+  - { name: The second is there, tags: [b], file: { path: /etc/hf-part-2, content: "{{ inputs.word }}\n" } }
+"#;
+
+/// The names of the steps that are not as they were left.
+#[track_caller]
+fn names(told: &Told) -> Vec<String> {
+    let found = drifted(told, "web").into_iter();
+    found.map(|(name, _)| name).collect()
+}
+
+#[test]
+fn a_run_of_a_part_says_nothing_of_the_rest_and_what_is_not_known_is_said() {
+    let lab = Lab::new("drift-parts");
+    let hosts = lab.boot_all(vec![HostSpec::new("web").setup(Setup::Bare)]);
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("parts", PARTS);
+    let run = |more: &[&str]| {
+        let told = operator.run(&[&["run", "parts", "--yes"], more].concat());
+        told.exits(0);
+        run_of(&told)
+    };
+    let finds = |expected: &[&str]| {
+        let told = operator.run(&["drift"]);
+        told.exits(2);
+        assert_eq!(names(&told), expected, "{}", told.all());
+        told
+    };
+    // It keeps no journal of its own.
+    let prune = || {
+        let told = operator.run(&["restore-points", "--prune", "--keep", "1"]);
+        assert_eq!(told.status, 0, "{}", told.all());
+        told
+    };
+    let whole = run(&[]);
+    let early = run(&["-e", "word=early", "--tags", "b"]);
+    let tagged = run(&["-e", "word=two", "--tags", "b"]);
+    no_drift(&operator, host);
+    host.sh("echo by hand >>/etc/hf-part-1");
+    finds(&["The first is there"])
+        .says("left otherwise by parts, run ")
+        .says(&whole);
+    // Neither does one that begins later in the runbook, though the difference was there when it went.
+    let late = run(&["-e", "word=three", "--start-at", "2"]);
+    finds(&["The first is there"]).says(&whole);
+    host.sh("echo by hand >>/etc/hf-part-2");
+    finds(&["The first is there", "The second is there"])
+        .says(&late)
+        .says("          three\n");
+    host.sh("sed -i '/by hand/d' /etc/hf-part-2");
+
+    // Of the same part the last run stays, and the last of the whole: by them it is found.
+    let pruned = prune();
+    pruned.says(&format!("removed {early}"));
+    for stays in [&whole, &tagged, &late] {
+        pruned.never_says(stays);
+    }
+    finds(&["The first is there"]).says(&whole);
+
+    // How the run left it is gone from the record: a difference may be older, and no difference is fine.
+    let runs = "cd /var/lib/holdfast/runs;";
+    host.sh(&format!(
+        "{runs} mv {whole}/kept /root/kept; rm -r {whole}/[12]/after"
+    ));
+    let told = operator.run(&["drift"]);
+    told.exits(3).says("how the run left it is not on record");
+    assert_eq!(names(&told), ["The first is there"]);
+    host.sh("sed -i '/by hand/d' /etc/hf-part-1");
+    no_drift(&operator, host);
+
+    // Half of the steps is no record of all of them, and the rest is compared all the same.
+    host.sh("echo by hand >>/etc/hf-part-2");
+    for (cut, why) in [
+        ("sed -i '$d'", "only a part of its steps is on record"),
+        ("truncate -s 9", "only a part of its steps is on record"),
+        ("truncate -s 0", "its steps are not on record"),
+    ] {
+        host.sh(&format!("{runs} {cut} {whole}/steps.yaml"));
+        let told = operator.run(&["drift"]);
+        told.exits(3).says(why).says(&late);
+        let lost = format!("What run {whole} of parts left");
+        assert_eq!(names(&told), [lost.as_str(), "The second is there"]);
+    }
+
+    // Which run is the later one is the host's to say, not the name that a controller gave it.
+    let last = run(&["-e", "word=four"]);
+    host.sh(&format!("{runs} mv {last} 20200101-000000-aaaaaa"));
+    no_drift(&operator, host);
+    host.sh("echo by hand >>/etc/hf-part-1");
+    finds(&["The first is there"]).says("20200101-000000-aaaaaa");
+    prune()
+        .says(&format!("removed {whole}"))
+        .never_says("20200101");
+    finds(&["The first is there"]);
+}

@@ -258,7 +258,7 @@ fn what_somebody_edits_between_plan_and_apply_is_never_overwritten() {
 
 /// Ends the connections of the operator to the host's sshd, by the ids of the processes that hold them.
 #[track_caller]
-fn cut_connections(host: &LabHost<'_>) {
+pub fn cut_connections(host: &LabHost<'_>) {
     let held = "ss -Htnp state established '( sport = :22 )' | grep -o 'pid=[0-9]*' | cut -d = -f 2 | sort -u";
     let pids = host.sh(held);
     assert!(!pids.is_empty(), "{}: no connection to cut", host.name);

@@ -223,6 +223,13 @@ impl Running<'_> {
         );
     }
 
+    /// What it told so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.record()
+            .map(|record| record.events)
+            .unwrap_or_default()
+    }
+
     fn record(&self) -> Option<Recording> {
         Recording::load(&self.journal()?).ok()
     }

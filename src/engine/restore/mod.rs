@@ -8,23 +8,25 @@ mod points;
 mod readable;
 mod record;
 mod reread;
+mod returns;
 mod steps;
+mod trail;
 
 use std::collections::BTreeMap;
 
 use super::Stop;
-use super::worker::Worker;
 use crate::change::{StepNumber, Verdict};
-use crate::event::{EventKind, Fault, Proof};
+use crate::event::Fault;
 use crate::inventory::Host;
 use crate::plan::{HostPlan, Outcome};
-use crate::probe::{Answers, Digest, Probe};
+use crate::probe::Probe;
 use crate::record::ChangeRecord;
 use crate::runbook::{Rendered, RenderedStep};
 use crate::transport::ReadHost;
 
 pub use here::HereChange;
 pub use points::Pruned;
+pub(super) use returns::{Returns, proof};
 
 /// What is to be taken back.
 #[derive(Debug, Clone, Default)]
@@ -43,15 +45,6 @@ impl Undoes {
     fn wants(&self, step: StepNumber) -> bool {
         self.steps.is_empty() || self.steps.contains(&step)
     }
-}
-
-/// The state that taking back comes to.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Returns {
-    /// What the host answered before the run, about what is taken back.
-    before: BTreeMap<Probe, Digest>,
-    /// Whether something of the run stays.
-    left_out: bool,
 }
 
 /// How many changes of a step's folder the host has on record; none of one that does not answer.
@@ -181,74 +174,10 @@ fn later_runs(text: &str) -> Vec<Later> {
     runs
 }
 
-/// The proof: the host answers as it did before the run that was taken back.
-pub(super) async fn proof(
-    worker: &mut Worker<'_>,
-    steps: &[RenderedStep],
-    returns: &Returns,
-) -> super::verify::Proven {
-    let name = "The host answers as before that run".to_owned();
-    // What a person left out stays, too.
-    let returns = &Returns {
-        left_out: returns.left_out || worker.past.skips(),
-        ..returns.clone()
-    };
-    let mut probes: Vec<Probe> = super::survey::probes(steps);
-    probes.extend(returns.before.keys().cloned());
-    let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
-    let mut last = super::last_look::LastLook {
-        link: &mut worker.link,
-        touched: &touched,
-    };
-    let proof = match last.ask(worker.job, worker.host, &probes).await {
-        Err(error) => Proof::CouldNotTell {
-            why: error.to_string(),
-        },
-        Ok(answers) => compared(returns, &answers),
-    };
-    worker.job.events.tell(EventKind::Checked {
-        host: worker.host.name.to_string(),
-        name: name.clone(),
-        proof: proof.clone(),
-    });
-    // What stays of the run may be what makes the difference, which is no failure then.
-    super::verify::Proven {
-        name,
-        proof,
-        inside: !returns.left_out && !returns.before.is_empty(),
-    }
-}
-
-fn compared(returns: &Returns, answers: &Answers) -> Proof {
-    let differs = |(probe, digest): (&Probe, &Digest)| {
-        let now = answers.get(probe).ok()?.digest();
-        (now != *digest).then(|| probe.to_string())
-    };
-    let other: Vec<String> = returns.before.iter().filter_map(differs).collect();
-    if returns.before.is_empty() {
-        return Proof::CouldNotTell {
-            why: "nothing is on record of how the host was before".to_owned(),
-        };
-    }
-    match (other.as_slice(), returns.left_out) {
-        ([], _) => Proof::Yes {
-            seen: format!("{} answers are the same", returns.before.len()),
-        },
-        (other, true) => Proof::CouldNotTell {
-            why: format!(
-                "what was not taken back makes a difference to {}",
-                other.join(", ")
-            ),
-        },
-        (other, false) => Proof::No {
-            seen: format!("another answer to {}", other.join(", ")),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::Digest;
 
     #[test]
     fn a_later_run_is_named_by_what_it_looked_at() {

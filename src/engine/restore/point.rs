@@ -1,9 +1,13 @@
 //! One change of an earlier run, to be taken back: a resource that no YAML can describe. Desired is the state that
 //! the change found; it is only touched when the host is as the run left it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::readable;
 use super::record::{State, points_probe, states};
-use crate::change::{Call, Change, Diff, Known, Note, Timing, Undo, Verdict};
+use super::trail::Trail;
+use crate::change::{Call, Change, Diff, Known, Note, Shown, Timing, Undo, Verdict};
 use crate::probe::{Answer, Answers, Digest, ParseError, Probe};
 use crate::resource::Resource;
 
@@ -20,12 +24,14 @@ pub(super) struct Restore {
     pub(super) change: Change,
     /// What it was made from.
     pub(super) looks: Vec<Look>,
+    /// How the run went, for what must be there now.
+    pub(super) trail: Arc<Trail>,
     /// Why it stays, when it does.
     pub(super) stays: Option<String>,
-    /// Whether it is known how the run left the host when it went.
-    pub(super) whole: bool,
     /// Whether it came to a good end. Of one that did not nobody knows how much of it there is.
     pub(super) done: bool,
+    /// Whether all of its step is taken back with it: then what the step found must be there again.
+    pub(super) is_first: bool,
     /// When it is taken back: packages go last, after everything that needs them.
     pub(super) timing: Timing,
 }
@@ -36,20 +42,37 @@ pub(super) struct Look {
     pub(super) probe: Probe,
     /// The answer right before the change.
     pub(super) before: Digest,
-    /// Answers that are the run's own doing: how it left the host, and what later changes of the same run found,
-    /// which are taken back first. Empty when none is known.
-    pub(super) ours: Vec<Digest>,
-    /// How the run left it.
+    /// How the run left it, as far as that is known.
     pub(super) left: Option<Answer>,
 }
 
 /// Questions about one file and nothing else: what other changes do never shows in the answer.
-const OF_ITSELF: [&str; 1] = ["hf_file"];
+const OF_ITSELF: [&str; 2] = ["hf_file", "hf_exists"];
+
+/// Questions about what is put back in one go: in the middle of that there is no third state.
+const IN_ONE_GO: [&str; 3] = ["hf_file", "hf_exists", "hf_authorized_keys"];
+
+/// Whether a question is about one file and nothing else.
+pub(super) fn is_of_itself(probe: &Probe) -> bool {
+    OF_ITSELF.contains(&probe.function.as_str())
+}
 
 impl Look {
-    fn is_of_itself(&self) -> bool {
-        OF_ITSELF.contains(&self.probe.function.as_str())
+    fn is_in_one_go(&self) -> bool {
+        IN_ONE_GO.contains(&self.probe.function.as_str())
     }
+}
+
+/// What an answer means.
+enum Meaning {
+    /// It is as the change found it, and the run had left it otherwise.
+    Back,
+    /// It is as the run left it, or as the way back leaves it on its course.
+    Ours,
+    /// Somebody changed it since.
+    Moved(Shown),
+    /// Perhaps, and it does not follow from what is on record: why, and what differs.
+    Unsure(String),
 }
 
 impl Resource for Restore {
@@ -68,26 +91,31 @@ impl Resource for Restore {
             return Ok(stays(why));
         }
         match states.get(&self.place) {
-            Some(State::Taken) => return Ok(Diff::compliant()),
-            Some(State::Taking) => return Ok(Diff::of(vec![self.reversed()])),
-            Some(State::Made) => {}
-            None => {
-                return Ok(Diff::blocked(
-                    format!(
-                        "the host no longer knows how to take back {} of run {}",
-                        self.place, self.run
-                    ),
-                    "restore points are kept by count and age, see `holdfast restore-points`",
-                ));
-            }
+            Some(State::Taken) => Ok(Diff::compliant()),
+            Some(State::Taking | State::Made) => self.compare(seen, &states),
+            None => Ok(Diff::blocked(
+                format!(
+                    "the host no longer knows how to take back {} of run {}",
+                    self.place, self.run
+                ),
+                "restore points are kept by count and age, see `holdfast restore-points`",
+            )),
         }
-        // What was taken back already shows in answers that are about more than the change itself.
-        let is_first = self.whole && states.values().all(|state| *state == State::Made);
-        self.compare(seen, is_first)
     }
 
     fn moves_along(&self) -> bool {
         true
+    }
+
+    fn refuted(&self, seen: &Answers) -> Option<String> {
+        let mut looks = self.looks.iter();
+        let other = looks.find(|look| {
+            let now = seen.get(&look.probe);
+            self.is_first
+                && is_of_itself(&look.probe)
+                && now.is_ok_and(|now| now.digest() != look.before)
+        });
+        other.map(|look| format!("{} is not as it was before", readable::about(&look.probe)))
     }
 }
 
@@ -101,25 +129,23 @@ fn stays(why: &str) -> Diff {
 }
 
 impl Restore {
-    fn compare(&self, seen: &Answers, is_first: bool) -> Result<Diff, ParseError> {
-        let (mut moved, mut unsure, mut as_before) = (Vec::new(), false, 0);
+    fn compare(
+        &self,
+        seen: &Answers,
+        states: &BTreeMap<String, State>,
+    ) -> Result<Diff, ParseError> {
+        let (mut moved, mut unsure) = (Vec::new(), Vec::new());
+        let (mut is_back, mut is_as_before) = (false, true);
         for look in &self.looks {
             let now = seen.get(&look.probe)?;
-            let digest = now.digest();
-            as_before += usize::from(digest == look.before);
-            if look.ours.contains(&digest) || digest == look.before {
-                continue;
-            }
-            if !look.ours.is_empty() && (is_first || look.is_of_itself()) {
-                moved.push(readable::moved(&look.probe, look.left.as_ref(), now));
-            } else {
-                unsure |= look.ours.is_empty() || look.is_of_itself();
+            is_as_before &= now.digest() == look.before;
+            match self.meaning(look, now, states) {
+                Meaning::Back => is_back = true,
+                Meaning::Ours => {}
+                Meaning::Moved(shown) => moved.push(shown),
+                Meaning::Unsure(why) => unsure.push(Note::warning(why)),
             }
         }
-        let is_ours = |look: &Look| {
-            seen.get(&look.probe)
-                .is_ok_and(|now| look.ours.contains(&now.digest()))
-        };
         if !moved.is_empty() {
             return Ok(Diff::moved(
                 format!("it was changed since run {}", self.run),
@@ -127,17 +153,52 @@ impl Restore {
                 moved,
             ));
         }
-        let is_back = self.done && !self.looks.is_empty() && as_before == self.looks.len();
-        if is_back && !self.looks.iter().all(is_ours) {
+        let is_made = states.get(&self.place) == Some(&State::Made);
+        if is_made && self.done && is_back && is_as_before {
             return Ok(Diff::compliant());
         }
-        let note = unsure.then(|| {
-            Note::warning(format!(
-                "how run {} left this is not known, for it was cut off: what was changed since is taken back with it",
-                self.run
-            ))
-        });
-        Ok(Diff::of(vec![self.reversed()]).with_notes(note.into_iter().collect()))
+        Ok(Diff::of(vec![self.reversed()]).with_notes(unsure))
+    }
+
+    fn meaning(&self, look: &Look, now: &Answer, states: &BTreeMap<String, State>) -> Meaning {
+        let digest = now.digest();
+        let expected = self.trail.now(&look.probe, states);
+        let is_ours = expected.as_ref() == Some(&digest)
+            || self.trail.since(&self.place, &look.probe).contains(&digest);
+        if is_ours {
+            return Meaning::Ours;
+        }
+        if digest == look.before {
+            return Meaning::Back;
+        }
+        let is_begun = states.get(&self.place) == Some(&State::Taking);
+        let left = look.left.as_ref();
+        let is_known = if is_begun {
+            left.is_some() && look.is_in_one_go()
+        } else {
+            expected.is_some() || (left.is_some() && is_of_itself(&look.probe))
+        };
+        if is_known {
+            return Meaning::Moved(readable::moved(&look.probe, left, now));
+        }
+        let differs = left.map(|left| readable::differences(left, now));
+        Meaning::Unsure(self.doubt(&look.probe, is_begun, differs.as_deref()))
+    }
+
+    /// Why nobody knows whether somebody changed it.
+    fn doubt(&self, probe: &Probe, is_begun: bool, differs: Option<&str>) -> String {
+        let (run, about) = (&self.run, readable::about(probe));
+        match differs {
+            None => format!(
+                "how run {run} left {about} is not known, for it was cut off: what was changed since is taken back with it"
+            ),
+            Some(differs) if is_begun => format!(
+                "{about} was begun to be taken back, and is in between: what was changed since is taken back with it ({differs})"
+            ),
+            Some(differs) => format!(
+                "{about} is not as run {run} left it, which may be because other changes of it were taken back: what was changed since is taken back with it ({differs})"
+            ),
+        }
     }
 
     /// The change that takes the change back.
@@ -165,12 +226,19 @@ impl Restore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Shown;
 
     const RUN: &str = "r-1";
 
-    fn probe() -> Probe {
+    fn file() -> Probe {
         Probe::new("hf_file", ["/x", "nofollow"])
+    }
+
+    fn keys() -> Probe {
+        Probe::new("hf_authorized_keys", ["ops"])
+    }
+
+    fn service() -> Probe {
+        Probe::new("hf_service", ["x"])
     }
 
     fn answer(text: &str) -> Answer {
@@ -180,43 +248,66 @@ mod tests {
         }
     }
 
-    fn restore() -> Restore {
-        let shown = vec![Shown::Property {
+    /// The last of these steps, each of which asked its questions, found `old` and left `new`.
+    fn restore(steps: &[&[Probe]], ends: bool) -> Restore {
+        let property = |before: &str, after: &str| Shown::Property {
             name: "mode".to_owned(),
-            before: "600".to_owned(),
-            after: "644".to_owned(),
-        }];
+            before: before.to_owned(),
+            after: after.to_owned(),
+        };
         let undo = Undo::Call(Call::new("hf_undo", ["a"]));
+        let look = |probe: &Probe| Look {
+            probe: probe.clone(),
+            before: answer("old\n").digest(),
+            left: Some(answer("new\n")),
+        };
         Restore {
             run: RUN.to_owned(),
-            place: "1/1".to_owned(),
+            place: format!("{}/1", steps.len()),
             subject: "file /x".to_owned(),
-            change: Change::new("write /x", shown, Call::new("hf_x", ["a"]), undo),
-            looks: vec![Look {
-                probe: probe(),
-                before: answer("old\n").digest(),
-                ours: vec![answer("new\n").digest()],
-                left: Some(answer("new\n")),
-            }],
+            change: Change::new(
+                "write /x",
+                vec![property("600", "644")],
+                Call::new("hf_x", ["a"]),
+                undo,
+            ),
+            looks: steps.last().unwrap().iter().map(look).collect(),
+            trail: Arc::new(Trail::of_steps(steps, ends)),
             stays: None,
-            whole: true,
             done: true,
+            is_first: true,
             timing: Timing::InOrder,
         }
     }
 
-    fn verdict(restore: &Restore, now: &str, points: &str) -> Diff {
-        let answers = [(probe(), answer(now)), (points_probe(RUN), answer(points))];
-        let seen: Answers = answers.into_iter().collect();
+    /// What is said of it when all its questions are answered like this, and the points are in these states.
+    fn diff(restore: &Restore, now: &str, states: &[&str]) -> Diff {
+        let points = states.iter().enumerate();
+        let points = points.map(|(index, state)| format!("point={}/1 {state}\n", index + 1));
+        let looks = restore.looks.iter();
+        let answers = looks.map(|look| (look.probe.clone(), answer(now)));
+        let points = (points_probe(RUN), answer(&points.collect::<String>()));
+        let seen: Answers = answers.chain([points]).collect();
         restore.diff(&seen, &Known::nothing()).unwrap()
+    }
+
+    fn word(diff: &Diff) -> &'static str {
+        let is_warned = diff.notes.iter().any(|note| note.warning);
+        match &diff.verdict {
+            Verdict::Compliant => "compliant",
+            Verdict::Change(_) if is_warned => "change, with a warning",
+            Verdict::Change(_) => "change",
+            Verdict::Blocked(blocked) if blocked.moved.len() == 1 => "moved",
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn what_the_run_left_is_taken_back_and_what_is_back_is_left_alone() {
-        let restore = restore();
-        let diff = verdict(&restore, "new\n", "point=1/1 made\n");
-        let [change] = diff.verdict.changes() else {
-            panic!("{diff:?}")
+        let restore = restore(&[&[file()]], true);
+        let change = diff(&restore, "new\n", &["made"]);
+        let [change] = change.verdict.changes() else {
+            panic!("{change:?}")
         };
         assert_eq!(change.act.args, ["r-1", "1/1"]);
         let turned = Shown::Property {
@@ -225,41 +316,67 @@ mod tests {
             after: "600".to_owned(),
         };
         assert_eq!(change.shown, [turned]);
-        for (now, points) in [
-            ("new\n", "point=1/1 taken\n"),
-            ("old\n", "point=1/1 made\n"),
-        ] {
-            assert_eq!(verdict(&restore, now, points).verdict, Verdict::Compliant);
+        for (now, state) in [("new\n", "taken"), ("old\n", "made")] {
+            assert_eq!(word(&diff(&restore, now, &[state])), "compliant");
         }
-        // One that was begun is finished whatever it looks like.
-        let begun = verdict(&restore, "other\n", "point=1/1 taking\n");
-        assert_eq!(begun.verdict.changes().len(), 1);
     }
 
     #[test]
-    fn what_was_changed_since_is_shown_and_not_touched() {
-        let restore = restore();
-        // Of a file that holds even when other changes were taken back already.
-        for points in ["point=1/1 made\n", "point=1/1 made\npoint=2/1 taken\n"] {
-            let diff = verdict(&restore, "edited\n", points);
-            let Verdict::Blocked(blocked) = diff.verdict else {
-                panic!("{diff:?}")
-            };
-            assert_eq!(blocked.moved.len(), 1);
+    fn what_was_changed_since_is_shown_and_not_touched_whatever_was_taken_back_already() {
+        for probe in [file(), keys(), service()] {
+            let first = vec![probe];
+            let other: &[Probe] = &[Probe::new("hf_file", ["/y", "nofollow"])];
+            let second = restore(&[other, &first], true);
+            for state in ["made", "taken"] {
+                assert_eq!(word(&diff(&second, "edited\n", &[state, "made"])), "moved");
+                assert_eq!(word(&diff(&second, "new\n", &[state, "made"])), "change");
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_was_begun_is_finished_unless_somebody_put_in_something_else() {
+        for (probe, word_then) in [
+            (file(), "moved"),
+            (keys(), "moved"),
+            (service(), "change, with a warning"),
+        ] {
+            let one = restore(&[&[probe]], true);
+            assert_eq!(word(&diff(&one, "edited\n", &["taking"])), word_then);
+            for now in ["old\n", "new\n"] {
+                assert_eq!(word(&diff(&one, now, &["taking"])), "change");
+            }
         }
     }
 
     #[test]
     fn of_a_run_that_was_cut_off_it_is_said_what_is_not_known() {
-        let mut restore = restore();
-        restore.whole = false;
-        restore.looks[0].ours.clear();
-        let diff = verdict(&restore, "half\n", "point=1/1 made\n");
-        assert_eq!(diff.verdict.changes().len(), 1);
-        assert!(diff.notes[0].warning);
+        let mut cut = restore(&[&[file()]], false);
+        cut.trail = Arc::default();
+        cut.looks[0].left = None;
+        let told = diff(&cut, "half\n", &["made"]);
+        assert_eq!(word(&told), "change, with a warning");
         // What looks as before may still have left something else.
-        restore.done = false;
-        let diff = verdict(&restore, "old\n", "point=1/1 made\n");
-        assert_eq!(diff.verdict.changes().len(), 1);
+        cut.done = false;
+        assert_eq!(word(&diff(&cut, "old\n", &["made"])), "change");
+        // A later step, which asked something else, may have changed the answer too.
+        let first = restore(&[&[service()]], false);
+        let later = Trail::of_steps(&[&[service()], &[file()]], false);
+        let swayed = Restore {
+            trail: Arc::new(later),
+            ..first
+        };
+        let told = diff(&swayed, "other\n", &["made", "made"]);
+        assert_eq!(word(&told), "change, with a warning");
+        assert!(told.notes[0].text.contains("-new, +other"), "{told:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_as_before_after_the_way_back_refutes_it() {
+        let one = restore(&[&[file(), service()]], true);
+        let seen = |text: &str| Answers::from_iter([(file(), answer(text))]);
+        assert_eq!(one.refuted(&seen("old\n")), None);
+        let why = one.refuted(&seen("new\n"));
+        assert_eq!(why.as_deref(), Some("/x is not as it was before"));
     }
 }

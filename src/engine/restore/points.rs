@@ -74,6 +74,7 @@ fn parse(host: &str, text: &str) -> Vec<RestorePoint> {
             "card" => card(point, value),
             "changes" => point.changes = value.parse().unwrap_or_default(),
             "taken" => point.taken = value.parse().unwrap_or_default(),
+            "left" => point.left = value.parse().unwrap_or_default(),
             "size" => point.size = value.parse().unwrap_or_default(),
             "end" => value.clone_into(&mut point.end),
             "guard" => point.armed = true,
@@ -104,11 +105,11 @@ mod tests {
 
     #[test]
     fn restore_points_are_read_and_runs_without_changes_are_none() {
-        let text = "run=r-1\ncard=runbook=web\ncard=operator=ada@desk\nchanges=3\ntaken=1\nsize=12\nend=closed done\n\
+        let text = "run=r-1\ncard=runbook=web\ncard=operator=ada@desk\nchanges=3\ntaken=1\nleft=2\nsize=12\nend=closed done\n\
             run=r-2\nchanges=0\nrun=r-3\ncard=undoes=r-1\nchanges=1\nguard=armed\n";
         let points = parse("web-1", text);
         assert_eq!(points.len(), 2);
-        assert_eq!((points[0].left(), points[0].size), (2, 12));
+        assert_eq!((points[0].left, points[0].size), (2, 12));
         assert_eq!(points[0].end, "closed done");
         assert!(points[1].armed && points[1].undoes == "r-1");
     }

@@ -9,17 +9,39 @@ use crate::probe::{Answer, Probe};
 /// Keys whose value is base64 of a text (`src/host/*.read.sh`).
 const PACKED: [&str; 4] = ["content", "data", "look", "stdout"];
 
+/// What a question is about, in a word.
+pub(super) fn about(probe: &Probe) -> &str {
+    let first = probe.args.first();
+    first.map_or(probe.function.as_str(), String::as_str)
+}
+
 /// What moved, as a diff from the state that a run left to the one that was found.
 pub(super) fn moved(probe: &Probe, left: Option<&Answer>, now: &Answer) -> Shown {
-    let about = probe
-        .args
-        .first()
-        .map_or(probe.function.as_str(), String::as_str);
     Shown::Text {
-        path: format!("{about} (as the run left it, and as it is now)"),
+        path: format!("{} (as the run left it, and as it is now)", about(probe)),
         before: left.map(text),
         after: Some(text(now)),
     }
+}
+
+/// How many differences a sentence holds.
+const FEW: usize = 4;
+
+/// The same in a few words: lines that went and lines that came.
+pub(super) fn differences(left: &Answer, now: &Answer) -> String {
+    let (left, now) = (text(left), text(now));
+    let lines = |text: &str, other: &str, sign: char| -> Vec<String> {
+        let others: Vec<&str> = other.lines().collect();
+        let alone = text.lines().filter(|line| !others.contains(line));
+        alone.map(|line| format!("{sign}{}", line.trim())).collect()
+    };
+    let mut all = lines(&left, &now, '-');
+    all.extend(lines(&now, &left, '+'));
+    if all.len() > FEW {
+        all.truncate(FEW);
+        all.push("…".to_owned());
+    }
+    all.join(", ")
 }
 
 fn text(answer: &Answer) -> String {

@@ -18,8 +18,10 @@ pub(super) struct RunRecord {
     pub(super) start: BTreeMap<Probe, Digest>,
     /// What the host answered when the run went, as far as that is known.
     pub(super) left: BTreeMap<Probe, Answer>,
-    /// Whether that was asked at its end. Else it is what its steps left, each of them.
-    pub(super) whole: bool,
+    /// What it answered after each step, by the folder of the step, as far as that is known.
+    pub(super) after: BTreeMap<String, BTreeMap<Probe, Digest>>,
+    /// What it answered at the end of the run. Without that `left` is what its steps left, each of them.
+    pub(super) end: Option<BTreeMap<Probe, Digest>>,
 }
 
 /// A change that was begun.
@@ -46,7 +48,7 @@ pub(super) enum State {
 
 impl Point {
     /// The folder of its step.
-    fn folder(&self) -> &str {
+    pub(super) fn folder(&self) -> &str {
         self.place.split('/').next().unwrap_or_default()
     }
 
@@ -155,7 +157,10 @@ impl RunRecord {
                 continue;
             }
             match kept.remove(&format!("{folder}/after")) {
-                Some(answers) => self.left.extend(answers),
+                Some(answers) => {
+                    self.after.insert(folder.to_owned(), digests(&answers));
+                    self.left.extend(answers);
+                }
                 // It was ended in the middle: nobody knows how it left what it touched.
                 None => {
                     for expected in &point.record.before {
@@ -164,9 +169,14 @@ impl RunRecord {
                 }
             }
         }
-        self.whole = end.is_some();
+        self.end = end.as_deref().map(digests);
         self.left.extend(end.unwrap_or_default());
     }
+}
+
+fn digests(answers: &[(Probe, Answer)]) -> BTreeMap<Probe, Digest> {
+    let digest = |(probe, answer): &(Probe, Answer)| (probe.clone(), answer.digest());
+    answers.iter().map(digest).collect()
 }
 
 fn take_line(rest: &mut &[u8]) -> String {
@@ -191,7 +201,19 @@ fn change_that(line: &str, words: &[&str]) -> Option<String> {
 
 fn change(value: &str) -> Option<(String, ChangeRecord)> {
     let (place, json) = value.split_once(' ')?;
-    Some((place.to_owned(), serde_json::from_str(json).ok()?))
+    let record: ChangeRecord = serde_json::from_str(json).ok()?;
+    let mut before = record.before.iter();
+    let asks_host = before.all(|expected| is_for_host(&expected.probe));
+    asks_host.then(|| (place.to_owned(), record))
+}
+
+/// Whether it is a question to a host. What a host has on record never makes us ask this machine anything.
+fn is_for_host(probe: &Probe) -> bool {
+    let name = probe.function.strip_prefix("hf_");
+    name.is_some_and(|name| {
+        let mut letters = name.bytes();
+        letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
+    })
 }
 
 /// The bytes below `kept=PLACE LENGTH`: a question as JSON, the status, and what was said. An answer that says
@@ -256,7 +278,7 @@ mod tests {
         // The fourth step was recorded, and never begun.
         assert_eq!(found.points.len(), 1);
         assert_eq!(found.points[0].state, State::Taking);
-        assert!(found.whole);
+        assert!(found.end.is_some());
         let left = &found.left[&probe];
         assert_eq!(
             (left.status, left.output.as_slice()),
@@ -264,6 +286,19 @@ mod tests {
         );
         assert!(RunRecord::parse(b"").is_none());
         assert!(RunRecord::parse(b"card=a=b\nkept=kept 900\nx\n").is_none());
+    }
+
+    #[test]
+    fn a_record_never_asks_this_machine_anything() {
+        for function in ["here_can", "hf_file;id", "id"] {
+            let mut probe = Probe::new("hf_file", ["/dev/zero"]);
+            function.clone_into(&mut probe.function);
+            let text = format!(
+                "card=a=b\njournal=step 1 change 1 started\nchange=1/1 {}\n",
+                record(1, &probe)
+            );
+            assert!(RunRecord::parse(text.as_bytes()).unwrap().points.is_empty());
+        }
     }
 
     #[test]
@@ -278,6 +313,7 @@ mod tests {
             kept.len()
         );
         let found = RunRecord::parse(text.as_bytes()).unwrap();
-        assert!(!found.whole && found.left.is_empty());
+        assert!(found.end.is_none() && found.left.is_empty());
+        assert_eq!(found.after.keys().collect::<Vec<_>>(), ["1"]);
     }
 }

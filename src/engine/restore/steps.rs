@@ -1,13 +1,16 @@
 //! The steps that take a run back: its changes in the opposite order, what was put off to the end comes last again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::here::HereChange;
 use super::point::{Look, Restore};
 use super::record::{Point, RunRecord, State};
 use super::reread::Reread;
+use super::trail::Trail;
 use super::{Returns, Undoes};
 use crate::change::{Call, StepNumber, Timing, Undo};
+use crate::plan::Expectation;
 use crate::probe::Probe;
 use crate::resource::Resource;
 use crate::risk::Risk;
@@ -22,6 +25,9 @@ const INSTALL: &str = "hf_undo_package";
 
 /// Takes away keys, accounts and rules of the firewall: what brought a way in takes one when it goes.
 const TAKES_WAYS: [&str; 3] = ["hf_undo_keys", "hf_undo_account", "hf_ufw_undo"];
+
+/// Questions whose answers depend on who asks: they say nothing of what somebody changed.
+const ABOUT_US: [&str; 2] = ["hf_login", "hf_session_key"];
 
 /// Whether it may cut us off to take this back, though making it could not.
 fn cuts_backwards(undo: &Undo) -> bool {
@@ -40,7 +46,11 @@ pub(super) fn steps(
     let mut packages = Vec::new();
     for (index, point) in points.iter().enumerate().rev() {
         // The service reads its files again after they are back: see below.
-        if point.is_at_end() || !undoes.wants(point.record.step) {
+        if point.is_at_end() {
+            continue;
+        }
+        if !undoes.wants(point.record.step) {
+            page.returns.stay(point);
             continue;
         }
         while let Some(one) = here.pop_if(|one| one.step > point.record.step) {
@@ -62,6 +72,11 @@ pub(super) fn steps(
     (page.steps, page.returns)
 }
 
+/// Whether its answer depends on who asks.
+pub(super) fn is_about_us(probe: &Probe) -> bool {
+    ABOUT_US.contains(&probe.function.as_str())
+}
+
 /// Whether it is the installation of packages.
 fn is_package(point: &Point) -> bool {
     matches!(&point.record.change.undo, Undo::Call(call) if call.function == INSTALL)
@@ -71,7 +86,7 @@ struct Page<'a> {
     undoes: &'a Undoes,
     left: BTreeMap<Probe, crate::probe::Answer>,
     start: BTreeMap<Probe, crate::probe::Digest>,
-    whole: bool,
+    trail: Arc<Trail>,
     steps: Vec<RenderedStep>,
     /// Which services read what is taken back, and the ids of those steps.
     marks: Vec<(Call, Vec<String>)>,
@@ -84,13 +99,10 @@ impl<'a> Page<'a> {
             undoes,
             left: record.left.clone(),
             start: record.start.clone(),
-            whole: record.whole,
+            trail: Arc::new(Trail::of(record)),
             steps: Vec::new(),
             marks: Vec::new(),
-            returns: Returns {
-                left_out: !undoes.steps.is_empty(),
-                ..Returns::default()
-            },
+            returns: Returns::default(),
         }
     }
 
@@ -101,11 +113,13 @@ impl<'a> Page<'a> {
         let stays = self.stays(points, index);
         let id = format!("back-{}", self.steps.len() + 1);
         if stays.is_some() {
-            self.returns.left_out = true;
+            self.returns.stay(point);
         } else {
             self.goes(points, index, &id);
         }
         let record = &point.record;
+        let mut earlier = points[..index].iter();
+        let is_first = !earlier.any(|other| other.folder() == point.folder());
         let is_guarded = record.guarded || cuts_backwards(&record.change.undo);
         let guard = is_guarded.then_some(RenderedGuard {
             port: record.port_before,
@@ -116,10 +130,11 @@ impl<'a> Page<'a> {
             place: point.place.clone(),
             subject: record.subject.clone(),
             change: record.change.clone(),
-            looks: self.looks(points, index),
+            looks: self.looks(point),
+            trail: self.trail.clone(),
             stays,
-            whole: self.whole,
             done: point.done,
+            is_first,
             timing: if is_package(point) {
                 Timing::AtEnd
             } else {
@@ -133,15 +148,13 @@ impl<'a> Page<'a> {
     /// It is taken back: what the host answers afterwards, and who reads its files again.
     fn goes(&mut self, points: &[Point], index: usize, id: &str) {
         let point = &points[index];
-        // Removed packages leave their configuration and data.
-        self.returns.left_out |= is_package(point);
+        if is_package(point) {
+            // Removed packages leave their configuration and data.
+            self.returns.stay(point);
+        }
         // What was found with a package in place says nothing about the host without it.
         if !self.undoes.packages || !points[..index].iter().any(is_package) {
-            for expected in &point.record.before {
-                let found = self.start.get_key_value(&expected.probe);
-                let found = found.map(|(probe, digest)| (probe.clone(), digest.clone()));
-                self.returns.before.extend(found);
-            }
+            self.returns.come_back(point, &self.start);
         }
         for mark in point.marks() {
             match self.marks.iter_mut().find(|(known, _)| known == mark) {
@@ -185,25 +198,15 @@ impl<'a> Page<'a> {
         })
     }
 
-    fn looks(&self, points: &[Point], index: usize) -> Vec<Look> {
-        let later = points.get(index + 1..).unwrap_or_default();
-        let before = points[index].record.before.iter();
-        let look = |expected: &crate::plan::Expectation| {
-            let same = later.iter().flat_map(|point| &point.record.before);
-            let same = same.filter(|other| other.probe == expected.probe);
-            let left = self.left.get(&expected.probe);
-            let mut ours: Vec<_> = left.map(crate::probe::Answer::digest).into_iter().collect();
-            if !ours.is_empty() {
-                ours.extend(same.map(|other| other.digest.clone()));
-            }
-            Look {
-                probe: expected.probe.clone(),
-                before: expected.digest.clone(),
-                ours,
-                left: left.cloned(),
-            }
+    fn looks(&self, point: &Point) -> Vec<Look> {
+        let before = point.record.before.iter();
+        let of_host = before.filter(|expected| !is_about_us(&expected.probe));
+        let look = |expected: &Expectation| Look {
+            probe: expected.probe.clone(),
+            before: expected.digest.clone(),
+            left: self.left.get(&expected.probe).cloned(),
         };
-        before.map(look).collect()
+        of_host.map(look).collect()
     }
 
     fn add_here(&mut self, change: &HereChange) {

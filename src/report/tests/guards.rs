@@ -92,8 +92,10 @@ fn what_a_guard_did_is_told_with_whose_it_was() {
 
 #[test]
 fn a_guard_that_is_waited_for_is_counted_down() {
+    let give_up = |run: &str| (run != "r-7").then_some(222);
     let awaited = |run: &str| {
         told(EventKind::GuardAwaited {
+            give_up: give_up(run),
             host: "web-1".to_owned(),
             run: run.to_owned(),
             seconds: 43,
@@ -103,6 +105,7 @@ fn a_guard_that_is_waited_for_is_counted_down() {
         awaited("r-7"),
         "web-1 │ waiting for the guard of run r-7: web-1 restores itself within 43 s\n"
     );
+    assert!(awaited("r-8").ends_with("within 43 s; unknown if it is not back within 222 s\n"));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod guards;
 mod hostile;
 mod kinds;
+mod machine;
+mod plans;
 mod runs;
 mod summaries;
 mod terminal;

@@ -1,11 +1,10 @@
 //! Runs from their first to their last event, in every form but the live one.
 
 use super::super::samples::*;
-use super::super::{Json, Plain, Report, Style};
-use super::{Shared, plain, quiet, streams, told};
+use super::super::{Plain, Style};
+use super::{Shared, plain, quiet, streams};
 use crate::change::{Note, Verdict};
-use crate::event::{EventKind, Fault, HostResult, Mode, Proof, StepResult};
-use crate::journal::{Integrity, Journal, Recording, RunId};
+use crate::event::{EventKind, Fault, HostResult, Mode, StepResult};
 
 const NARROW: Style = Style {
     width: Some(40),
@@ -232,112 +231,6 @@ fn quiet_means_data_and_trouble_only() {
 }
 
 #[test]
-fn every_kind_of_step_has_its_sign() {
-    let kinds = vec![
-        started(Mode::DryRun, &["web-1"]),
-        planned("web-1", peculiar()),
-        finished(
-            "web-1",
-            stopped(
-                Fault::Failed,
-                "step 3 (file /etc/motd): /etc/motd is a symlink",
-                0,
-            ),
-        ),
-        end(3),
-    ];
-    insta::assert_snapshot!(plain(Style::plain(), kinds), @"
-    Dry run of ufw-cf-refresh on web-1 · Only Cloudflare reaches the web ports
-
-    web-1 · 1 change · 1 step not yet known · 3 steps in the way
-      + 1  The package is there · 1 change · high risk
-           install the package ufw
-             ufw: (none) → 0.36.2-1
-      ? 2  The unit runs · unknown until step 1: its unit comes with the package
-      ! 3  The file is ours · blocked: /etc/motd is a symlink
-           hint: remove it, or say `adopt: true`.
-      ! 4  No foreign rule opens it · needs a decision: rule 3 opens 443
-           hint: remove it, or say `adopt: true`.
-      - 5  Docker keeps its chain · not applicable: no Docker here
-      - 6  IPv6 too · skipped: `when` does not hold
-      ! 7  The state is known · could not tell: the answer has no status
-
-    Dry run: nothing was written. web-1 needs attention.
-      web-1 · failed: step 3 (file /etc/motd): /etc/motd is a symlink.
-        → Mend what it says; then run again: what is done stays done.
-    Run 019a7b3e-5c1d · 14 s · exit 3
-    ");
-}
-
-#[test]
-fn hosts_with_nothing_to_do_take_one_line() {
-    let same = || vec![step(1, "ufw is installed", Verdict::Compliant)];
-    let kinds = vec![
-        started(Mode::DryRun, &["a", "b", "c"]),
-        planned("c", common()),
-        planned("b", same()),
-        planned("a", same()),
-        finished("a", HostResult::NothingToDo),
-        finished("b", HostResult::NothingToDo),
-        finished("c", HostResult::ChangesDue { changes: 6 }),
-        end(0),
-    ];
-    let text = plain(Style::plain(), kinds);
-    let heads: Vec<&str> = text
-        .lines()
-        .filter(|l| l.contains(" · ") && !l.starts_with(' '))
-        .collect();
-    insta::assert_snapshot!(heads.join("\n"), @"
-    Dry run of ufw-cf-refresh on 3 hosts · Only Cloudflare reaches the web ports
-    c · 6 changes · 1 cannot be undone
-    a, b · nothing to do
-    Run 019a7b3e-5c1d · 14 s
-    ");
-}
-
-#[test]
-fn the_plan_of_a_host_is_shown_before_its_first_step_even_when_others_are_not_ready() {
-    let kinds = vec![
-        started(Mode::Apply, &["a", "b"]),
-        planned("a", common()),
-        begun("a", 2, "x"),
-        ended("a", 2, "x", StepResult::Done { changes: 4 }),
-        planned("b", common()),
-    ];
-    let text = plain(Style::plain(), kinds);
-    let at = |what: &str| text.find(what).unwrap();
-    assert!(at("a · 6 changes") < at("a │ ✓ step 2"));
-    assert!(at("a │ ✓ step 2") < at("b · 6 changes"));
-}
-
-#[test]
-fn a_pause_shows_the_plans_that_are_there() {
-    let shared = Shared::default();
-    let mut report = Report::Plain(Plain::new(Style::plain(), streams(&shared, &shared)));
-    for event in events([started(Mode::Apply, &["a", "b"]), planned("a", common())]) {
-        report.tell(&event).unwrap();
-    }
-    assert!(!shared.text().contains("6 changes"));
-    report.pause().unwrap();
-    assert!(shared.text().contains("a · 6 changes"));
-}
-
-#[test]
-fn nothing_new_is_told_by_nothing() {
-    let kinds = vec![
-        started(Mode::Apply, &["web-1", "web-2"]),
-        data_ready(),
-        reached("web-1", vec![Note::warning("an old warning")]),
-        planned("web-1", vec![step(1, "x", Verdict::Compliant)]),
-        planned("web-2", vec![step(1, "x", Verdict::Compliant)]),
-        finished("web-1", HostResult::NothingToDo),
-        finished("web-2", HostResult::NothingToDo),
-        end(0),
-    ];
-    assert_eq!(quiet(kinds), "");
-}
-
-#[test]
 fn a_change_is_told_whole_with_the_summary_first() {
     let kinds = vec![
         started(Mode::Apply, &["web-1"]),
@@ -439,49 +332,4 @@ fn a_run_that_breaks_off_is_news() {
     ufw-cf-refresh on 2 hosts · Only Cloudflare reaches the web ports
     Interrupted: what is under way ends, nothing new begins.
     ");
-}
-
-#[test]
-fn json_lines_are_the_journal() {
-    let state = tempfile::tempdir().unwrap();
-    let run: RunId = "019a7b3e-5c1d".parse().unwrap();
-    let mut journal = Journal::create(state.path(), &run).unwrap();
-    for event in events(apply()) {
-        journal.append(&event).unwrap();
-    }
-    let written = std::fs::read_to_string(journal.dir().join(crate::journal::EVENTS)).unwrap();
-    assert_eq!(
-        told(|streams| Report::Json(Json::new(streams)), apply()),
-        written
-    );
-    let recording = Recording::read(state.path(), &run).unwrap();
-    assert_eq!(recording.integrity, Integrity::Complete);
-    assert_eq!(recording.events, events(apply()));
-}
-
-#[test]
-fn every_event_kind_survives_the_journal() {
-    let mut kinds = apply();
-    kinds.insert(1, data_refused());
-    kinds.insert(2, EventKind::Interrupting);
-    kinds.insert(3, planned("web-1", peculiar()));
-    let step = Box::new(common().remove(1));
-    kinds.insert(
-        4,
-        EventKind::StepReplanned {
-            host: "web-1".into(),
-            step,
-        },
-    );
-    kinds.insert(
-        5,
-        check("web-1", "x", Proof::CouldNotTell { why: "y".into() }),
-    );
-    for event in events(kinds) {
-        let json = serde_json::to_string(&event).unwrap();
-        assert_eq!(
-            serde_json::from_str::<crate::event::Event>(&json).unwrap(),
-            event
-        );
-    }
 }
