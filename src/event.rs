@@ -17,11 +17,11 @@ mod previous;
 mod unfinished;
 
 pub use channel::{Events, Receipt, Told};
-pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, StepQuestion};
+pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, Since, StepQuestion};
 pub use invocation::Invocation;
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use previous::Previous;
-pub use saved_plan::SavedPlan;
+pub use saved_plan::{SavedCommand, SavedPlan};
 pub use unfinished::{Decision, StepState, Unfinished, UnfinishedStep};
 
 /// One event. Numbers are gap-free from 1 within a run.

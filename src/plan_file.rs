@@ -13,6 +13,7 @@
 //! and tags are, because steps are made from them. There is no notion of a secret in runbooks yet; what the
 //! inventory says in plain text is in the file in plain text, readable by its owner alone.
 
+mod commands;
 pub mod envelope;
 mod host;
 
@@ -111,6 +112,9 @@ pub enum PlanFileError {
     /// The envelope, or what is in it, is not as it was written.
     #[error("{0}")]
     Damaged(#[from] Damage),
+    /// It is whole, but does not show what it would do.
+    #[error("it does not tell of the dry run that made it, so nobody can see what it does")]
+    Mute,
     /// It is whole, but holds something that this version does not know.
     #[error("it holds what this version of Holdfast cannot read ({why}){}", made_by(version.as_deref()))]
     Strange {
@@ -145,13 +149,25 @@ impl PlanFile {
     /// When they are no plan, not whole, changed, or of a newer version.
     pub fn open(bytes: &[u8], key: Option<&Key>) -> Result<Opened, PlanFileError> {
         let (header, body) = envelope::open(bytes, key)?;
-        match serde_json::from_slice(body) {
-            Ok(plan) => Ok(Opened { plan, header }),
+        match serde_json::from_slice::<Self>(body) {
+            Ok(plan) if plan.shows_what_it_does() => Ok(Opened { plan, header }),
+            Ok(_) => Err(PlanFileError::Mute),
             Err(error) => Err(PlanFileError::Strange {
                 why: error.to_string(),
                 version: version(body),
             }),
         }
+    }
+
+    /// Whether it tells of its dry run, from its beginning, and of the plan of each of its hosts: what is not told
+    /// nobody can look at.
+    fn shows_what_it_does(&self) -> bool {
+        let first = self.told.first().map(|event| &event.kind);
+        matches!(first, Some(EventKind::RunStarted { .. }))
+            && self
+                .hosts
+                .iter()
+                .all(|host| self.plan_of(&host.name).is_some())
     }
 
     /// A host's plan.

@@ -130,10 +130,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What clap had to say: help and version are no mistakes.
-pub(super) fn usage(error: &clap::Error) -> Exit {
+/// What clap had to say: help and version are no mistakes. Mistakes may be about variables, which nobody sees on the
+/// command line.
+pub(super) fn usage(error: &clap::Error, variables: &[String]) -> Exit {
     let printed = error.print();
     if error.use_stderr() {
+        for variable in variables {
+            super::session::note(&format!("  hint: the environment says {variable}"));
+        }
         Exit::Usage
     } else {
         super::session::written(printed)

@@ -23,28 +23,28 @@ pub(super) struct Args {
     #[arg(value_name = "RUN")]
     runs: Vec<String>,
     /// Only runs on this host
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, env = "HOLDFAST_HOST", value_name = "HOST")]
     host: Option<String>,
     /// Only runs of this runbook
-    #[arg(long, value_name = "RUNBOOK")]
+    #[arg(long, env = "HOLDFAST_RUNBOOK", value_name = "RUNBOOK")]
     runbook: Option<String>,
     /// Only runs that began then or later: 2h, 3d, today, yesterday, 2026-11-21, 2026-11-21T19:05, RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = read_moment)]
+    #[arg(long, env = "HOLDFAST_SINCE", value_name = "TIME", value_parser = read_moment)]
     since: Option<Moment>,
     /// Only runs that began then or earlier; a date means that whole day
-    #[arg(long, value_name = "TIME", value_parser = read_moment)]
+    #[arg(long, env = "HOLDFAST_UNTIL", value_name = "TIME", value_parser = read_moment)]
     until: Option<Moment>,
     /// Only runs that ended like this
-    #[arg(long, value_name = "WORD", value_parser = read_ending)]
+    #[arg(long, env = "HOLDFAST_OUTCOME", value_name = "WORD", value_parser = read_ending)]
     outcome: Option<Ending>,
     /// The newest so many; 0 means all. Without it 25, or all with --since or --format json
-    #[arg(long, value_name = "N")]
+    #[arg(long, env = "HOLDFAST_LAST", value_name = "N")]
     last: Option<usize>,
     /// Dry runs and looks for drift as well
-    #[arg(short, long)]
+    #[arg(short, long, env = "HOLDFAST_ALL")]
     all: bool,
     /// Prove that the records of the runs are untouched; exit 5 when one is not
-    #[arg(long, conflicts_with_all = ["host", "runbook", "since", "until", "outcome", "last", "all"])]
+    #[arg(long, env = "HOLDFAST_VERIFY", conflicts_with_all = ["host", "runbook", "since", "until", "outcome", "last", "all"])]
     verify: bool,
 }
 

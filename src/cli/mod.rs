@@ -9,6 +9,7 @@ mod asking;
 mod concrete;
 mod drift;
 mod drive;
+mod environment;
 mod exit;
 mod feed;
 mod guided;
@@ -105,9 +106,9 @@ fn raise_open_files() {
 /// Parses the command line, does what it says and returns the exit code.
 pub fn main() -> std::process::ExitCode {
     raise_open_files();
-    let cli = match Cli::try_parse() {
+    let cli = match environment::parse() {
         Ok(cli) => cli,
-        Err(error) => return exit::usage(&error).into(),
+        Err((error, variables)) => return exit::usage(&error, &variables).into(),
     };
     trace::start(&cli.output);
     let exit = match &cli.verb {

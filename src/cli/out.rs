@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::session::complain;
 use super::{Exit, seal_key};
+use crate::diagnostic::Diagnostic;
 use crate::event::Event;
 use crate::plan_file::PlanFile;
 
@@ -31,12 +32,7 @@ impl Out {
     /// # Errors
     /// Already told; the exit code.
     pub(super) fn prepare(path: &Path, force: bool, quiet: bool) -> Result<Self, Exit> {
-        if !force && path.symlink_metadata().is_ok() {
-            return Err(complain(&format!(
-                "{} is there already\n  hint: --force puts the new plan in its place",
-                path.display()
-            )));
-        }
+        in_the_way(path, force).map_err(|mistake| complain(&mistake))?;
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
@@ -78,6 +74,8 @@ impl Out {
     }
 
     fn write(self, plan: &PlanFile) -> Result<(), String> {
+        // It may have come there while the hosts were asked.
+        in_the_way(&self.path, self.force).map_err(|mistake| mistake.message)?;
         let key = seal_key::ours_or_new()
             .map_err(|error| {
                 complain(&format!(
@@ -109,6 +107,28 @@ impl Out {
         }
         Ok(())
     }
+}
+
+/// What is in the place of the plan and must not be replaced. The plan is renamed there, so a link or a device would be
+/// gone, and what a link points to would not be written: neither is what anybody means.
+fn in_the_way(path: &Path, force: bool) -> Result<(), Diagnostic> {
+    let Ok(there) = path.symlink_metadata() else {
+        return Ok(());
+    };
+    let path = path.display();
+    if there.is_symlink() {
+        let mistake = Diagnostic::error(format!("{path} is a symbolic link"));
+        return Err(mistake.hint("name the file that it points to, or remove the link"));
+    }
+    if !there.is_file() {
+        let mistake = format!("{path} is no regular file, and nothing else is replaced by a plan");
+        return Err(Diagnostic::error(mistake));
+    }
+    if force {
+        return Ok(());
+    }
+    let mistake = Diagnostic::error(format!("{path} is there already"));
+    Err(mistake.hint("--force puts the new plan in its place"))
 }
 
 fn tell(path: &Path, plan: &PlanFile, bytes: &[u8]) {

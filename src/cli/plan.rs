@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// The file to save it in; only you can read it
     #[arg(short, long, env = "HOLDFAST_OUT", value_name = "FILE")]
     out: PathBuf,
-    /// Put it in the place of a file that is there
+    /// Put it in the place of a file that is there; never in that of a link, a device or a folder
     #[arg(long, env = "HOLDFAST_FORCE")]
     force: bool,
     /// Exit 2 when changes are due

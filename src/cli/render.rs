@@ -11,7 +11,7 @@ pub(super) struct Args {
     #[arg(value_name = "RUNBOOK")]
     runbook: String,
     /// The host to render it for
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, env = "HOLDFAST_HOST", value_name = "HOST")]
     host: String,
     #[command(flatten)]
     inputs: args::Inputs,

@@ -23,13 +23,18 @@ use crate::value::{Duration, Name, ValueError};
 #[command(after_long_help = HELP)]
 pub(super) struct Args {
     /// Remove restore points beyond those that --keep and --older-than spare
-    #[arg(long)]
+    #[arg(long, env = "HOLDFAST_PRUNE")]
     prune: bool,
     /// Spare the newest so many of each host; alone, whatever their age
-    #[arg(long, value_name = "N", requires = "prune")]
+    #[arg(long, env = "HOLDFAST_KEEP", value_name = "N", requires = "prune")]
     keep: Option<u32>,
     /// Spare those younger than this, in whole days (`30d`); alone, however many there are
-    #[arg(long, value_name = "TIME", requires = "prune")]
+    #[arg(
+        long,
+        env = "HOLDFAST_OLDER_THAN",
+        value_name = "TIME",
+        requires = "prune"
+    )]
     older_than: Option<Duration>,
     #[command(flatten)]
     hosts: args::Hosts,

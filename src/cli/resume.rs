@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::drive::digest;
 use super::session::{complain, note};
-use super::{Exit, paths};
+use super::{Exit, paths, which_run};
+use crate::diagnostic::Diagnostic;
 use crate::engine::answer_key;
 use crate::event::{Choice, Deed, Event, EventKind, HostResult, Invocation, Mode};
-use crate::journal::{Recording, RunId, runs};
+use crate::journal::{Integrity, Recording, RunId, runs};
 use crate::plan::HostPlan;
 use crate::runbook::Runbook;
 
@@ -32,7 +33,8 @@ pub(super) struct Resumed {
     pub(super) digest: String,
 }
 
-/// Finds the run and reads what is needed of it. `wanted` is a run's id, or `last`; with a runbook, only its runs count.
+/// Finds the run and reads what is needed of it. `wanted` is a run's id, enough of its beginning or end, or `last`;
+/// with a runbook, only its runs count.
 ///
 /// # Errors
 /// Already told; the exit code, which is no mistake when there is nothing left to do.
@@ -40,10 +42,10 @@ pub(super) fn find(wanted: &str, runbook: Option<&str>) -> Result<Resumed, Exit>
     if wanted == "last" {
         return last(runbook);
     }
-    let id: RunId = wanted
-        .parse()
-        .map_err(|_| complain(&format!("`{wanted}` is no run's id")))?;
-    let recording = Recording::read(&paths::state(), &id).map_err(|error| complain(&error))?;
+    let state = paths::state();
+    let id = which_run::find(&state, wanted).map_err(|mistake| complain(&mistake))?;
+    let recording = Recording::read(&state, &id).map_err(|error| complain(&error))?;
+    believed(&id, &recording)?;
     let Some(resumed) = read(&id, &recording.events) else {
         return Err(complain(&format!(
             "run {id} cannot be gone on from: it does not say what it was asked to do, or it was to change nothing"
@@ -65,6 +67,20 @@ pub(super) fn find(wanted: &str, runbook: Option<&str>) -> Result<Resumed, Exit>
     Ok(resumed)
 }
 
+/// Answers to questions of safety are in the record, and the steps that are passed over: nobody else may write there.
+fn believed(id: &RunId, recording: &Recording) -> Result<(), Exit> {
+    match &recording.integrity {
+        Integrity::Complete | Integrity::Unfinished | Integrity::Cut => Ok(()),
+        Integrity::Broken { line, why } => {
+            let mistake = format!(
+                "run {id} cannot be gone on from: its record was changed: line {line}: {why}"
+            );
+            let hint = "run the runbook anew; what is done stays done";
+            Err(complain(&Diagnostic::error(mistake).hint(hint)))
+        }
+    }
+}
+
 fn last(runbook: Option<&str>) -> Result<Resumed, Exit> {
     let state = paths::state();
     let all = runs(&state).map_err(|error| complain(&error))?;
@@ -80,6 +96,7 @@ fn last(runbook: Option<&str>) -> Result<Resumed, Exit> {
             is_asked && !resumed.invocation.hosts.is_empty()
         });
         if let Some(resumed) = found {
+            believed(id, &recording)?;
             return Ok(resumed);
         }
     }

@@ -30,10 +30,10 @@ pub(super) struct Args {
     #[arg(value_name = "RUN")]
     run: String,
     /// Only this step of the run; may be given several times
-    #[arg(long = "step", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long = "step", env = "HOLDFAST_STEP", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     steps: Vec<u16>,
     /// Remove packages that the run installed, too
-    #[arg(long)]
+    #[arg(long, env = "HOLDFAST_PACKAGES")]
     packages: bool,
     /// Show what would be taken back and write nothing
     #[arg(short = 'n', long, visible_aliases = ["check"], visible_short_alias = 'C', env = "HOLDFAST_DRY_RUN", conflicts_with = "yes")]

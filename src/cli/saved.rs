@@ -1,5 +1,7 @@
 //! A saved plan, opened: checked first, then made ready to be shown or performed.
 
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -11,15 +13,42 @@ use crate::engine::{Promise, Promised};
 use crate::event::SavedPlan;
 use crate::inventory::{Host, Inventory};
 use crate::plan::Measure;
-use crate::plan_file::envelope::{self, Seal};
+use crate::plan_file::envelope::{self, Key, Seal};
 use crate::plan_file::{Opened, PlanFile, SavedHost};
+use crate::runbook::Runbook;
+
+/// More than any plan is long: some MB for each of 500 hosts.
+const LONGEST: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Whether there is a plan in this file, by how it begins.
 pub(super) fn is_plan(path: &Path) -> bool {
-    use std::io::Read as _;
     let mut first = [0; envelope::MAGIC.len()];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut first));
+    let read = file(path).and_then(|mut file| file.read_exact(&mut first));
     read.is_ok() && envelope::is_plan(&first)
+}
+
+/// Opens a file that has an end: reading a pipe or a device may never come to one.
+fn file(path: &Path) -> io::Result<io::Take<File>> {
+    let odd = |why| Err(io::Error::new(ErrorKind::InvalidInput, why));
+    let meta = path.metadata()?;
+    if !meta.is_file() {
+        return odd("it is no regular file");
+    }
+    if meta.len() > LONGEST {
+        return odd("it is longer than any plan");
+    }
+    Ok(File::open(path)?.take(LONGEST))
+}
+
+/// Our key, to tell whether a plan is ours. What is wrong with one that is there is said: all plans are those of
+/// somebody else without it.
+fn key() -> Option<Key> {
+    seal_key::ours().unwrap_or_else(|error| {
+        complain(&format!(
+            "warning: your key for plans cannot be used, so nobody can tell whether this one is yours: {error}"
+        ));
+        None
+    })
 }
 
 /// Reads a plan file. Nothing of it is believed before its digest is right.
@@ -28,20 +57,27 @@ pub(super) fn is_plan(path: &Path) -> bool {
 /// Already told; the exit code.
 pub(super) fn open(path: &Path) -> Result<Opened, Exit> {
     let refused = |why: &dyn std::fmt::Display| {
-        let said = complain(&format!("{} is refused: {why}", path.display()));
-        let _ = std::io::Write::write_all(
-            &mut std::io::stderr(),
-            b"  hint: nothing was touched; make the plan anew with `holdfast plan`\n",
-        );
-        said
+        let mistake = Diagnostic::error(format!("{} is refused: {why}", path.display()));
+        complain(&mistake.hint("nothing was touched; make the plan anew with `holdfast plan`"))
     };
-    let bytes = std::fs::read(path)
+    let mut bytes = Vec::new();
+    file(path)
+        .and_then(|mut file| file.read_to_end(&mut bytes))
         .map_err(|error| complain(&format!("cannot read {}: {error}", path.display())))?;
-    PlanFile::open(&bytes, seal_key::ours().as_ref()).map_err(|error| refused(&error))
+    PlanFile::open(&bytes, key().as_ref()).map_err(|error| refused(&error))
+}
+
+/// Its runbook, checked anew.
+///
+/// # Errors
+/// Already told; the exit code.
+pub(super) fn runbook(path: &Path, opened: &Opened) -> Result<Runbook, Exit> {
+    let loaded = opened.plan.load_runbook(&path.display().to_string());
+    loaded.map_err(|error| complain_about(&error))
 }
 
 /// What is told of a plan.
-pub(super) fn told(path: &Path, opened: &Opened) -> SavedPlan {
+pub(super) fn told(path: &Path, opened: &Opened, runbook: &Runbook) -> SavedPlan {
     let Opened { plan, header } = opened;
     let without = plan.without_plan().into_iter();
     SavedPlan {
@@ -54,6 +90,7 @@ pub(super) fn told(path: &Path, opened: &Opened) -> SavedPlan {
         version: plan.made.version.clone(),
         sealed_by_us: header.seal == Seal::Ours,
         without_plan: without.map(|(host, why)| (host.to_owned(), why)).collect(),
+        commands: plan.commands(runbook, &path.display().to_string()),
     }
 }
 
@@ -70,9 +107,7 @@ pub(super) struct Wanted<'a> {
 pub(super) fn load(path: &Path, opened: &Opened, wanted: &Wanted<'_>) -> Result<Loaded, Exit> {
     let file = path.display().to_string();
     let plan = &opened.plan;
-    let runbook = plan
-        .load_runbook(&file)
-        .map_err(|error| complain_about(&error))?;
+    let runbook = runbook(path, opened)?;
     let inventory = session::inventory(&wanted.hosts.inventory)?;
     let chosen = chosen(plan, &inventory, &wanted.hosts.limit.hosts, &file)?;
     let hosts: Result<Vec<Host>, Diagnostic> = chosen
@@ -83,13 +118,14 @@ pub(super) fn load(path: &Path, opened: &Opened, wanted: &Wanted<'_>) -> Result<
     let inputs = chosen
         .iter()
         .map(|saved| (saved.name.clone(), saved.inputs.clone()));
+    let told = told(path, opened, &runbook);
     Ok(Loaded {
         runbook,
         undoes: None,
         hosts,
         inputs: inputs.collect(),
         promise: Some(Promise {
-            told: told(path, opened),
+            told,
             data: plan.data.clone(),
             hosts: chosen.iter().filter_map(|s| promised(plan, s)).collect(),
             measure: if plan.made.version == env!("CARGO_PKG_VERSION") {

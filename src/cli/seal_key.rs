@@ -13,9 +13,16 @@ fn path() -> PathBuf {
     paths::state().join("plan.key")
 }
 
-/// Our key, when we have one that can be read.
-pub(super) fn ours() -> Option<Key> {
-    read(&path()).ok()
+/// Our key, when we have one.
+///
+/// # Errors
+/// When the one that is there cannot be read, or is not whole.
+pub(super) fn ours() -> io::Result<Option<Key>> {
+    match read(&path()) {
+        Ok(key) => Ok(Some(key)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Our key; made now when there is none.

@@ -19,7 +19,7 @@ pub(super) struct Args {
     #[arg(value_name = "RUN|FILE")]
     run: String,
     /// Only what happened on this host
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, env = "HOLDFAST_HOST", value_name = "HOST")]
     host: Option<String>,
 }
 
@@ -37,7 +37,7 @@ fn run(args: &Args, output: &Output) -> Result<Exit, Exit> {
     let state = paths::state();
     let run = which_run::find(&state, &args.run).map_err(|mistake| {
         let path = Path::new(&args.run);
-        if path.is_file() {
+        if path.exists() {
             complain(&format!("{} is no saved plan, nor a run", path.display()))
         } else {
             complain(&mistake)

@@ -11,15 +11,23 @@ use crate::report::Report;
 
 /// Shows the plan in this file; only that of one host when one is named.
 pub(super) fn show(path: &Path, host: Option<&str>, output: &args::Output) -> Exit {
-    let opened = match saved::open(path) {
+    let opened = saved::open(path);
+    let opened = opened.and_then(|opened| Ok((saved::runbook(path, &opened)?, opened)));
+    let (runbook, opened) = match opened {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let told = saved::told(path, &opened);
+    let mut told = saved::told(path, &opened, &runbook);
     let known = || opened.plan.hosts.iter().map(|saved| saved.name.as_str());
     if let Some(host) = host.filter(|host| !known().any(|known| known == *host)) {
         let mistake = Diagnostic::error(format!("{} has no plan for `{host}`", path.display()));
         return complain(&mistake.nearest(host, known()));
+    }
+    if let Some(host) = host {
+        for command in &mut told.commands {
+            command.hosts.retain(|one| one == host);
+        }
+        told.commands.retain(|command| !command.hosts.is_empty());
     }
     let events = about(opened.plan.told.clone(), host);
     let report = again::replay(output);

@@ -315,7 +315,9 @@ mod tests {
     fn of_several_tries_of_a_step_the_last_says_how_it_was_left() {
         let probe = serde_json::to_string(&question()).unwrap();
         let left = |begun: &[&str], kept: &[&str]| {
-            let begun: String = begun.iter().map(|step| format!("begun={step}\n")).collect();
+            let begun = begun
+                .iter()
+                .fold(String::new(), |all, step| all + "begun=" + step + "\n");
             let body = |step: &str| format!("{probe}\n0\n{step}");
             let head = |step: &&str| format!("file={} {step}/after/1\n", body(step).len());
             let heads: String = kept.iter().map(head).collect();

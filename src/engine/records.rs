@@ -21,6 +21,10 @@ pub(super) fn probe() -> Probe {
 
 /// A run on record on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact about the run that may be so or not"
+)]
 pub(super) struct Record {
     /// Its id.
     pub(super) run: String,

@@ -133,22 +133,10 @@ impl HostResult {
     /// Whether something went wrong on the host, or may have.
     pub fn is_failure(&self) -> bool {
         match self {
-            HostResult::Stopped { fault, .. } => match fault {
-                Fault::Interrupted | Fault::NotBegun => false,
-                Fault::Unreachable
-                | Fault::Identity
-                | Fault::Authentication
-                | Fault::Sudo
-                | Fault::Locked
-                | Fault::Unsupported
-                | Fault::Failed
-                | Fault::Stale
-                | Fault::NeedsHuman
-                | Fault::Verification
-                | Fault::Reverted
-                | Fault::OutcomeUnknown
-                | Fault::Journal => true,
-            },
+            // A person wanted no more of it, or it was never begun.
+            HostResult::Stopped { fault, .. } => {
+                !matches!(fault, Fault::Interrupted | Fault::NotBegun)
+            }
             HostResult::NothingToDo
             | HostResult::ChangesDue { .. }
             | HostResult::Changed { .. }

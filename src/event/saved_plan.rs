@@ -26,4 +26,18 @@ pub struct SavedPlan {
     pub sealed_by_us: bool,
     /// The hosts that have no plan in it, and what was in the way when that is known.
     pub without_plan: Vec<(String, Option<Fault>)>,
+    /// The commands by which hosts are verified at the end; unlike those of steps they stand in no plan of a host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<SavedCommand>,
+}
+
+/// A command of a saved plan that a host is verified by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedCommand {
+    /// What is so when it says what it should.
+    pub name: String,
+    /// Its words.
+    pub argv: Vec<String>,
+    /// The hosts that it runs on.
+    pub hosts: Vec<String>,
 }

@@ -6,16 +6,18 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::chain::{Chain, Misfit};
 use super::tail::last_line;
 use super::{EVENTS, FORMAT, Integrity, JournalError, RunId, reader};
 use crate::event::{Event, EventKind, HostResult, Mode, Previous};
 
-/// How a run began.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a run began: what [`EventKind::RunStarted`] says, as far as lists need it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Started {
-    /// When.
+    /// When; said beside the others.
+    #[serde(skip)]
     pub at: Timestamp,
     /// The version of Holdfast.
     pub version: String,
@@ -30,11 +32,28 @@ pub struct Started {
     /// Who started it: `user@machine`.
     pub operator: String,
     /// The address that the operator's own login came from.
+    #[serde(default)]
     pub from: Option<String>,
     /// The hosts that were selected.
     pub hosts: Vec<String>,
     /// The run before on that machine.
+    #[serde(default)]
     pub previous: Option<Previous>,
+}
+
+/// A first line.
+#[derive(Deserialize)]
+struct First {
+    at: Timestamp,
+    kind: FirstKind,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum FirstKind {
+    RunStarted(Started),
+    #[serde(other)]
+    Another,
 }
 
 /// How a run ended.
@@ -67,6 +86,8 @@ pub struct Brief {
     pub ended: Option<Ended>,
     /// The changes that were made.
     pub changes: usize,
+    /// The hosts on which changes were due, and a person said no.
+    pub declined: usize,
     /// Whether its journal is whole.
     pub integrity: Integrity,
     /// Whether it is under way now.
@@ -104,7 +125,12 @@ impl Head {
     /// When it cannot be read.
     pub fn brief(self) -> Result<Brief, JournalError> {
         let bytes = fs::read(&self.path).map_err(|source| unreadable(&self.path, source))?;
-        let (ended, changes, integrity) = scan(&bytes);
+        let Scanned {
+            ended,
+            changes,
+            declined,
+            integrity,
+        } = scan(&bytes);
         let alive = integrity_is_open(&integrity) && is_alive(&self.path);
         let Self { run, started, .. } = self;
         Ok(Brief {
@@ -112,6 +138,7 @@ impl Head {
             started,
             ended,
             changes,
+            declined,
             integrity,
             alive,
         })
@@ -144,32 +171,13 @@ fn began(path: &Path, line: &[u8]) -> Result<Started, JournalError> {
     if line.is_empty() {
         return Err(headless("nothing was written"));
     }
-    let event: Event = serde_json::from_slice(line).map_err(|_| headless("it is no event"))?;
-    match event.kind {
-        EventKind::RunStarted {
-            version,
-            runbook,
-            digest,
-            mode,
-            unattended,
-            operator,
-            from,
-            hosts,
-            previous,
-            ..
-        } => Ok(Started {
-            at: event.at,
-            version,
-            runbook,
-            digest,
-            mode,
-            unattended,
-            operator,
-            from,
-            hosts,
-            previous,
+    let first: First = serde_json::from_slice(line).map_err(|_| headless("it is no event"))?;
+    match first.kind {
+        FirstKind::RunStarted(started) => Ok(Started {
+            at: first.at,
+            ..started
         }),
-        _ => Err(headless("it is another event")),
+        FirstKind::Another => Err(headless("it is another event")),
     }
 }
 
@@ -184,14 +192,14 @@ fn end_of(line: &[u8]) -> Option<Ended> {
     }
 }
 
-/// The changes that a line says were made on a host, if it is the end of one.
-fn changes_of(line: &[u8]) -> usize {
+/// How a host ended, if the line says so.
+fn result_of(line: &[u8]) -> Option<HostResult> {
     if !has(line, br#""event":"host_finished""#) {
-        return 0;
+        return None;
     }
-    match serde_json::from_slice::<Event>(line).map(|event| event.kind) {
-        Ok(EventKind::HostFinished { result, .. }) => made(&result),
-        _ => 0,
+    match serde_json::from_slice::<Event>(line).ok()?.kind {
+        EventKind::HostFinished { result, .. } => Some(result),
+        _ => None,
     }
 }
 
@@ -212,13 +220,29 @@ fn has(line: &[u8], name: &[u8]) -> bool {
     beginning.windows(name.len()).any(|piece| piece == name)
 }
 
-fn scan(bytes: &[u8]) -> (Option<Ended>, usize, Integrity) {
-    let (mut ended, mut changes) = (None, 0);
+/// What the lines of a journal come to.
+struct Scanned {
+    ended: Option<Ended>,
+    changes: usize,
+    declined: usize,
+    integrity: Integrity,
+}
+
+fn scan(bytes: &[u8]) -> Scanned {
+    let (mut ended, mut changes, mut declined) = (None, 0, 0);
     let integrity = look_through(bytes, |_, text, _| {
         ended = end_of(text);
-        changes += changes_of(text);
+        if let Some(result) = result_of(text) {
+            changes += made(&result);
+            declined += usize::from(result == HostResult::Declined);
+        }
     });
-    (ended, changes, integrity)
+    Scanned {
+        ended,
+        changes,
+        declined,
+        integrity,
+    }
 }
 
 /// Goes through a journal line by line, handing each line's number, text and digest on.
@@ -371,7 +395,7 @@ mod tests {
         for case in cases {
             fs::write(&path, &case).unwrap();
             let whole = Recording::load(&path).unwrap().integrity;
-            assert_eq!(scan(case.as_bytes()).2, whole, "{case}");
+            assert_eq!(scan(case.as_bytes()).integrity, whole, "{case}");
         }
     }
 

@@ -84,8 +84,10 @@ pub fn moves(
     }
     let mut done = BTreeSet::new();
     let mut steps = Vec::new();
-    for (before, after) in then.plan.steps.iter().zip(&now.plan.steps) {
-        match state(before, after, &done, measure) {
+    let last_due = now.plan.steps.iter().rposition(StepPlan::is_pending);
+    for (index, (before, after)) in then.plan.steps.iter().zip(&now.plan.steps).enumerate() {
+        let is_idle = last_due.is_none_or(|last| index > last);
+        match state(before, after, is_idle, &done, measure) {
             State::Same => {}
             State::Done => {
                 done.insert(before.number);
@@ -151,7 +153,14 @@ enum State {
     Moved,
 }
 
-fn state(then: &StepPlan, now: &StepPlan, done: &BTreeSet<StepNumber>, measure: Measure) -> State {
+/// `is_idle`: nothing after it is due now.
+fn state(
+    then: &StepPlan,
+    now: &StepPlan,
+    is_idle: bool,
+    done: &BTreeSet<StepNumber>,
+    measure: Measure,
+) -> State {
     let is_same = match (&then.outcome, &now.outcome) {
         (Outcome::Seen(_), Outcome::Seen(Verdict::Compliant)) if then.is_pending() => {
             return State::Done;
@@ -160,8 +169,9 @@ fn state(then: &StepPlan, now: &StepPlan, done: &BTreeSet<StepNumber>, measure: 
             same_verdict(before, after, done, measure) && same_answers(then, now, measure)
         }
         (Outcome::Interlude(before), Outcome::Interlude(after)) => before == after,
-        // Questions and pauses after which nothing is due any more.
-        (Outcome::Interlude(_) | Outcome::Skipped { .. }, Outcome::Skipped { .. })
+        // A question or a pause is for what comes after it. What was agreed to with it is not done without it.
+        (Outcome::Interlude(_), Outcome::Skipped { .. }) => is_idle,
+        (Outcome::Skipped { .. }, Outcome::Skipped { .. })
         | (Outcome::CouldNotTell { .. }, Outcome::CouldNotTell { .. }) => true,
         (
             Outcome::Seen(_)

@@ -5,6 +5,7 @@ use crate::change::{Blocked, Call};
 use crate::plan::Expectation;
 use crate::probe::{Answer, Digest};
 use crate::risk::Risk;
+use crate::runbook::Interlude;
 
 fn text(before: Option<&str>, after: &str) -> Shown {
     Shown::Text {
@@ -223,6 +224,57 @@ fn what_could_not_be_known_may_turn_out_as_anything_once_it_can() {
     let too_early = [then[0].clone(), step(2, second)];
     assert!(!compared(&then, &too_early, Measure::Exact).is_empty());
     assert!(compared(&then, &then, Measure::Exact).is_empty());
+}
+
+#[test]
+fn a_question_that_would_be_left_out_before_what_is_due_has_moved() {
+    let instead = |number, outcome| StepPlan {
+        subject: String::new(),
+        outcome,
+        ..step(number, Verdict::Compliant)
+    };
+    let ask = |number| {
+        let question = "Is the app off?".to_owned();
+        instead(
+            number,
+            Outcome::Interlude(Interlude::Ask {
+                question,
+                how: None,
+            }),
+        )
+    };
+    let out = |number, why: &str| {
+        instead(
+            number,
+            Outcome::Skipped {
+                why: why.to_owned(),
+            },
+        )
+    };
+    let due = |number| step(number, new_text(Some("a\n"), "b\n"));
+    let then = [ask(1), due(2), ask(3), due(4)];
+    let now = [
+        out(1, "its condition does not hold"),
+        due(2),
+        out(3, "nothing after it is due"),
+        step(4, Verdict::Compliant),
+    ];
+    let moves = compared(&then, &now, Measure::Exact);
+    let numbers: Vec<usize> = moves.steps.iter().map(|moved| moved.number.0).collect();
+    assert_eq!(numbers, [1]);
+    assert_eq!(
+        moves.steps[0].why,
+        "it would be skipped now: its condition does not hold"
+    );
+    // All of it is done, and so is what its condition asked for.
+    let so = |number| step(number, Verdict::Compliant);
+    let now = [
+        out(1, "its condition does not hold"),
+        so(2),
+        out(3, "nothing after it is due"),
+        so(4),
+    ];
+    assert!(compared(&then, &now, Measure::Exact).is_empty());
 }
 
 #[test]

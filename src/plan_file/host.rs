@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Place, Source};
-use crate::inventory::{Host, Inventory};
+use crate::inventory::{self, Connection, Host, Inventory};
 use crate::probe::{Answer, Answers, Probe};
 use crate::runbook::{Inputs, Runbook};
-use crate::value::Name;
+use crate::value::{Name, ValueError};
 
 /// A host with a plan. The plan itself is among the events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,28 @@ impl SavedHost {
             .collect()
     }
 
+    /// The host without a way to it, which is not in the plan: its address is its name.
+    ///
+    /// # Errors
+    /// When its name is none.
+    pub fn unreached(&self, file: &str) -> Result<Host, ValueError> {
+        let place = place(file);
+        Ok(Host {
+            name: self.name.parse()?,
+            address: self.name.parse()?,
+            port: None,
+            user: None,
+            connection: Connection::Ssh,
+            groups: self.groups.clone(),
+            tags: self.tags.clone(),
+            vars: self.vars.clone(),
+            inputs: self.included(&place),
+            key_name: None,
+            place,
+            again: None,
+        })
+    }
+
     /// The host as the inventory has it now, with what its plan was made from.
     ///
     /// # Errors
@@ -79,30 +101,36 @@ impl SavedHost {
     pub fn in_inventory(&self, inventory: &Inventory, file: &str) -> Result<Host, Diagnostic> {
         let Some(now) = inventory.host(&self.name) else {
             let message = format!("{} has a plan but is no longer in the inventory", self.name);
-            let hint = format!(
-                "put it back, or leave it out with --limit '!{}' once it is there under another name",
-                self.name
-            );
+            let hint = "put it back, or name the others with --limit";
             return Err(Diagnostic::error(message).hint(hint));
         };
-        let place = Place {
-            source: Source::new(file, ""),
-            line: 1,
-            column: 1,
-            width: 1,
-        };
+        Ok(Host {
+            groups: self.groups.clone(),
+            tags: self.tags.clone(),
+            vars: self.vars.clone(),
+            inputs: self.included(&place(file)),
+            ..now.clone()
+        })
+    }
+
+    /// Values for the inputs of included runbooks, as an inventory has them.
+    fn included(&self, place: &Place) -> inventory::Inputs {
         let included = self.included.iter().map(|(runbook, values)| {
             let values = values
                 .iter()
                 .map(|(name, value)| (name.clone(), (value.clone(), place.clone())));
             (runbook.clone(), values.collect())
         });
-        Ok(Host {
-            groups: self.groups.clone(),
-            tags: self.tags.clone(),
-            vars: self.vars.clone(),
-            inputs: included.collect(),
-            ..now.clone()
-        })
+        included.collect()
+    }
+}
+
+/// Whatever is in a plan is from its one line.
+fn place(file: &str) -> Place {
+    Place {
+        source: Source::new(file, ""),
+        line: 1,
+        column: 1,
+        width: 1,
     }
 }

@@ -213,6 +213,7 @@ fn ending(brief: &Brief) -> (Tone, String) {
     let exit = brief.ended.map(|ended| ended.exit).unwrap_or_default();
     let nothing = brief.changes == 0 && brief.started.mode == Mode::Apply;
     let (tone, said) = match Ending::of(brief) {
+        Ending::Done if nothing && brief.declined > 0 => (Tone::Warn, "declined"),
         Ending::Done if nothing => (Tone::Good, "nothing to do"),
         Ending::Done => (Tone::Good, "done"),
         Ending::Due => (Tone::Warn, "changes are due"),
@@ -320,6 +321,7 @@ mod tests {
             },
             ended: Some(Ended { exit: 0, millis: 9 }),
             changes: 4,
+            declined: 0,
             integrity: Integrity::Complete,
             alive: false,
         }
@@ -379,6 +381,7 @@ mod tests {
         let all = [
             last(&|b| b.ended = Some(Ended { exit: 6, millis: 1 })),
             last(&|b| b.changes = 0),
+            last(&|b| (b.changes, b.declined) = (0, 1)),
             last(&|b| {
                 b.ended = None;
                 b.integrity = Integrity::Unfinished;
@@ -400,6 +403,7 @@ mod tests {
         insta::assert_snapshot!(all.join("\n"), @r"
         reverted (exit 6)
         nothing to do
+        declined
         unfinished: it was killed, or the end of its record was taken away
         under way
         unfinished: its record ends within a line

@@ -4,8 +4,8 @@ use super::diff;
 use super::line::Line;
 use super::streams::{Notice, Stream};
 use super::style::{Sign, Style, Tone};
-use super::words::{class, seconds, sentence};
-use crate::event::SavedPlan;
+use super::words::{class, command_line, joined, seconds, sentence};
+use crate::event::{SavedCommand, SavedPlan};
 use crate::plan::Moved;
 
 /// The run shows or performs a saved plan.
@@ -40,6 +40,10 @@ pub(super) fn plan_opened(saved: &SavedPlan, style: &Style) -> Option<Notice> {
                 .hanging(2),
         );
     }
+    // Who cannot trust the seal must see all that will run.
+    if style.verbose() || !saved.sealed_by_us {
+        lines.extend(saved.commands.iter().map(command));
+    }
     for (host, fault) in &saved.without_plan {
         let why = fault.map_or(String::new(), |fault| format!(" ({})", class(fault)));
         let text = format!("no plan in it for {host}{why}");
@@ -48,13 +52,28 @@ pub(super) fn plan_opened(saved: &SavedPlan, style: &Style) -> Option<Notice> {
     Some(Notice::of_run(Stream::Status, lines))
 }
 
+/// A command that verifies hosts.
+fn command(command: &SavedCommand) -> Line {
+    let words = format!(
+        "verifies {} by running: {}",
+        joined(&command.hosts),
+        command_line(&command.argv)
+    );
+    Line::of(Tone::Plain, words).indented(2).hanging(4)
+}
+
 /// `2 h 3 min ago`.
 fn age(age: i64) -> String {
-    match u64::try_from(age) {
-        Err(_) => format!("{} ahead of this clock", seconds(age.unsigned_abs())),
-        Ok(age) if age >= 2 * DAY => format!("{} days {} h ago", age / DAY, age % DAY / 3600),
-        Ok(age) => format!("{} ago", seconds(age)),
-    }
+    let far = match age.unsigned_abs() {
+        far if far >= 2 * DAY => format!("{} days {} h", far / DAY, far % DAY / 3600),
+        near => seconds(near),
+    };
+    let side = if age < 0 {
+        "ahead of this clock"
+    } else {
+        "ago"
+    };
+    format!("{far} {side}")
 }
 
 /// In seconds.
@@ -98,11 +117,12 @@ mod tests {
             DAY.cast_signed(),
             3 * DAY.cast_signed() + 7_200,
             -90,
+            -800_000 * DAY.cast_signed(),
         ]
         .map(age);
         assert_eq!(
             told.join(" | "),
-            "0 s ago | 59 s ago | 1 h 1 min ago | 24 h 0 min ago | 3 days 2 h ago | 1 min 30 s ahead of this clock"
+            "0 s ago | 59 s ago | 1 h 1 min ago | 24 h 0 min ago | 3 days 2 h ago | 1 min 30 s ahead of this clock | 800000 days 0 h ahead of this clock"
         );
     }
 }

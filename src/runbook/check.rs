@@ -81,6 +81,19 @@ impl Check {
         })
     }
 
+    /// The words of its command before any value is filled in, if it is one.
+    pub fn written(&self) -> Option<Vec<String>> {
+        match &self.kind {
+            CheckKind::Command { argv, .. } => {
+                Some(argv.iter().map(|word| word.text.clone()).collect())
+            }
+            CheckKind::Connect(_)
+            | CheckKind::Http(_)
+            | CheckKind::PasswordLogin
+            | CheckKind::Ban(_) => None,
+        }
+    }
+
     /// Fills in one host's values, and the tags of the includes around it; `None` when `when` does not hold.
     pub(super) fn render(
         &self,

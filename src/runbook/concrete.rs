@@ -98,14 +98,15 @@ impl Page<'_> {
         let number = self.steps.len() + 1;
         map.insert("step".to_owned(), json!(number));
         map.insert("name".to_owned(), json!(scope.text(&step.name)?));
-        let (key, value) = if !step.wanted(scope)? {
-            ("skipped", json!("its condition does not hold"))
-        } else {
+        let why = if step.wanted(scope)? {
             let tags = [around.tags.as_slice(), &step.tags].concat();
-            match (self.left_out)(number, &tags) {
-                None => concrete_act(&step.act, scope)?,
-                Some(why) => ("skipped", json!(why)),
-            }
+            (self.left_out)(number, &tags)
+        } else {
+            Some("its condition does not hold")
+        };
+        let (key, value) = match why {
+            None => concrete_act(&step.act, scope)?,
+            Some(why) => ("skipped", json!(why)),
         };
         map.insert(key.to_owned(), value);
         if let Some(runbook) = &around.runbook {

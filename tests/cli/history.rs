@@ -8,15 +8,18 @@ use insta::assert_snapshot;
 
 use crate::support::sandbox::Sandbox;
 
-/// A journal as a run writes it: the events with their numbers, sealed line by line.
+/// A journal as a run writes it: the events with their numbers, from the time of its id on, sealed line by line.
 fn journal(sandbox: &Sandbox, run: &str, kinds: &[&str]) -> PathBuf {
     use holdfast::event::Event;
     use holdfast::journal::Chain;
     let mut chain = Chain::new();
     let mut text = String::new();
+    let (date, time) = run.split_once('-').unwrap();
+    let (year, month, day) = (&date[..4], &date[4..6], &date[6..]);
+    let (hour, minute) = (&time[..2], &time[2..4]);
     for (index, kind) in kinds.iter().enumerate() {
         let json = format!(
-            r#"{{"seq":{},"at":"2026-11-21T18:00:{index:02}Z","kind":{kind}}}"#,
+            r#"{{"seq":{},"at":"{year}-{month}-{day}T{hour}:{minute}:{index:02}Z","kind":{kind}}}"#,
             index + 1
         );
         let event: Event = serde_json::from_str(&json).expect("an event");
@@ -133,11 +136,16 @@ fn runs_are_filtered_by_host_runbook_time_and_outcome() {
     assert_eq!(ids(&["--outcome", "reverted"]), "bbbbbb");
     assert_eq!(ids(&["--outcome", "unfinished"]), "dddddd");
     assert_eq!(ids(&["--last", "1"]), "dddddd");
-    assert_eq!(ids(&["--since", "2026-11-21T18:00:01"]), "");
+    assert_eq!(ids(&["--since", "2026-11-21T18:00:01"]), "dddddd");
+    assert_eq!(ids(&["--since", "2026-11-20"]), "bbbbbb dddddd");
+    assert_eq!(ids(&["--since", "2026-11-22"]), "");
+    assert_eq!(ids(&["--until", "2026-11-20"]), "aaaaaa bbbbbb");
+    assert_eq!(ids(&["--until", "2026-11-20", "--last", "1"]), "bbbbbb");
     assert_eq!(
-        ids(&["--until", "2026-11-21", "--last", "2"]),
-        "bbbbbb dddddd"
+        ids(&["--since", "2026-11-20", "--until", "2026-11-20"]),
+        "bbbbbb"
     );
+    assert_eq!(ids(&["--until", "2026-11-18"]), "");
     assert_eq!(ids(&["bbb", "cccccc"]), "bbbbbb cccccc");
 }
 
@@ -235,25 +243,20 @@ fn runs_of_the_program_itself_are_linked_and_a_missing_one_is_noticed() {
         .filter(|path| path.is_dir())
         .collect();
     runs.sort();
-    // Ids of one second do not say which began first: one of them is not the last and not the first.
-    let middle = runs
-        .iter()
-        .find(|run| {
-            let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
-            let name = run.file_name().unwrap().to_str().unwrap();
-            let others = runs.iter().filter(|other| other != run);
-            let named = others
-                .map(|other| fs::read_to_string(other.join("events.jsonl")).unwrap())
-                .any(|other| other.contains(&format!(r#""previous":{{"run":"{name}""#)));
-            text.contains("\"previous\"") && named
-        })
-        .unwrap();
-    fs::remove_dir_all(middle).unwrap();
+    let name = |run: &PathBuf| run.file_name().unwrap().to_str().unwrap().to_owned();
+    // Ids sort by time. Whoever came after a run has seen it; what is before the first may have been cleared away.
+    fs::remove_dir_all(&runs[1]).unwrap();
+    let said = sandbox.output(&["history", "--verify"]);
+    assert_eq!(said.status.code(), Some(5), "{said:?}");
+    let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+    let gone = said
+        .lines()
+        .find(|line| line.contains("it is gone, and was there when"));
+    assert!(gone.unwrap_or(&said).contains(&name(&runs[1])), "{said}");
+    fs::remove_dir_all(&runs[0]).unwrap();
     let said = sandbox.run(&["history", "--verify"]);
-    assert!(
-        said.contains("it is gone, and was there when") || said.contains("the record begins here"),
-        "{said}"
-    );
+    assert!(said.starts_with("status: 0"), "{said}");
+    assert!(said.contains("the record begins here"), "{said}");
 }
 
 #[test]
@@ -365,4 +368,125 @@ fn no_step_starts_when_the_journal_cannot_be_written() {
     assert!(said.starts_with("status: 3"), "{said}");
     assert!(!touched.exists());
     fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn what_a_person_declined_is_no_run_without_anything_to_do() {
+    let sandbox = Sandbox::new();
+    let ended =
+        |result: &str| format!(r#"{{"event":"host_finished","host":"web-1","result":"{result}"}}"#);
+    let start = started("motd", "apply", r#""web-1""#, "");
+    let run = |id: &str, result: &str| {
+        journal(
+            &sandbox,
+            id,
+            &[&start, PLANNED, &ended(result), &finished(0)],
+        )
+    };
+    run("20261121-180000-aaaaaa", "declined");
+    run("20261121-190000-bbbbbb", "nothing_to_do");
+    let said = sandbox.run(&["history"]);
+    let ends: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("motd"))
+        .filter_map(|line| line.rsplit(" · ").next())
+        .collect();
+    assert_eq!(ends, ["declined", "nothing to do"], "{said}");
+}
+
+/// A run that was stopped with one of its hosts left to do.
+fn stopped(sandbox: &Sandbox, run: &str, host: &str, question: &str) -> PathBuf {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let invoked = format!(
+        r#"{{"event":"invoked","invocation":{{"runbook":"motd","hosts":[{}],"inputs":{{}},"tags":[],"answers":{{}},"guided":false,"serial":null,"start_at":null,"resumes":null}}}}"#,
+        quoted(host)
+    );
+    let answered = format!(
+        r#"{{"event":"answered","host":{},"number":1,"name":"x","question":{},"yes":true,"by":"ada@desk","beforehand":false}}"#,
+        quoted(host),
+        quoted(question)
+    );
+    let start = started("motd", "apply", &quoted(host), "");
+    journal(sandbox, run, &[&start, &invoked, &answered, &finished(130)])
+}
+
+#[test]
+fn a_run_is_gone_on_from_by_enough_of_its_id_and_never_when_its_record_was_changed() {
+    let sandbox = Sandbox::new();
+    sandbox.file(
+        "runbooks/motd.yaml",
+        "name: motd\nsummary: x\nsteps:\n  - name: x\n    file: { path: /etc/hf-x, content: x }\n",
+    );
+    // Nobody answers there, so nothing is ever done.
+    sandbox.file(
+        "inventory/hosts.yaml",
+        "hosts:\n  web-1: { address: 127.0.0.1, port: 1 }\n",
+    );
+    let path = stopped(&sandbox, "20261121-180000-abcdef", "web-1", "Is it off?");
+    for id in ["abcd", "20261121", "20261121-180000-abcdef", "last"] {
+        let said = sandbox.run(&["run", "--resume", id, "--yes"]);
+        assert!(said.contains("Goes on from run [RUN]."), "{id}: {said}");
+        assert!(said.starts_with("status: 4"), "{id}: {said}");
+        // Otherwise that is the run to go on from.
+        let runs = fs::read_dir(sandbox.state().join("runs")).unwrap();
+        for run in runs.map(|run| run.unwrap().path()) {
+            if run.is_dir() && run != path.parent().unwrap() {
+                fs::remove_dir_all(run).unwrap();
+            }
+        }
+    }
+    let said = sandbox.run(&["run", "--resume", "zz", "--yes"]);
+    assert!(
+        said.contains("there is no run `zz` on record here"),
+        "{said}"
+    );
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("Is it off?", "Is it on?")).unwrap();
+    for id in ["abcd", "last"] {
+        let said = sandbox.run(&["run", "--resume", id, "--yes"]);
+        assert!(said.starts_with("status: 1"), "{said}");
+        assert!(
+            said.contains("cannot be gone on from: its record was changed: line "),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn nothing_that_stands_in_a_journal_reaches_the_terminal_as_it_is() {
+    let hostile = "web\u{1b}]0;pwn\u{7}\u{1b}[31m\u{202e}\u{9b}2J";
+    let sandbox = Sandbox::new();
+    let path = stopped(&sandbox, "20261121-180000-abcdef", hostile, hostile);
+    let whole = fs::read_to_string(&path).unwrap();
+    let runbook = whole.replace(
+        r#""runbook":"motd""#,
+        &format!(r#""runbook":{}"#, serde_json::to_string(hostile).unwrap()),
+    );
+    for text in [whole.clone(), runbook] {
+        fs::write(&path, text).unwrap();
+        for words in [
+            &["show", "last"][..],
+            &["show", "last", "--host", "nosuch"],
+            &["show", "last", "--format", "json"],
+            &["history"],
+            &["history", "--verify"],
+            &["run", "--resume", "last", "--yes"],
+            &["run", "other", "--resume", "abcd", "--yes"],
+            &["rollback", "abcd", "--yes"],
+        ] {
+            let output = sandbox.output(words);
+            let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+            let acts =
+                |c: &char| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c);
+            assert_eq!(
+                said.chars().filter(acts).collect::<String>(),
+                "",
+                "{words:?}: {said:?}"
+            );
+            assert!(!said.is_empty(), "{words:?} says nothing");
+        }
+    }
+    fs::write(&path, whole).unwrap();
+    let said = sandbox.run(&["show", "last", "--host", "nosuch"]);
+    assert!(said.contains("pwn"), "its name is not even said: {said}");
 }

@@ -7,3 +7,4 @@ mod plan;
 mod render;
 mod run;
 mod usage;
+mod variables;

@@ -46,10 +46,8 @@ fn a_saved_plan_is_shown_as_its_dry_run_was() {
     assert!(one.contains("web-2 ·") && !one.contains("web-1"), "{one}");
     let none = sandbox.run(&["show", "x.plan", "--host", "web-3"]);
     assert!(none.starts_with("status: 1"), "{none}");
-    assert!(
-        none.contains("has no plan for `web-3`") && none.contains("web-"),
-        "{none}"
-    );
+    assert!(none.contains("has no plan for `web-3`"), "{none}");
+    assert!(none.contains("did you mean `web-1`?"), "{none}");
 }
 
 #[test]
@@ -91,7 +89,24 @@ fn a_file_that_is_not_as_it_was_written_is_refused() {
             .as_bytes(),
         "its format is 2, and this version of Holdfast reads up to 1",
     );
-    refused(b"name: app\nsteps: []\n", "no ");
+    // A file that is no plan may be a mistyped run, so each verb says it in its own words.
+    let sandbox = project(b"name: app\nsteps: []\n");
+    for (verb, why) in [
+        (
+            &["show", "x.plan"][..],
+            "x.plan is no saved plan, nor a run",
+        ),
+        (
+            &["apply", "x.plan", "--yes"],
+            "it is no plan: it does not begin with `holdfast-plan`",
+        ),
+    ] {
+        let said = sandbox.run(verb);
+        assert!(
+            said.starts_with("status: 1") && said.contains(why),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -193,6 +208,13 @@ fn hosts_are_those_of_the_plan_that_the_inventory_still_has() {
         said.contains("web-2 has a plan but is no longer in the inventory"),
         "{said}"
     );
+    assert!(said.contains("name the others with --limit"), "{said}");
+    // As it says: from here on it is about a host that nobody answers for.
+    sandbox.file(
+        "inventory/hosts.yaml",
+        "hosts:\n  web-1: { address: 127.0.0.1, port: 1 }\n",
+    );
+    assert!(apply(&["-l", "web-1"]).starts_with("status: 4"));
 }
 
 #[test]
@@ -228,5 +250,194 @@ fn a_file_that_is_there_is_not_overwritten_and_a_folder_that_is_not_is_said_befo
             .iter()
             .any(|name| name.to_str().unwrap().starts_with(".holdfast-plan")),
         "{left:?}"
+    );
+}
+
+/// What a terminal could act on: control characters but the line break, and those that turn the direction of a text.
+fn acts(text: &str) -> Vec<char> {
+    let acts = |c: &char| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c);
+    text.chars().filter(acts).collect()
+}
+
+/// A file with this body behind a right envelope without a seal.
+fn enveloped(body: &str) -> Vec<u8> {
+    let digest = holdfast::probe::Digest::of(body.as_bytes());
+    format!(
+        "holdfast-plan 1 sha256={digest} bytes={}\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+const HOSTILE: &str = "9\u{1b}]0;pwn\u{7}\u{1b}[31m\u{202e}\u{9b}2J";
+
+#[test]
+fn nothing_that_stands_in_a_plan_reaches_the_terminal_as_it_is() {
+    let hostile = serde_json::to_string(HOSTILE).unwrap();
+    let strange = format!(r#"{{"made":{{"version":{hostile}}},"terms":"no"}}"#);
+    let mut plan = PlanFile::open(&fixture("v1-include.plan"), None)
+        .unwrap()
+        .plan;
+    plan.hosts[0].name = format!("web{HOSTILE}");
+    plan.runbook.runbooks[0].path = HOSTILE.to_owned();
+    plan.runbook.runbooks[0].text.push_str("\noops: [");
+    // Its host has no plan then, so that is said instead of its name.
+    let renamed = plan.to_bytes(None).unwrap();
+    for told in &mut plan.told {
+        if let holdfast::event::EventKind::HostPlanned { plan } = &mut told.kind
+            && plan.host == "web-1"
+        {
+            plan.host = format!("web{HOSTILE}");
+        }
+    }
+    let all = plan.to_bytes(None).unwrap();
+    plan.runbook = PlanFile::open(&fixture("v1-include.plan"), None)
+        .unwrap()
+        .plan
+        .runbook;
+    let names = plan.to_bytes(None).unwrap();
+    let files = [
+        (enveloped(&strange), "it was made by Holdfast 9"),
+        (renamed, "it does not tell of the dry run"),
+        (all, "oops"),
+        (names, "web"),
+    ];
+    for (bytes, word) in files {
+        let sandbox = project(&bytes);
+        let digest = PlanFile::open(&bytes, None)
+            .map_or(String::new(), |opened| opened.header.digest.to_string());
+        for words in [
+            &["show", "x.plan"][..],
+            &["show", "x.plan", "--host", "nosuch"],
+            &["apply", "x.plan", "--yes", "--sha256", &digest],
+            &["apply", "x.plan", "--yes", "--sha256", &digest, "-l", "db"],
+        ] {
+            let output = sandbox.output(words);
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).expect("UTF-8");
+            assert_eq!(acts(&said), [], "{words:?}: {said:?}");
+            assert!(!said.is_empty(), "{words:?} says nothing");
+            if words.len() == 2 {
+                assert!(said.contains(word), "{words:?} does not say {word}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_runs_when_a_plan_is_verified_is_shown_and_a_plan_that_shows_nothing_is_refused() {
+    let mut plan = PlanFile::open(&fixture("v1-include.plan"), None)
+        .unwrap()
+        .plan;
+    let sandbox = project(&plan.to_bytes(None).unwrap());
+    let line = "verifies web-1, web-2 by running: test -e /etc/hf-marker";
+    assert!(sandbox.run(&["show", "x.plan"]).contains(line));
+    let json = sandbox.run(&["show", "x.plan", "--format", "json"]);
+    assert!(
+        json.contains(r#""argv":["test","-e","/etc/hf-marker"]"#),
+        "{json}"
+    );
+    // Of a plan of our own it is a detail.
+    let key = [3_u8; 32];
+    std::fs::create_dir_all(sandbox.state()).unwrap();
+    std::fs::write(sandbox.state().join("plan.key"), key).unwrap();
+    let path = sandbox.project().join("x.plan");
+    std::fs::write(&path, plan.to_bytes(Some(&Key::new(key))).unwrap()).unwrap();
+    assert!(!sandbox.run(&["show", "x.plan"]).contains("by running"));
+    assert!(sandbox.run(&["show", "x.plan", "-v"]).contains(line));
+    plan.told.truncate(1);
+    refused(&plan.to_bytes(None).unwrap(), "nobody can see what it does");
+    plan.told.clear();
+    refused(&plan.to_bytes(None).unwrap(), "nobody can see what it does");
+}
+
+#[test]
+fn a_key_that_is_damaged_is_said() {
+    let sandbox = project(&fixture("v1-include.plan"));
+    assert!(
+        !sandbox
+            .run(&["show", "x.plan"])
+            .contains("your key for plans")
+    );
+    std::fs::create_dir_all(sandbox.state()).unwrap();
+    std::fs::write(sandbox.state().join("plan.key"), "short").unwrap();
+    let said = sandbox.run(&["show", "x.plan"]);
+    assert!(said.starts_with("status: 0"), "{said}");
+    assert!(
+        said.contains("warning: your key for plans cannot be used")
+            && said.contains("does not hold 32 bytes"),
+        "{said}"
+    );
+}
+
+/// Reading a pipe or a device may never come to an end.
+#[test]
+fn a_plan_is_read_from_a_regular_file_alone() {
+    let sandbox = project(b"");
+    let pipe = sandbox.project().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    for (words, why) in [
+        (["show", "pipe"], "pipe is no saved plan, nor a run"),
+        (["apply", "pipe"], "cannot read pipe: it is no regular file"),
+        (
+            ["apply", "/dev/zero"],
+            "cannot read /dev/zero: it is no regular file",
+        ),
+        (["apply", "."], "cannot read .: it is no regular file"),
+    ] {
+        let said = sandbox.run(
+            &[
+                &words[..],
+                &["--sha256", "0", "--yes"][..if words[0] == "show" { 0 } else { 3 }],
+            ]
+            .concat(),
+        );
+        assert!(
+            said.starts_with("status: 1") && said.contains(why),
+            "{words:?}: {said}"
+        );
+    }
+}
+
+/// A plan is renamed to its place, so what is there would be gone: that may be a file and nothing else.
+#[test]
+fn only_a_regular_file_is_replaced_by_a_plan() {
+    use std::os::unix::fs::symlink;
+    let sandbox = project(b"precious");
+    sandbox.file("runbooks/note.yaml", "name: note\nsummary: x\nsteps:\n  - name: x\n    file: { path: /etc/hf-x, content: \"\" }\n");
+    sandbox.file(
+        "inventory/hosts.yaml",
+        "hosts:\n  here: { connection: local }\n",
+    );
+    let project = sandbox.project();
+    symlink("x.plan", project.join("link")).unwrap();
+    symlink("nowhere", project.join("dangling")).unwrap();
+    std::fs::create_dir(project.join("folder")).unwrap();
+    let pipe = project.join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    for (name, why) in [
+        ("link", "link is a symbolic link"),
+        ("dangling", "dangling is a symbolic link"),
+        ("folder", "folder is no regular file"),
+        ("pipe", "pipe is no regular file"),
+        ("/dev/null", "/dev/null is no regular file"),
+    ] {
+        for force in [&[][..], &["--force"]] {
+            let said = sandbox.run(&[&["plan", "note", "--out", name], force].concat());
+            assert!(
+                said.starts_with("status: 1") && said.contains(why),
+                "{name} {force:?}: {said}"
+            );
+            assert!(!said.contains("--force puts"), "{said}");
+        }
+    }
+    assert_eq!(std::fs::read(project.join("link")).unwrap(), b"precious");
+    assert!(project.join("dangling").is_symlink());
+    let said = sandbox.run(&["plan", "note", "--out", "x.plan", "--force"]);
+    assert!(said.starts_with("status: 0"), "{said}");
+    assert!(
+        std::fs::read(project.join("link"))
+            .unwrap()
+            .starts_with(b"holdfast-plan 1 ")
     );
 }

@@ -16,6 +16,7 @@ mod accounts;
 mod audit;
 mod bare;
 mod baseline;
+mod by_hand;
 mod cron;
 mod cut_short;
 mod drift;

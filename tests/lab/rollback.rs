@@ -27,7 +27,7 @@ const STATE: &str = r"
     ";
 
 #[track_caller]
-fn state(host: &LabHost<'_>) -> String {
+pub fn state(host: &LabHost<'_>) -> String {
     host.sh(&format!("( {STATE} ) || :"))
 }
 
@@ -132,11 +132,7 @@ fn motd(host: &LabHost<'_>) -> String {
 /// The run that this was.
 #[track_caller]
 fn id(told: &Told) -> String {
-    let run = told.events.iter().find_map(|event| match &event.kind {
-        EventKind::RunStarted { run, .. } => Some(run.clone()),
-        _ => None,
-    });
-    run.expect("a run")
+    told.id()
 }
 
 /// The diff of what moved, as it was told.
@@ -310,18 +306,19 @@ fn a_run_that_failed_or_was_cut_off_is_taken_back_as_well() {
         .says("Nothing to do");
 }
 
-/// What lets us in while it is there, and its undo shuts us out.
+/// What lets us in while it is there, and its undo shuts us out, and then ends as the input says.
 const WAY_IN: &str = r#"
 name: way-in
 summary: We are let in
 risk: medium
+inputs: { then: { type: text, default: "true" } }
 steps:
   - name: Nothing shuts us out
     guard: true
     command:
       argv: [sh, -c, "iptables -D INPUT -p tcp --dport 22 -j DROP; touch /root/way-in"]
       creates: /root/way-in
-      undo: [sh, -c, "rm -f /root/way-in; iptables -I INPUT -p tcp --dport 22 -j DROP"]
+      undo: [sh, -c, "rm -f /root/way-in; iptables -I INPUT -p tcp --dport 22 -j DROP; {{ inputs.then }}"]
 "#;
 
 #[test]
@@ -330,10 +327,28 @@ fn a_rollback_that_shuts_us_out_is_undone_by_the_host_also_after_a_restart() {
     let hosts = lab.boot_all(vec![
         HostSpec::new("waits").setup(Setup::Full),
         HostSpec::new("restarts").setup(Setup::Full),
+        HostSpec::new("fails").setup(Setup::Full),
     ]);
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.runbook("way-in", WAY_IN);
-    operator.run(&["run", "way-in", "--yes"]).exits(0);
+    operator
+        .run(&["run", "way-in", "--yes", "--limit", "!fails"])
+        .exits(0);
+    // One whose undo shuts us out and fails on top of it: the guard gives again all the same.
+    let third = Operator::new(&lab, "third", &hosts);
+    third.runbook("way-in", WAY_IN);
+    third
+        .run(&[
+            "run",
+            "way-in",
+            "--yes",
+            "--limit",
+            "fails",
+            "-e",
+            "then=false",
+        ])
+        .exits(0);
+    let fails = third.start(&["rollback", "last", "--yes", "--guard-time", "20s"]);
     let is_in = |host: &LabHost<'_>| host.exec(&["test", "-e", "/root/way-in"]).status.success();
     let waits = operator.start(&[
         "rollback",
@@ -365,12 +380,48 @@ fn a_rollback_that_shuts_us_out_is_undone_by_the_host_also_after_a_restart() {
     assert!(is_in(&hosts[0]), "{}", told.all());
     assert!(!hosts[0].sh("iptables-save").contains("DROP"));
     restarts.wait().exits(6);
+    let told = fails.wait();
+    assert!(is_in(&hosts[2]), "{}", told.all());
+    told.exits(6);
     for host in &hosts {
         let left = host.sh("ls /etc/systemd/system | grep holdfast || :; systemctl list-units --no-legend 'holdfast-*' || :");
         assert_eq!(left.trim(), "", "{}", host.name);
     }
     // Now that nothing shuts us out any more in the way back, there is no obstacle.
     operator.run(&["verify", "way-in", "--limit", "waits"]);
+}
+
+#[test]
+fn a_rollback_that_takes_our_own_key_is_undone_by_the_host() {
+    let lab = Lab::new("rollback-key");
+    let hosts = [lab.boot(HostSpec::new("web").setup(Setup::Full))];
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    let key = std::fs::read_to_string(lab.key().with_extension("pub")).expect("our key");
+    operator.runbook(
+        "keys",
+        &format!(
+            "name: keys\nsummary: Our key\nrisk: medium\nsteps:\n  - name: Our key is there\n    \
+             authorized_keys: {{ user: ops, keys: ['{}'] }}\n",
+            key.trim()
+        ),
+    );
+    // Somebody else gave us the account: our key comes by a run as root.
+    host.sh("rm /home/ops/.ssh/authorized_keys");
+    operator.run(&["run", "keys", "--yes"]).exits(0);
+    let keys = host.sh("cat /home/ops/.ssh/authorized_keys");
+    // From now on that key is how we get in.
+    operator.inventory("hosts:\n  web: { user: ops }\n");
+    let told = operator.run(&["rollback", "last", "--yes", "--guard-time", "20s"]);
+    told.exits(6);
+    assert_eq!(host.sh("cat /home/ops/.ssh/authorized_keys"), keys);
+    operator.run(&["verify", "keys"]).exits(0);
+    // With another way in it may go.
+    operator.inventory("hosts:\n  web: {}\n");
+    operator
+        .run(&["rollback", &told.id(), "--dry-run"])
+        .exits(0)
+        .nothing_to_do("web");
 }
 
 #[test]
@@ -457,6 +508,7 @@ fn restore_points_are_listed_and_kept_by_count_and_age() {
         sed -i '/closed/d' 20200101-000010-aaaaaa/journal
         mkdir 20200101-000011-aaaaaa/guard
         : >20200101-000011-aaaaaa/guard/armed
+        mkdir .20190101-000000-aaaaaa
         echo undoes=20200101-000012-aaaaaa >>20200101-000034-aaaaaa/run
         touch -d '100 days ago' 20200101-*/journal; rm 20200101-000011-aaaaaa/guard/armed; : >20200101-000011-aaaaaa/guard/firing");
     let runs = || host.sh("ls -A /var/lib/holdfast/runs");
@@ -464,7 +516,7 @@ fn restore_points_are_listed_and_kept_by_count_and_age() {
     operator
         .run(&["run", "motd", "--dry-run", "-e", "text=three"])
         .exits(0);
-    assert_eq!(runs().lines().count(), 28);
+    assert_eq!(runs().lines().count(), 29);
     host.sh("rm -r /var/lib/holdfast/runs/20200101-000011-aaaaaa");
     let told = operator.run(&[
         "run",
@@ -493,4 +545,37 @@ fn restore_points_are_listed_and_kept_by_count_and_age() {
         .run(&["rollback", &first, "--yes"])
         .exits(3)
         .says("no record of run");
+    // What was taken back no longer stands: the run before it does, however old it is.
+    let standing = told.id();
+    let last = apply("four");
+    let back = operator.run(&["rollback", &last, "--yes"]);
+    back.exits(0);
+    let newest = {
+        operator.runbook(
+            "other",
+            &MOTD
+                .replace("name: motd", "name: other")
+                .replace("/etc/lab/", "/etc/lab/other-"),
+        );
+        let told = operator.run(&["run", "other", "--yes", "-e", "text=x"]);
+        told.exits(0);
+        told.id()
+    };
+    host.sh("touch -d '100 days ago' /var/lib/holdfast/runs/*/journal");
+    let pruned = operator.run(&["restore-points", "--prune", "--keep", "1"]);
+    assert_eq!(pruned.status, 0, "{}", pruned.all());
+    let left = runs();
+    let stays = |run: &str| left.contains(run);
+    assert!(stays(&standing) && stays(&newest), "{left}");
+    assert!(!stays(&last) && !stays(&back.id()), "{left}");
+    // Without root nobody sees the records, which is said.
+    operator.inventory("hosts:\n  web: { user: nosudo }\n");
+    let told = operator.run(&["restore-points"]);
+    assert_eq!(
+        (told.status, told.stdout.as_str()),
+        (4, ""),
+        "{}",
+        told.all()
+    );
+    assert!(told.stderr.contains("sudo"), "{}", told.all());
 }

@@ -17,7 +17,7 @@ pub(in crate::cli) struct Steps {
     #[arg(long, env = "HOLDFAST_START_AT", value_name = "STEP")]
     pub(in crate::cli) start_at: Option<String>,
     /// Go on from an earlier run that did not end well, with its runbook, inputs, hosts, tags, answers and skipped
-    /// steps; without a name the last one
+    /// steps: its id, enough of its beginning or end; without a name the last one that is left to go on from
     #[arg(long, env = "HOLDFAST_RESUME", value_name = "RUN", num_args = 0..=1, default_missing_value = "last", conflicts_with_all = ["dry_run", "inputs", "limit", "tags", "rehearse"])]
     pub(in crate::cli) resume: Option<String>,
 }
