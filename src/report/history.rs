@@ -278,14 +278,16 @@ fn proven(proven: &Proven) -> (Tone, String) {
 
 /// `2026-11-21 19:05:46 +01:00`.
 fn exact(at: Timestamp, zone: &TimeZone) -> String {
-    let at = at.to_zoned(zone.clone());
-    at.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M:%S %:z")
+        .to_string()
 }
 
 /// `2026-11-21 19:05`.
 fn short(at: Timestamp, zone: &TimeZone) -> String {
-    let at = at.to_zoned(zone.clone());
-    at.strftime("%Y-%m-%d %H:%M").to_string()
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M")
+        .to_string()
 }
 
 /// `just now`, `12 min ago`, `3 h ago`, `5 d ago`.

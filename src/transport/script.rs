@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use include_dir::{Dir, include_dir};
 
+use super::card::RunCard;
 use crate::change::Call;
 use crate::probe::Probe;
 use crate::template::shell_quoted;
@@ -164,55 +165,6 @@ pub(super) fn push_words(text: &mut String, words: &[String]) {
     text.push('\n');
 }
 
-/// The format of a run's folder on a host. From 2 on, a journal says that its run came to its end.
-const CARD_FORMAT: u32 = 2;
-
-/// Who runs what: written on the host when a run opens.
-#[derive(Debug, Clone)]
-pub struct RunCard {
-    /// The run's id.
-    pub run: String,
-    /// The runbook's name.
-    pub runbook: String,
-    /// `user@machine`.
-    pub operator: String,
-    /// When it started, RFC 3339.
-    pub started: String,
-    /// The run that it takes back.
-    pub undoes: Option<String>,
-    /// Which steps of its runbook it is about, in words; none when about all of them.
-    pub part: Option<String>,
-}
-
-impl RunCard {
-    /// What a second run is told.
-    fn holder(&self) -> String {
-        format!(
-            "{} since {}, runbook {}, run {}",
-            self.operator, self.started, self.runbook, self.run
-        )
-    }
-
-    fn card(&self) -> String {
-        let mut card = format!(
-            "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
-            self.run,
-            self.runbook,
-            self.operator,
-            self.started,
-            env!("CARGO_PKG_VERSION")
-        );
-        if let Some(run) = &self.undoes {
-            let _ = write!(card, "\nundoes={run}");
-        }
-        if let Some(steps) = &self.part {
-            let steps = steps.replace(char::is_control, " ");
-            let _ = write!(card, "\npart=yes\nonly={steps}");
-        }
-        card
-    }
-}
-
 /// What a run leaves in its folder on a host before it begins there; both are whole lines, empty when they are there
 /// already.
 #[derive(Debug, Clone, Copy, Default)]
@@ -229,7 +181,7 @@ pub struct RunPapers<'a> {
 pub(super) fn open_run(nonce: &str, card: &RunCard, papers: RunPapers<'_>) -> String {
     let mut text = format!("HF_NONCE={nonce}\n");
     text.push_str(&WRITE_SET);
-    let words = [card.run.clone(), card.holder(), card.card()];
+    let words = [card.run.clone(), card.holder(), card.lines()];
     text.push_str("hf_open_run");
     push_words(&mut text, &words);
     // The functions for the steps, which run as scripts of their own. Nobody ever reads half of them: an undo that
