@@ -17,7 +17,7 @@ mod previous;
 mod unfinished;
 
 pub use channel::{Events, Receipt, Told};
-pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, StepQuestion};
+pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, Since, StepQuestion};
 pub use invocation::Invocation;
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use previous::Previous;

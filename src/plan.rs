@@ -4,6 +4,8 @@ mod explain;
 mod left_out;
 mod moved;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Note, Shown, StepNumber, Verdict};
@@ -151,6 +153,22 @@ impl HostPlan {
         let before = self.steps.iter().filter(alike).count();
         let id = step.id.as_deref().unwrap_or_default();
         format!("{before} {id} {}", step.name)
+    }
+
+    /// What steps are called by in a plan of the same runbook made anew, where that is something else than here: the
+    /// name of a step may say the value of an input.
+    pub fn called_anew(&self, anew: &HostPlan) -> BTreeMap<String, String> {
+        let keys = |plan: &HostPlan| -> Vec<String> {
+            let steps = plan.steps.iter();
+            steps.map(|step| plan.key(step.number)).collect()
+        };
+        let (old, new) = (keys(self), keys(anew));
+        if old.len() != new.len() {
+            return BTreeMap::new();
+        }
+        let pairs = old.iter().zip(&new);
+        let moved = pairs.filter(|(was, is)| !new.contains(was) && !old.contains(is));
+        moved.map(|(was, is)| (was.clone(), is.clone())).collect()
     }
 
     /// How many things change.

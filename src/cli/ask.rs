@@ -21,6 +21,16 @@ pub(super) enum Heard {
     Stopped,
     /// Nobody is there any more: the end of input, or a terminal that is gone.
     Gone,
+    /// Whoever wanted to know needs no answer any more.
+    Moot,
+}
+
+/// What a question does not outlive.
+pub(super) struct While<'a> {
+    /// Set when the run is stopped.
+    pub(super) stop: &'a watch::Receiver<bool>,
+    /// Whether nobody waits for the answer any more.
+    pub(super) moot: &'a dyn Fn() -> bool,
 }
 
 /// Whether there is somebody to ask.
@@ -28,25 +38,22 @@ pub(super) fn can_ask() -> bool {
     stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks on standard error; only a clear yes is one, and a stop is a no.
-pub(super) fn confirm(question: &str, stop: &watch::Receiver<bool>) -> bool {
+/// Asks on standard error; only a clear yes is one, every other line is a no. `None` when nobody said anything: after
+/// a stop, at the end of input, or without a terminal.
+pub(super) fn confirm(question: &str, asked: &While<'_>) -> Option<bool> {
     let prompt = format!("{} [y/N] ", report::harmless(question));
-    match line(&prompt, stop) {
-        Heard::Line(line) => matches!(line.trim().to_lowercase().as_str(), "y" | "yes"),
-        Heard::Stopped | Heard::Gone => false,
+    match line(&prompt, asked) {
+        Heard::Line(line) => Some(matches!(line.trim().to_lowercase().as_str(), "y" | "yes")),
+        Heard::Stopped | Heard::Gone | Heard::Moot => None,
     }
 }
 
 /// Asks which of some words it is to be, until it is one of them or the beginning of just one; `None` after a stop
 /// or at the end of input.
-pub(super) fn choose(
-    question: &str,
-    words: &[&str],
-    stop: &watch::Receiver<bool>,
-) -> Option<usize> {
+pub(super) fn choose(question: &str, words: &[&str], asked: &While<'_>) -> Option<usize> {
     let prompt = format!("{} [{}] ", report::harmless(question), words.join("/"));
     loop {
-        let Heard::Line(line) = line(&prompt, stop) else {
+        let Heard::Line(line) = line(&prompt, asked) else {
             return None;
         };
         let line = line.to_lowercase();
@@ -58,7 +65,7 @@ pub(super) fn choose(
 }
 
 /// Shows a text and reads a line.
-pub(super) fn line(prompt: &str, stop: &watch::Receiver<bool>) -> Heard {
+pub(super) fn line(prompt: &str, asked: &While<'_>) -> Heard {
     // Whatever was typed ahead, or stood in the rest of a paste, was meant for something else.
     let _ = tcflush(stdin(), QueueSelector::IFlush);
     let mut terminal = std::io::stderr();
@@ -66,24 +73,29 @@ pub(super) fn line(prompt: &str, stop: &watch::Receiver<bool>) -> Heard {
     if shown.is_err() {
         return Heard::Gone;
     }
-    let heard = read(stop);
-    if !matches!(heard, Heard::Line(_)) {
-        // The next line must not stand behind the question.
-        let _ = writeln!(terminal);
-    }
+    let heard = read(asked);
+    // The next line must not stand behind the question.
+    let _ = match heard {
+        Heard::Line(_) => Ok(()),
+        Heard::Stopped | Heard::Gone => writeln!(terminal),
+        Heard::Moot => writeln!(terminal, "\nThis needs no answer any more."),
+    };
     heard
 }
 
-/// Reads what the terminal hands over as a whole line; looks at the stop in between.
-fn read(stop: &watch::Receiver<bool>) -> Heard {
+/// Reads what the terminal hands over as a whole line; looks in between whether it is still wanted.
+fn read(asked: &While<'_>) -> Heard {
     let (stdin, mut line) = (stdin(), Vec::new());
     let pause = Timespec {
         tv_sec: 0,
         tv_nsec: 100_000_000,
     };
     loop {
-        if *stop.borrow() {
+        if *asked.stop.borrow() {
             return Heard::Stopped;
+        }
+        if (asked.moot)() {
+            return Heard::Moot;
         }
         match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&pause)) {
             Ok(0) | Err(Errno::INTR) => continue,

@@ -2,16 +2,16 @@
 
 use tokio::sync::{oneshot, watch};
 
-use super::ask::{self, Heard};
+use super::ask::{self, Heard, While};
 use crate::event::StepQuestion;
 use crate::report::{self, Report, Style};
 
 /// Something that a person is to answer or to do.
 pub(super) enum Asking {
-    /// A question with yes or no.
+    /// A question with yes or no; none when nobody answers.
     Confirm {
         text: String,
-        answer: oneshot::Sender<bool>,
+        answer: oneshot::Sender<Option<bool>>,
     },
     /// A question with one of some words for an answer.
     Choose {
@@ -43,20 +43,23 @@ pub(super) enum Panel {
 }
 
 impl Asking {
-    /// Puts it to the person. Whoever asked may be gone after a stop.
+    /// Puts it to the person. Whoever asked may be gone meanwhile: then nobody need answer.
     pub(super) fn put(self, report: &mut Report, style: &Style, stop: &watch::Receiver<bool>) {
         // What could not be shown cannot be agreed to.
         let shown = report.pause().is_ok();
         match self {
             Asking::Confirm { text, answer } => {
-                let _ = answer.send(shown && ask::confirm(&text, stop));
+                let moot = || answer.is_closed();
+                let said = shown.then(|| ask::confirm(&text, &While { stop, moot: &moot }));
+                let _ = answer.send(said.flatten());
             }
             Asking::Choose {
                 text,
                 words,
                 answer,
             } => {
-                let chosen = shown.then(|| ask::choose(&text, words, stop));
+                let moot = || answer.is_closed();
+                let chosen = shown.then(|| ask::choose(&text, words, &While { stop, moot: &moot }));
                 let _ = answer.send(chosen.flatten());
             }
             Asking::Line {
@@ -65,11 +68,9 @@ impl Asking {
                 answer,
             } => {
                 let text = panel.text(&prompt, &fitted(style));
-                let _ = answer.send(if shown {
-                    ask::line(&text, stop)
-                } else {
-                    Heard::Gone
-                });
+                let moot = || answer.is_closed();
+                let heard = shown.then(|| ask::line(&text, &While { stop, moot: &moot }));
+                let _ = answer.send(heard.unwrap_or(Heard::Gone));
             }
             Asking::Away { work, back } => {
                 let _ = back.send(work());

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::guided::Ears;
 use super::perform::{Performed, perform};
 use super::results::exit_of;
-use super::session::{Loaded, complain};
+use super::session::{Loaded, complain, note};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
 use super::{Exit, args, ask, rollback, signals, sinks};
@@ -141,10 +141,14 @@ async fn drive(
         exit: exit.code(),
         millis,
     });
+    let last_word = ears.last_word(&job.card.run);
     drop(job);
     // Signals are still heard: a report that nobody reads must not keep the operator here.
     let told = tokio::task::spawn_blocking(move || teller.finish()).await;
     signals.abort();
+    if let Some(word) = last_word {
+        note(&word);
+    }
     let saved = intent.out.zip(plan).map(|(out, plan)| out.save(plan, exit));
     let exit = saved.map_or(exit, |saved| exit.worse(saved));
     match told {

@@ -163,18 +163,19 @@ async fn carry_out(
                 .filter(|plan| plan.obstacle().is_none() && plan.is_pending())
                 .collect();
             let question = (intent.ask && !plans.is_empty()).then(|| question(&plans));
-            let agreed = match question {
+            let said = match question {
                 Some(question) => teller.confirm(question).await,
-                None => true,
+                None => Some(true),
             };
-            if agreed {
+            if said == Some(true) {
                 ears.apply(job, teller, surveyed).await;
             } else {
-                let interrupted = *job.stop.borrow();
+                // The end of input, like a stop, is no answer.
+                let interrupted = said.is_none();
                 job.leave(surveyed, |plan| declined(plan, interrupted))
                     .await;
             }
-            agreed
+            said == Some(true)
         }
     }
 }

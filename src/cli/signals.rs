@@ -1,4 +1,5 @@
-//! Interruption: the first signal stops after the running step, the second at once.
+//! Interruption: the first signal stops after the running step, the second at once. A hang-up never means at once:
+//! a terminal that is closed sends several, the kernel one and a shell around us another.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,17 +24,21 @@ pub(super) async fn listen(stop: watch::Sender<bool>, events: Events, control: P
     let [interrupt, terminate, hangup] = signals.as_mut_slice() else {
         return;
     };
-    for round in 0.. {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-        if round > 0 {
+    let mut stopping = false;
+    loop {
+        let hung_up = tokio::select! {
+            _ = interrupt.recv() => false,
+            _ = terminate.recv() => false,
+            _ = hangup.recv() => true,
+        };
+        if stopping && !hung_up {
             end_now(&control);
         }
-        stop.send_replace(true);
-        events.tell(EventKind::Interrupting);
+        if !stopping {
+            stop.send_replace(true);
+            events.tell(EventKind::Interrupting);
+        }
+        stopping = true;
     }
 }
 

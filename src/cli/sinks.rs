@@ -81,12 +81,12 @@ impl Teller {
         self.previous.clone()
     }
 
-    /// Asks the operator after everything told so far was shown.
-    pub(super) async fn confirm(&self, text: String) -> bool {
+    /// Asks the operator after everything told so far was shown; `None` when nobody answers.
+    pub(super) async fn confirm(&self, text: String) -> Option<bool> {
         let (answer, answered) = oneshot::channel();
         // Without anybody to ask the answer never comes.
         let _ = self.questions.send(Asking::Confirm { text, answer });
-        answered.await.unwrap_or(false)
+        answered.await.ok().flatten()
     }
 
     /// The same with the answer one of `words`; its place among them.

@@ -220,11 +220,12 @@ async fn carry_out(
             return None;
         }
     }
-    for run in of(Fate::Undo) {
+    let undone: Vec<&str> = of(Fate::Undo).collect();
+    for run in &undone {
         undos.add(run, host.host().clone());
     }
-    if of(Fate::Undo).next().is_some() {
-        job.decline(host).await;
+    if !undone.is_empty() {
+        job.make_way(host, &undone).await;
         return None;
     }
     for (found, way) in &here {
@@ -248,4 +249,24 @@ fn refusal(found: &Unfinished) -> (String, String) {
     let hint =
         "look at the host; then --unfinished resume does it again, and a --guided run can skip it";
     (message, hint.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_on_top_is_taken_back_first() {
+        let undo = |run: &str| Undo {
+            run: run.to_owned(),
+            hosts: Vec::new(),
+        };
+        // One host has the first of them alone, another one has both.
+        let undos = Undos::default();
+        let all = ["20260101-000000-000001", "20260102-000000-000001"].map(undo);
+        undos.0.lock().unwrap().extend(all);
+        let runs: Vec<String> = undos.take().into_iter().map(|undo| undo.run).collect();
+        assert_eq!(runs, ["20260102-000000-000001", "20260101-000000-000001"]);
+        assert!(undos.take().is_empty());
+    }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::edit::Ground;
-use super::gate::Seat;
 use super::last_look::LastLook;
 use super::outside::Outside;
 use super::restore::{self, Returns};
+use super::seat::Seat;
 use super::walk::perform_all;
 use super::worker::Worker;
 use super::{Job, Stop, Surveyed, interlude, interrupted, settle, unfinished, verify};
@@ -81,7 +81,8 @@ async fn carry_out(
     stale: Option<Stop>,
     returns: Option<&Returns>,
 ) -> HostResult {
-    let stop = match (perform_all(worker).await, stale) {
+    let performed = perform_all(worker).await;
+    let stop = match (performed, stale.or(worker.left_beyond())) {
         (Ok(()), None) => return prove(worker, returns).await,
         (Ok(()), Some(stale)) => stale,
         (Err(stop), _) => worker.taken_back(stop).await,

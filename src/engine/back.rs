@@ -3,8 +3,9 @@
 //! What is taken back is performed like a step, with a folder of its own: the host's journal knows of it, and what
 //! was guarded is guarded on its way back too, by a login as it was possible before.
 
+use super::act::Act;
 use super::due::timing_of;
-use super::past::{Act, Entry};
+use super::past::Entry;
 use super::walk::Next;
 use super::worker::Worker;
 use super::{Stop, desk};

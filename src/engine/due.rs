@@ -43,3 +43,9 @@ pub(super) fn keeps_promise(promised: &StepPlan, now: &StepPlan) -> bool {
     let promised = shown(promised);
     now.iter().all(|one| promised.contains(one))
 }
+
+/// Whether a step may be performed as it is now when no more than what was promised may be. Of what could not be
+/// known nothing was promised, so it may turn out as anything.
+pub(super) fn is_agreed(promised: &StepPlan, now: &StepPlan) -> bool {
+    keeps_promise(promised, now) || matches!(promised.verdict(), Some(Verdict::UnknownUntil { .. }))
+}

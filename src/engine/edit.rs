@@ -55,6 +55,7 @@ impl Worker<'_> {
         self.job
             .events
             .tell(EventKind::HostPlanned { plan: plan.clone() });
+        self.past.rename(&self.plan.called_anew(&plan));
         self.rendered = Arc::new(rendered);
         self.plan = Arc::new(plan);
         self.ground = Some(ground);

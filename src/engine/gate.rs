@@ -5,10 +5,8 @@
 //! each question.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::worker::Worker;
 use super::{Job, Stop, stopping};
@@ -125,46 +123,6 @@ impl Gate {
     }
 }
 
-/// A host's place at the gate. Whatever ends its work, the gate hears of it.
-#[derive(Debug)]
-pub(super) struct Seat {
-    host: String,
-    asked: Option<mpsc::UnboundedSender<Knock>>,
-    places: Arc<Semaphore>,
-    place: Option<OwnedSemaphorePermit>,
-    /// Whether the rest is done without asking.
-    finishes: bool,
-}
-
-impl Seat {
-    /// Takes a seat, and waits for a place among those that work at the same time.
-    pub(super) async fn take(job: &Job, host: &str) -> Self {
-        let mut seat = Self {
-            host: host.to_owned(),
-            asked: job.gate.asked.clone(),
-            places: job.places.clone(),
-            place: None,
-            finishes: false,
-        };
-        seat.work().await;
-        seat
-    }
-
-    async fn work(&mut self) {
-        // Nobody closes it; without a place the work goes on all the same.
-        self.place = self.places.clone().acquire_owned().await.ok();
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        if let Some(asked) = &self.asked {
-            // Nobody may listen any more.
-            let _ = asked.send(Knock::Leaves(self.host.clone()));
-        }
-    }
-}
-
 impl Worker<'_> {
     /// Whether a person is asked before this step.
     pub(super) fn asks(&self, step: &StepPlan) -> bool {
@@ -183,18 +141,17 @@ impl Worker<'_> {
         }
     }
 
-    /// Asks, and keeps the host's lock for as long as the person thinks. The place is another host's meanwhile.
+    /// Asks, and keeps the host's lock for as long as the person thinks.
     ///
     /// # Errors
     /// When the operator asked to stop, nobody is there any more, or the host no longer answers.
     pub(super) async fn ask_person(&mut self, question: StepQuestion) -> Result<Decision, Stop> {
-        let number = question.step.number;
-        let run = self.job.card.run.clone();
+        let (job, number) = (self.job, question.step.number);
         let stopped = move || {
-            let hint = format!("go on with --resume {run}");
-            Stop::new(Fault::Interrupted, format!("stopped before {number}")).hint(Some(hint))
+            let stop = Stop::new(Fault::Interrupted, format!("stopped before {number}"));
+            stop.hint(Some(job.goes_on()))
         };
-        let (answer, mut answered) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let asked = Asked {
             host: self.host.name.to_string(),
             question,
@@ -206,28 +163,24 @@ impl Worker<'_> {
             },
             answer,
         };
-        let Some(seat) = &mut self.seat else {
-            return Err(stopped());
-        };
-        seat.place = None;
-        let sent = seat
-            .asked
-            .as_ref()
-            .is_some_and(|to| to.send(Knock::Asks(Box::new(asked))).is_ok());
-        if !sent {
+        let to = self.seat.as_ref().and_then(|seat| seat.asked.as_ref());
+        let sent = to.map(|to| to.send(Knock::Asks(Box::new(asked))));
+        if !matches!(sent, Some(Ok(()))) {
             return Err(stopped());
         }
-        let mut stop = std::pin::pin!(stopping(self.job.stop.clone()));
-        let decision = loop {
+        self.step_aside();
+        let stop = self.job.stop.clone();
+        let decision = self.unless_gone(async {
             tokio::select! {
                 biased;
-                () = &mut stop => return Err(stopped()),
-                decision = &mut answered => break decision.map_err(|_| stopped())?,
-                () = tokio::time::sleep(STILL_THERE) => self.link.alive().await?,
+                () = stopping(stop) => None,
+                decision = answered => decision.ok(),
             }
-        };
-        if let Some(seat) = &mut self.seat {
-            seat.work().await;
+        });
+        let decision = decision.await?.ok_or_else(stopped)?;
+        self.step_in().await?;
+        if self.job.stopped() {
+            return Err(stopped());
         }
         Ok(decision)
     }
@@ -249,6 +202,3 @@ impl Worker<'_> {
         });
     }
 }
-
-/// How often the host hears from us while a person thinks; it gives up on us after five minutes.
-const STILL_THERE: Duration = Duration::from_mins(1);

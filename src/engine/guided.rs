@@ -1,6 +1,6 @@
 //! A step that a person decides about: looked at right before the question, performed as it was shown.
 
-use super::due::due;
+use super::due::{due, is_agreed};
 use super::gate::Decision;
 use super::question::find;
 use super::walk::Next;
@@ -37,16 +37,27 @@ impl Worker<'_> {
                 self.nothing(planned, timing);
                 return Ok(Next::Forward);
             }
+            let beyond = self.beyond(planned, &live);
+            if let (None, Some(stop)) = (&failed, &beyond) {
+                failed = Some((stop.clone(), false));
+            }
             let question = self.question(planned, &live, timing, failed.as_ref());
             let rests = question.rests.clone();
             let decision = self.ask_person(question).await?;
             if decision == Decision::Skip {
                 self.tell_choice(&live, Choice::Skip { rests });
-                self.past
-                    .leave(self.plan.key(planned.number), planned, timing, true);
+                let key = self.plan.key(planned.number);
+                self.past.leave(key.clone(), planned, timing, true);
+                self.beyond.extend(beyond.map(|stop| (key, stop)));
                 return Ok(Next::Forward);
             }
             let failure = failed.take().map(|(stop, _)| stop);
+            match (&decision, beyond) {
+                (Decision::Apply, Some(_)) => continue,
+                // Nobody is asked any more.
+                (Decision::Finish, Some(stop)) => return Err(stop),
+                _ => {}
+            }
             match self.obey(decision, (&live, timing), failure).await? {
                 After::Goes(next) => return Ok(next),
                 After::Asks(again) => failed = again,
@@ -102,6 +113,28 @@ impl Worker<'_> {
             Decision::Skip | Decision::Edit(..) => return,
         };
         self.tell_choice(live, choice);
+    }
+
+    /// Why a step may not be done though somebody may want it: a saved plan is performed as it is or not at all.
+    pub(super) fn beyond(&self, planned: &StepPlan, live: &StepPlan) -> Option<Stop> {
+        if self.job.promise.is_none() || is_agreed(planned, live) {
+            return None;
+        }
+        let message = format!(
+            "{} ({}) moved since the plan was made; nothing of it was done",
+            planned.number, planned.subject
+        );
+        let hint = "leave it out or stop; then make a new plan with `holdfast plan`";
+        Some(Stop::new(Fault::Stale, message).hint(Some(hint.to_owned())))
+    }
+
+    /// How the host ends when all is done, but for steps that were left out because they had moved.
+    pub(super) fn left_beyond(&self) -> Option<Stop> {
+        let mut left = self.beyond.iter();
+        let (_, stop) = left.find(|(key, _)| self.past.is_skipped(key))?;
+        let message = format!("{}, and nothing was proved in effect", stop.message);
+        let hint = "make a new plan with `holdfast plan`".to_owned();
+        Some(Stop::new(stop.fault, message).hint(Some(hint)))
     }
 
     /// Looks at a step right now.
@@ -180,13 +213,12 @@ impl Worker<'_> {
             "stopped before {number} by {}; {kept}",
             self.job.card.operator
         );
-        match failed {
-            Some(stop) => Stop {
-                message: format!("{}; {stopped}", stop.message),
-                ..stop
-            },
-            None => Stop::new(Fault::Interrupted, stopped)
-                .hint(Some(format!("go on with --resume {}", self.job.card.run))),
+        let Some(stop) = failed else {
+            return Stop::new(Fault::Interrupted, stopped).hint(Some(self.job.goes_on()));
+        };
+        Stop {
+            message: format!("{}; {stopped}", stop.message),
+            ..stop
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::runbook::Interlude;
 pub struct Question {
     /// What is asked, with what to do before, in lines.
     pub text: String,
-    /// Whether the answer is yes. Dropping it is a no.
+    /// Whether the answer is yes. Dropping it is no answer: then the host's work stops.
     pub answer: oneshot::Sender<bool>,
 }
 
@@ -121,14 +121,15 @@ impl Worker<'_> {
         }
     }
 
-    /// Asks, and keeps the host's lock for as long as the operator thinks.
+    /// Asks, and keeps the host's lock for as long as the operator thinks. Only they say yes or no: a stop, or a
+    /// terminal that is gone, is neither.
     async fn ask_operator(
         &mut self,
         step: &StepPlan,
         question: &str,
         how: Option<&str>,
     ) -> Result<bool, Stop> {
-        let (answer, mut answered) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let how = how.map(|how| format!("{how}\n")).unwrap_or_default();
         let text = format!("{}, {}: {how}{question}", self.host.name, step.number);
         let sent = match &self.job.answerer.asked {
@@ -138,23 +139,21 @@ impl Worker<'_> {
         if !sent {
             return Err(unanswered(step));
         }
-        loop {
-            let wait = tokio::time::timeout(STILL_THERE, &mut answered);
-            match wait.await {
-                Ok(answer) if self.job.stopped() && answer != Ok(true) => {
-                    let message = format!("stopped at the question of {}", step.number);
-                    return Err(Stop::new(Fault::Interrupted, message));
-                }
-                Ok(answer) => return Ok(answer.unwrap_or(false)),
-                Err(_) => self.link.alive().await?,
-            }
-        }
+        self.step_aside();
+        let yes = self.unless_gone(answered).await?.ok();
+        let Some(yes) = yes.filter(|yes| *yes || !self.job.stopped()) else {
+            let message = format!("stopped at the question of {}", step.number);
+            return Err(Stop::new(Fault::Interrupted, message).hint(Some(self.job.goes_on())));
+        };
+        self.step_in().await?;
+        Ok(yes)
     }
 
     async fn wait(&mut self, step: &StepPlan, time: Duration) -> Result<(), Stop> {
         let end = Instant::now() + time;
         // Said once, and true as long as it can be read.
         self.progress(step, &until(time, Timestamp::now()));
+        self.step_aside();
         while Instant::now() < end {
             self.rest(end.saturating_duration_since(Instant::now()))
                 .await?;
@@ -163,7 +162,7 @@ impl Worker<'_> {
                 return Err(Stop::new(Fault::Interrupted, message));
             }
         }
-        Ok(())
+        self.step_in().await
     }
 }
 
@@ -175,9 +174,6 @@ fn until(time: Duration, now: Timestamp) -> String {
         _ => format!("waits {words}"),
     }
 }
-
-/// How often the host hears from us while the operator thinks; it gives up on us after five minutes.
-const STILL_THERE: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! A run over many hosts: connect, survey, apply, verify. Tells events, prints nothing.
 
+mod act;
 mod apply;
 mod as_left;
 mod back;
@@ -29,6 +30,7 @@ mod records;
 mod recover;
 mod rehearsal;
 mod restore;
+mod seat;
 mod settle;
 mod split;
 mod start;

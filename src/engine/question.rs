@@ -5,7 +5,7 @@ use super::due::keeps_promise;
 use super::past::Entry;
 use super::worker::Worker;
 use crate::change::{StepNumber, Timing, Verdict};
-use crate::event::{Back, Failure, QuestionGuard, Rest, StepQuestion};
+use crate::event::{Back, Failure, QuestionGuard, Rest, Since, StepQuestion};
 use crate::inventory::Connection;
 use crate::plan::{Outcome, StepPlan};
 use crate::runbook::RenderedStep;
@@ -34,7 +34,11 @@ impl Worker<'_> {
             here: self.host.connection == Connection::Local,
             guard: rendered.and_then(|step| self.guard_of(step)),
             checks: checks.map(|check| check.name.clone()).collect(),
-            moved: !keeps_promise(planned, live),
+            since: match (keeps_promise(planned, live), self.beyond(planned, live)) {
+                (true, _) => Since::Same,
+                (false, None) => Since::Moved,
+                (false, Some(_)) => Since::Beyond,
+            },
             failure: failed.map(|(stop, tried)| Failure {
                 tried: *tried,
                 message: stop.message.clone(),

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::due::{due, due_again, keeps_promise};
+use super::act::Act;
+use super::due::{due, due_again, is_agreed, keeps_promise};
 use super::guard::Section;
-use super::past::Act;
 use super::worker::Worker;
 use super::{Stop, apply, compare, desk, recover};
 use crate::change::{Change, Known, Timing, Verdict};
@@ -108,21 +108,15 @@ impl Worker<'_> {
             return Ok(now);
         }
         self.tell_replanned(&now);
-        match &promised.outcome {
-            // Nothing was promised about it, so it may turn out as anything.
-            Outcome::Seen(Verdict::UnknownUntil { .. }) => Ok(now),
-            Outcome::Seen(_)
-            | Outcome::Interlude(_)
-            | Outcome::Skipped { .. }
-            | Outcome::CouldNotTell { .. } => {
-                let message = format!(
-                    "{} turned out different from what was shown; nothing of it was done",
-                    now.number
-                );
-                Err(Stop::new(Fault::Stale, message)
-                    .hint(Some("run again to see and confirm the new plan".to_owned())))
-            }
+        if is_agreed(promised, &now) {
+            return Ok(now);
         }
+        let message = format!(
+            "{} turned out different from what was shown; nothing of it was done",
+            now.number
+        );
+        Err(Stop::new(Fault::Stale, message)
+            .hint(Some("run again to see and confirm the new plan".to_owned())))
     }
 
     async fn attempt(

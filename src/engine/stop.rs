@@ -1,5 +1,6 @@
 //! Why nothing, or nothing more, is done on a host.
 
+use super::Job;
 use crate::event::{Fault, HostResult};
 
 /// Why a host is out.
@@ -57,6 +58,17 @@ impl From<Stop> for HostResult {
             message,
             hint,
             changes,
+        }
+    }
+}
+
+impl Job {
+    /// How one goes on after a stop.
+    pub(super) fn goes_on(&self) -> String {
+        match (&self.promise, &self.undoes) {
+            (Some(_), _) => "go on by applying the plan again: what is done of it stays".to_owned(),
+            (None, Some(undoes)) => format!("go on with `holdfast rollback {}`", undoes.run),
+            (None, None) => format!("go on with --resume {}", self.card.run),
         }
     }
 }

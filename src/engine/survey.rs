@@ -197,8 +197,8 @@ fn doubt_conditions(steps: &mut [StepPlan]) {
 }
 
 /// Every question of the steps, each once.
-pub(super) fn probes(steps: &[RenderedStep]) -> Vec<Probe> {
-    let resources = steps.iter().filter_map(|step| step.resource.as_ref());
+pub(super) fn probes<'a>(steps: impl IntoIterator<Item = &'a RenderedStep>) -> Vec<Probe> {
+    let resources = steps.into_iter().filter_map(|step| step.resource.as_ref());
     let unique: BTreeSet<Probe> = resources.flat_map(|resource| resource.probes()).collect();
     unique.into_iter().collect()
 }

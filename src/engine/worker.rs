@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::edit::Ground;
-use super::gate::Seat;
 use super::guard::{ANSWER, Section};
 use super::new_login::{Logins, Way};
 use super::past::Past;
+use super::seat::Seat;
 use super::{Job, Stop, pause, recover};
 use crate::change::{Call, Known, StepNumber, Timing, Verdict};
 use crate::event::{EventKind, Fault, HostResult, StepResult};
@@ -42,6 +42,8 @@ pub(super) struct Worker<'a> {
     pub(super) before: Way,
     /// What was done and left so far.
     pub(super) past: Past,
+    /// Steps that were no longer what the saved plan says, by their keys, when somebody left them out.
+    pub(super) beyond: BTreeMap<String, Stop>,
     /// How often a step's folder was used, by its name.
     pub(super) tries: BTreeMap<String, u32>,
     /// Whether the guard of this run has fired, and was not armed since.
@@ -89,6 +91,7 @@ impl<'a> Worker<'a> {
                 ssh: job.ssh.clone(),
             },
             past: Past::default(),
+            beyond: BTreeMap::new(),
             tries: BTreeMap::new(),
             fired: false,
             reloaded: BTreeMap::new(),

@@ -25,8 +25,8 @@ pub struct StepQuestion {
     pub guard: Option<QuestionGuard>,
     /// The names of the checks that are made in the end.
     pub checks: Vec<String>,
-    /// Whether the step is no longer what the plan showed.
-    pub moved: bool,
+    /// What became of the step since the plan was shown.
+    pub since: Since,
     /// What went wrong the last time.
     pub failure: Option<Failure>,
     /// Later steps that rest on this one, and what becomes of them without it.
@@ -35,6 +35,17 @@ pub struct StepQuestion {
     pub back: Option<Back>,
     /// How many changes this run has made on the host so far.
     pub done: usize,
+}
+
+/// What became of a step since the plan was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It would do what was shown, or less.
+    Same,
+    /// It would do something else.
+    Moved,
+    /// The same, and a saved plan was agreed to, which is performed as it is: the step may be left out, not done.
+    Beyond,
 }
 
 /// How a step that can cut us off is guarded.

@@ -46,7 +46,7 @@ hf_kept() {
 }
 
 # hf_take_back RUN STEP/CHANGE: what that change found is back. Undo scripts may be run at any moment and as often as
-# one likes. `taking` says that one was begun, `taken` that it came to its end.
+# one likes. `taking` says that one was begun, and holds its status if it failed; `taken` that it came to its end.
 hf_take_back() {
 	hf_point=/var/lib/holdfast/runs/$1/$2
 	if [ ! -s "$hf_point/undo.sh" ]; then
@@ -64,7 +64,10 @@ hf_take_back() {
 	hf_point_run undo
 	hf_point_rc=$?
 	[ "$hf_point_rc" -ne 77 ] || hf_point_stale
-	[ "$hf_point_rc" -eq 0 ] || return "$hf_point_rc"
+	if [ "$hf_point_rc" -ne 0 ]; then
+		echo "$hf_point_rc" >"$hf_point/taking"
+		return "$hf_point_rc"
+	fi
 	mv -f "$hf_point/taking" "$hf_point/taken" && sync "$hf_point" || return
 	# The way back in the middle of the very run: nothing of it is left to be taken back.
 	case ${HF_STEP:-} in *-back*) : >"$HF_SAVE/taken" ;; esac
@@ -83,14 +86,17 @@ hf_point_stale() {
 }
 
 # hf_give_again RUN STEP/CHANGE: the change is made again, from the very state that it was made from. Undo of
-# hf_take_back: it may be called when that never began, died or failed, so what it left is finished first, if that can
-# be done: the way in that the change brings is not withheld because of a way back that does not work.
+# hf_take_back: it may be called when that never began, died or failed. What died is finished first; what failed would
+# fail again, and is only tried when the change cannot be made without: the way in that it brings is not withheld
+# because of a way back that does not work.
 hf_give_again() {
 	hf_point=/var/lib/holdfast/runs/$1/$2
 	if [ ! -e "$hf_point/taken" ] && [ ! -e "$hf_point/taking" ]; then return 0; fi
-	if [ ! -e "$hf_point/taken" ]; then hf_point_run undo || echo "$2 of run $1 could not be taken back to its end"; fi
-	mv -f "$hf_point/taken" "$hf_point/taking" 2>/dev/null
-	hf_point_run act || return
+	if [ ! -s "$hf_point/taking" ] || ! hf_point_run act; then
+		if [ ! -e "$hf_point/taken" ]; then hf_point_run undo || echo "$2 of run $1 could not be taken back to its end"; fi
+		mv -f "$hf_point/taken" "$hf_point/taking" 2>/dev/null
+		hf_point_run act || return
+	fi
 	rm -f "$hf_point/taking" && sync "$hf_point"
 }
 

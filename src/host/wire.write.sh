@@ -82,7 +82,10 @@ hf_sweep() {
 # hf_close_run OUTCOME: the controller has brought the run to its end here. A run without this line that began
 # a step was cut off (see unfinished.read.sh).
 hf_close_run() {
-	hf_log "closed $1" || hf_fail "the host's journal $HF_RUN/journal cannot be written"
+	hf_log "closed $1" || hf_fail "the host's journal $HF_RUN/journal cannot be written" || return 1
+	# What was under way when the host went down.
+	if [ -e "$HF_RUN/busy" ]; then rm -f "$HF_RUN/busy"; fi
+	hf_sweep "$HF_RUN"
 }
 
 # hf_sent: what was sent into files with `.new` behind their names has come whole: over a line that is cut in between

@@ -6,6 +6,8 @@
 //! - the other way round for reloads: a file whose service is not reloaded would be half done, so it waits too;
 //! - guarded and high-risk steps behind anything that is left out: what they need not to cut us off may be just
 //!   that (the rule that lets SSH in, before the firewall is switched on);
+//! - what starts programs (commands, services, packages, waiting) behind anything that is left out: nobody can say
+//!   what a program reads, but for a service whose `reload_on` does;
 //! - questions and pauses behind anything that is left out, and all that comes after them: they are about what
 //!   was to be done before.
 
@@ -44,12 +46,22 @@ fn rests_on(
     out: &BTreeSet<StepNumber>,
 ) -> bool {
     let is_behind = out.iter().any(|left| *left < step.number);
-    let is_delicate =
-        step.guarded || step.risk == Risk::High || matches!(step.outcome, Outcome::Interlude(_));
+    let is_delicate = step.guarded
+        || step.risk == Risk::High
+        || matches!(step.outcome, Outcome::Interlude(_))
+        || runs_things(step, steps);
     (is_behind && is_delicate)
         || is_behind_a_question(step, plan, out)
         || is_predicted_from(step, out)
         || is_tied(step, steps, out)
+}
+
+fn runs_things(step: &StepPlan, steps: &[RenderedStep]) -> bool {
+    let rendered = steps.iter().find(|one| one.number == step.number);
+    rendered
+        .filter(|one| one.reload_on.is_empty())
+        .and_then(|one| one.resource.as_ref())
+        .is_some_and(|resource| resource.runs_things())
 }
 
 fn is_behind_a_question(step: &StepPlan, plan: &HostPlan, out: &BTreeSet<StepNumber>) -> bool {
@@ -216,6 +228,25 @@ mod tests {
         );
         assert_eq!(out(&steps, 2, &[]), [2, 5, 6]);
         assert_eq!(out(&steps, 6, &[]), [6], "what is before it goes on");
+    }
+
+    #[test]
+    fn what_starts_programs_waits_for_everything_before_it() {
+        for what in [
+            "command: { argv: [app-migrate], always: true }",
+            "service: { name: app, running: true }",
+            "wait_for: { port: 8080 }",
+            "package: [app]",
+            "fail2ban_jail: { name: app, settings: { enabled: true } }",
+        ] {
+            let steps = format!("{FILES}- {{ name: e, {what} }}\n");
+            assert_eq!(out(&steps, 2, &[]), [2, 5], "{what}");
+            assert_eq!(
+                out(&steps, 5, &[]),
+                [5],
+                "{what}: what is before it goes on"
+            );
+        }
     }
 
     #[test]

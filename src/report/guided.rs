@@ -7,7 +7,7 @@ use super::streams::{Notice, Stream};
 use super::style::{Sign, Style, Tone};
 use super::words::{changes, command_line, joined, listed, seconds, sentence};
 use crate::change::{Call, Change, Timing, Undo, Verdict};
-use crate::event::{Rest, StepQuestion};
+use crate::event::{Rest, Since, StepQuestion};
 use crate::risk::Risk;
 
 /// Names of checks that are shown before a step; all of them stand in the details.
@@ -35,7 +35,7 @@ pub fn step_question(hosts: &[String], question: &StepQuestion, style: &Style) -
         lines.push(field("why", Tone::Plain, &sentence(why)));
     }
     lines.push(risk(question));
-    if question.moved {
+    if question.since != Since::Same {
         let text = "what would be done now is not what the plan showed: look closely";
         lines.push(field("moved", Tone::Warn, &sentence(text)));
     }

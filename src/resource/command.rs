@@ -162,6 +162,10 @@ impl Resource for Command {
         };
         Ok(diff.with_notes(notes))
     }
+
+    fn runs_things(&self) -> bool {
+        true
+    }
 }
 
 /// The words as a shell would need them, shortened: for people, never for a shell.

@@ -116,6 +116,10 @@ impl Resource for Jail {
         let look = Look::parse(&Lines::of(seen, &probe)?)?;
         Ok(judge::judge(self, &look, known))
     }
+
+    fn runs_things(&self) -> bool {
+        true
+    }
 }
 
 fn check(node: &Node, out: &mut Diagnostics) {

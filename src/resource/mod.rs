@@ -77,6 +77,12 @@ pub trait Resource: Debug + Send + Sync {
         None
     }
 
+    /// Whether it starts programs that read what earlier steps made, whatever the runbook says of that: a command, a
+    /// service, the scripts of a package.
+    fn runs_things(&self) -> bool {
+        false
+    }
+
     /// Whether it can cut our own access although its kind is mostly harmless.
     fn can_cut(&self) -> bool {
         false

@@ -106,6 +106,10 @@ impl Resource for Package {
         let weather = Weather::parse(&Lines::of(seen, &weather_probe())?);
         Ok(judge::judge(self, &look, &weather, known))
     }
+
+    fn runs_things(&self) -> bool {
+        true
+    }
 }
 
 fn check(node: &Node, out: &mut Diagnostics) {

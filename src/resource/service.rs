@@ -107,6 +107,10 @@ impl Resource for Service {
     fn can_cut(&self) -> bool {
         access::rests_on_unit(&self.name.full())
     }
+
+    fn runs_things(&self) -> bool {
+        true
+    }
 }
 
 fn check(node: &Node, out: &mut Diagnostics) {

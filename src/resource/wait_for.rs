@@ -153,6 +153,10 @@ impl Resource for WaitFor {
         }
         Ok(Diff::of(vec![self.change()]).after(known.any_package()))
     }
+
+    fn runs_things(&self) -> bool {
+        true
+    }
 }
 
 impl WaitFor {

@@ -1,4 +1,4 @@
-//! The card of a run: what its folder on a host says of it before anything else, and what others are told who wait.
+//! What a run says about itself on a host: who, since when, what for, and what it set out to do.
 
 use std::fmt::Write as _;
 
@@ -31,8 +31,8 @@ impl RunCard {
         )
     }
 
-    /// Its lines, `key=value` each.
-    pub(super) fn lines(&self) -> String {
+    /// The same as lines for whoever reads the run's folder.
+    pub(super) fn card(&self) -> String {
         let mut card = format!(
             "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
             self.run,
@@ -52,6 +52,17 @@ impl RunCard {
     }
 }
 
+/// What a run leaves in its folder on a host before it begins there: whole lines, empty when they are there already.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunPapers<'a> {
+    /// The steps that are to be performed, a line each.
+    pub due: &'a str,
+    /// All steps as they are for this host, as YAML.
+    pub steps: &'a str,
+    /// What the host answered before anything was changed: an expectation in JSON a line.
+    pub start: &'a str,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,10 +77,10 @@ mod tests {
             undoes: None,
             part: Some("--start-at a\nundoes=r-0".to_owned()),
         };
-        let lines = card.lines();
+        let lines = card.card();
         let last: Vec<&str> = lines.lines().skip(6).collect();
         assert_eq!(last, ["part=yes", "only=--start-at a undoes=r-0"]);
         let whole = RunCard { part: None, ..card };
-        assert!(!whole.lines().contains("part="));
+        assert!(!whole.card().contains("part="));
     }
 }

@@ -56,7 +56,13 @@ pub fn hand_over(way: &ShellWay) -> io::Result<()> {
 )]
 fn here() -> Command {
     let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
-    Command::new(shell.unwrap_or_else(|| "/bin/sh".into()))
+    // A shell with job control makes the terminal its own, and one that is killed does not give it back: we could
+    // neither read nor write it any more. A second one around it does that, and hands it back to us in its end.
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-mc", "\"$0\"; :"])
+        .arg(shell.unwrap_or_else(|| "/bin/sh".into()));
+    command
 }
 
 /// With the operator's own configuration. Over the connection that is there nothing is asked anew; when that is

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use include_dir::{Dir, include_dir};
 
-use super::card::RunCard;
+use super::card::{RunCard, RunPapers};
 use crate::change::Call;
 use crate::probe::Probe;
 use crate::template::shell_quoted;
@@ -165,23 +165,11 @@ pub(super) fn push_words(text: &mut String, words: &[String]) {
     text.push('\n');
 }
 
-/// What a run leaves in its folder on a host before it begins there; both are whole lines, empty when they are there
-/// already.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RunPapers<'a> {
-    /// The steps that are to be performed, a line each.
-    pub due: &'a str,
-    /// All steps as they are for this host, as YAML.
-    pub steps: &'a str,
-    /// What the host answered before anything was changed: an expectation in JSON a line.
-    pub start: &'a str,
-}
-
 /// A request that loads the write set, takes the lock and opens the run's folder.
 pub(super) fn open_run(nonce: &str, card: &RunCard, papers: RunPapers<'_>) -> String {
     let mut text = format!("HF_NONCE={nonce}\n");
     text.push_str(&WRITE_SET);
-    let words = [card.run.clone(), card.holder(), card.lines()];
+    let words = [card.run.clone(), card.holder(), card.card()];
     text.push_str("hf_open_run");
     push_words(&mut text, &words);
     // The functions for the steps, which run as scripts of their own. Nobody ever reads half of them: an undo that

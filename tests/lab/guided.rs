@@ -79,6 +79,13 @@ impl Stage {
         fs::read_to_string(runs.last().unwrap().join("events.jsonl")).unwrap()
     }
 
+    /// The id of the last run.
+    fn run_id(&self) -> String {
+        let runs = fs::read_dir(self.sandbox.state().join("runs")).unwrap();
+        let ids = runs.map(|run| run.unwrap().file_name().into_string().unwrap());
+        ids.max().unwrap()
+    }
+
     fn run(&self, args: &[&str]) -> Pty {
         Pty::start(&self.sandbox.alone(args), SIZE)
     }
@@ -634,7 +641,7 @@ fn what_a_failed_step_left_is_known_to_undo_back_and_keep() {
     assert_eq!(there(), [true, false, false, false]);
     pty.write("b\n");
     pty.answer("a");
-    assert_eq!(there()[0], false);
+    assert!(!there()[0]);
     // A try that failed and one that came about are taken back together.
     pty.answer("a");
     pty.expect("\n> ");
@@ -738,4 +745,270 @@ fn steps_that_are_called_alike_are_each_a_step() {
     ends(&mut pty, 0);
     let there = ["one", "two", "three"].map(|name| stage.file(name));
     assert_eq!(there, ["x", "", "x"]);
+}
+
+#[test]
+fn a_command_that_ran_is_not_run_again_when_its_name_says_another_value() {
+    let stage = Stage::with(
+        "name: three\nsummary: x\ninputs: { word: { type: text, default: one } }\nsteps:\n\
+        - { name: 'It is run for {{ inputs.word }}', command: { argv: [sh, -c, 'echo x >>FOLDER/runs'], always: true, undo: ['rm', FOLDER/runs] } }\n\
+        - { name: The last, file: { path: FOLDER/three, content: '{{ inputs.word }}' } }\n",
+    );
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.answer("e word=two");
+    let last = pty.answer("b");
+    assert!(last.contains("step 2 of 2"), "{last}");
+    let first = pty.answer("a");
+    assert!(first.contains("It is run for two"), "{first}");
+    assert_eq!(stage.file("runs"), "");
+    pty.answer("f");
+    ends(&mut pty, 0);
+    assert_eq!(
+        [stage.file("runs"), stage.file("three")],
+        ["x\n".to_owned(), "two".to_owned()]
+    );
+}
+
+#[test]
+fn a_shell_that_was_killed_gives_the_terminal_back() {
+    let mut stage = Stage::new();
+    stage.sandbox = stage.sandbox.variable("SHELL", "/bin/bash");
+    let mut pty = stage.guided();
+    pty.answer("h");
+    pty.expect("# ");
+    pty.write("echo killed >/mnt/one; kill -KILL $$\n");
+    let again = pty.answer("a");
+    assert!(again.contains("-killed"), "{again}");
+    pty.answer("k");
+    ends(&mut pty, 130);
+    assert_eq!(stage.file("one"), "first\n");
+}
+
+const ASKS: &str = "\
+name: three
+summary: x
+steps:
+  - { name: low, file: { path: FOLDER/one, content: x } }
+  - { id: seen, name: Somebody looked, manual: { question: Did you look? } }
+  - { name: after, file: { path: FOLDER/two, content: x } }
+";
+
+#[test]
+fn who_is_gone_said_neither_yes_nor_no() {
+    for gone in [false, true] {
+        let stage = Stage::with(ASKS);
+        let mut pty = stage.guided();
+        pty.answer("a");
+        pty.expect("Did you look? [y/N] ");
+        if gone {
+            pty.hang_up();
+        } else {
+            pty.write("\u{4}");
+        }
+        let said = ends(&mut pty, 130);
+        assert!(gone || said.contains("--resume 2"), "{said}");
+        let journal = stage.journal();
+        assert!(!journal.contains("\"answered\""), "{journal}");
+        assert!(journal.contains("run_finished"), "{journal}");
+        let mut pty = stage.run(&["run", "--resume"]);
+        pty.expect("Did you look? [y/N] ");
+        // That is a no.
+        pty.write("\n");
+        ends(&mut pty, 9);
+        assert_eq!(stage.file("two"), "");
+    }
+    // The same for the question about all of it: no is a decision, the end of input is none.
+    let stage = Stage::new();
+    for (answer, exit) in [("\u{4}", 130), ("n\n", 0)] {
+        let mut pty = stage.run(&["run", "three"]);
+        pty.expect("Make 3 changes on 1 host? [y/N] ");
+        pty.write(answer);
+        ends(&mut pty, exit);
+        assert_eq!(stage.file("one"), "");
+    }
+}
+
+/// What takes a while, so that something may happen meanwhile: until the file `go` is there.
+const SLOW: &str = "\
+name: slow
+summary: x
+steps:
+  - { name: It takes a while, command: { argv: [sh, -c, 'touch FOLDER/begun; for i in $(seq 600); do test ! -e FOLDER/go || break; sleep 0.1; done; touch FOLDER/done'], creates: FOLDER/done } }
+  - { name: The last, file: { path: FOLDER/last, content: ours } }
+";
+
+impl Stage {
+    fn wait_for(&self, name: &str) {
+        let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
+        while !self.folder().join(name).exists() {
+            assert!(std::time::Instant::now() < end, "no {name}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_under_a_shell_says_so_more_than_once_and_the_step_ends() {
+    let is_over = |stage: &Stage| {
+        let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
+        while !stage.journal().contains("run_finished") {
+            assert!(std::time::Instant::now() < end, "{}", stage.journal());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert!(stage.journal().contains("\"done\""), "{}", stage.journal());
+        assert_eq!(stage.file("last"), "");
+    };
+    // However far apart they come.
+    let stage = Stage::with(SLOW);
+    let mut pty = stage.run(&["run", "slow", "--yes"]);
+    stage.wait_for("begun");
+    for _ in 0..2 {
+        let pid = i32::try_from(pty.pid()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(400));
+    }
+    fs::write(stage.folder().join("go"), "").unwrap();
+    ends(&mut pty, 130);
+    is_over(&stage);
+
+    // In a shell with job control, which hands the signal on.
+    let stage = Stage::with(SLOW);
+    let program = stage.sandbox.alone(&["run", "slow", "--yes"]);
+    let mut shell = std::process::Command::new("/bin/bash");
+    shell
+        .args(["--norc", "-i"])
+        .current_dir(program.get_current_dir().unwrap());
+    for (name, value) in program.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    let mut pty = Pty::start(&shell, SIZE);
+    pty.expect("# ");
+    let words = std::iter::once(program.get_program()).chain(program.get_args());
+    let words: Vec<String> = words
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    pty.write(&format!("{}\n", words.join(" ")));
+    stage.wait_for("begun");
+    pty.hang_up();
+    pty.end();
+    fs::write(stage.folder().join("go"), "").unwrap();
+    is_over(&stage);
+}
+
+#[test]
+fn a_saved_plan_is_gone_through_and_nothing_else_is_done() {
+    let stage = Stage::new();
+    let plan = |words: &[&str]| {
+        let words = [&["plan", "three", "--force", "--out", "three.plan"], words].concat();
+        ends(&mut stage.run(&words), 0);
+    };
+    let apply = || stage.run(&["apply", "three.plan", "--guided"]);
+    plan(&[]);
+    let mut pty = apply();
+    pty.answer("a");
+    let second = pty.expect("\n> ");
+    assert!(!second.contains("[e]dit"), "{second}");
+    pty.write("k\n");
+    let said = ends(&mut pty, 130);
+    assert!(
+        said.contains("Go on by applying the plan again") && !said.contains("--resume"),
+        "{said}"
+    );
+    // While a person thinks somebody else writes: that may be left out, not done.
+    let mut pty = apply();
+    let second = pty.answer("a");
+    assert!(second.contains("step 2 of 3"), "{second}");
+    pty.expect("\n> ");
+    fs::write(stage.folder().join("three"), "a colleague\n").unwrap();
+    pty.write("r\n");
+    let third = pty.answer("a");
+    assert!(
+        third.contains("✗ step 3") && third.contains("moved since the plan was made"),
+        "{third}"
+    );
+    assert!(third.contains("-a colleague"), "{third}");
+    assert!(
+        !third.contains("[a]pply") && !third.contains("[f]inish"),
+        "{third}"
+    );
+    pty.expect("Not apply: it is not what the saved plan says.");
+    // As it was, it may be done; and as it is not, whoever leaves it out is told in the end.
+    fs::remove_file(stage.folder().join("three")).unwrap();
+    pty.answer("r");
+    let third = pty.expect("\n> ");
+    assert!(third.contains("[a]pply"), "{third}");
+    fs::write(stage.folder().join("three"), "a colleague\n").unwrap();
+    pty.write("a\n");
+    pty.expect("no longer as it was when the plan was made");
+    pty.answer("s");
+    let said = ends(&mut pty, 8);
+    assert!(said.contains("nothing was proved in effect"), "{said}");
+    assert_eq!(
+        ["one", "two", "three"].map(|name| stage.file(name)),
+        ["first\n", "hello\n", "a colleague\n"]
+    );
+
+    // Whoever is not asked any more is not asked about that either.
+    plan(&["-e", "word=other"]);
+    let mut pty = apply();
+    pty.expect("\n> ");
+    fs::write(stage.folder().join("two"), "a colleague\n").unwrap();
+    pty.write("f\n");
+    ends(&mut pty, 8);
+    assert_eq!(
+        ["two", "three"].map(|name| stage.file(name)),
+        ["a colleague\n", "a colleague\n"]
+    );
+    fs::write(stage.folder().join("two"), "hello\n").unwrap();
+    let mut pty = apply();
+    for _ in 0..2 {
+        pty.answer("a");
+    }
+    ends(&mut pty, 0);
+    assert_eq!(
+        ["two", "three"].map(|name| stage.file(name)),
+        ["other\n", "third 22\n"]
+    );
+}
+
+#[test]
+fn a_rollback_is_gone_through() {
+    let stage = Stage::new();
+    ends(&mut stage.run(&["run", "three", "--yes"]), 0);
+    let files = || ["one", "two", "three"].map(|name| stage.file(name));
+    let all = files();
+    let run = stage.run_id();
+    let mut pty = stage.run(&["rollback", &run, "--guided"]);
+    let first = pty.answer("a");
+    assert!(
+        first.contains("step 1 of 3 · step 3: The third file is there"),
+        "{first}"
+    );
+    let second = pty.answer("b");
+    assert!(second.contains("step 2 of 3"), "{second}");
+    let first = pty.answer("a");
+    assert!(
+        first.contains("taken back") && first.contains("step 1 of 3"),
+        "{first}"
+    );
+    pty.answer("k");
+    let said = ends(&mut pty, 130);
+    assert!(
+        said.contains(&format!("Go on with `holdfast rollback {run}`")),
+        "{said}"
+    );
+    assert_eq!(files(), ["first\n", "hello\n", ""]);
+    let mut pty = stage.run(&["rollback", &run, "--guided"]);
+    pty.answer("a");
+    pty.answer("u");
+    ends(&mut pty, 130);
+    assert_eq!(files(), ["first\n", "hello\n", ""]);
+    let mut pty = stage.run(&["rollback", &run, "--guided"]);
+    pty.answer("s");
+    pty.answer("a");
+    ends(&mut pty, 0);
+    assert_eq!(files(), ["", "hello\n", ""]);
+    assert_ne!(files(), all);
 }

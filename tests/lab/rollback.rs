@@ -1,114 +1,11 @@
 //! The way back: every shipped runbook is applied and taken back, and the host is as before; what was changed since
 //! is never overwritten.
 
-use std::thread;
 use std::time::Duration;
 
-use crate::operator::{Footprint, Operator, Told, list_inputs, within};
-use crate::support::lab::{HostSpec, Lab, LabHost, Release, Setup};
+use crate::operator::{Footprint, Operator, Told, within};
+use crate::support::lab::{HostSpec, Lab, LabHost, Setup};
 use holdfast::event::{EventKind, Fault, HostResult};
-
-/// Everything of a host that a rollback must bring back: files with owner, mode and list, rules, values of the
-/// kernel, units, sockets that listen, accounts. Times and numbers that change by themselves are left out.
-const STATE: &str = r"
-    cd /etc
-    find . -xdev \( -name .pwd.lock -o -name '*.cache' -o -name '*-' \) -prune -o -printf '%p %y %m %u:%g %l\n' | sort
-    find . -xdev \( -name .pwd.lock -o -name '*.cache' -o -name '*-' \) -prune -o -type f -exec sha256sum {} + | sort -k 2
-    getfacl -Rcpn ssh ufw fail2ban sudoers.d 2>/dev/null
-    find /root /home /usr/local /var/spool/cron -printf '%p %y %m %u:%g %l\n' 2>/dev/null | sort
-    find /var/lib/holdfast/pending -type f 2>/dev/null | sort
-    { iptables-save; ip6tables-save; } 2>/dev/null | sed -e '/^[#*]/d' -e '/^COMMIT/d' -e 's/ *\[[0-9:]*\]//' -e '/^:[A-Z]* ACCEPT$/d'
-    sysctl -a 2>/dev/null | grep -E '^(kernel\.(kptr|dmesg|unpriv|yama|sysrq|perf|kexec)|fs\.(prot|suid)|net\.ipv[46]\.(conf\.(all|default|lo)|tcp_syn|icmp|ip_forward))' | grep -v -e stable_secret -e use_tempaddr
-    systemctl list-unit-files --no-legend --no-pager | grep -v -e holdfast -e transient | awk '{ print $1, $2 }' | sort
-    systemctl list-units --no-legend --no-pager --plain --type=service,socket,timer --state=active | awk '{ print $1 }' |
-        grep -v -e '^user' -e '^systemd-' -e '^apt-daily' -e '^dpkg-' -e '^man-db' -e '^e2scrub' -e '^run-' -e '^motd' | sort
-    ss -Hltn | awk '{ print $4 }' | sort
-    for key in maxretry bantime findtime ignoreip; do fail2ban-client get sshd $key 2>/dev/null | sort; done
-    ";
-
-#[track_caller]
-fn state(host: &LabHost<'_>) -> String {
-    host.sh(&format!("( {STATE} ) || :"))
-}
-
-/// What differs between two texts of lines.
-fn differences(before: &str, after: &str) -> String {
-    let all = |text: &str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
-    let (before, after) = (all(before), all(after));
-    let gone = before.iter().filter(|line| !after.contains(line));
-    let come = after.iter().filter(|line| !before.contains(line));
-    let signed = |sign: &str, line: &String| format!("{sign} {line}");
-    let lines = gone
-        .map(|line| signed("-", line))
-        .chain(come.map(|line| signed("+", line)));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Applied, taken back and applied again, on one host; taken back once more for what comes after it.
-#[track_caller]
-fn there_and_back(operator: &Operator<'_>, host: &LabHost<'_>, words: &[&str], is_last: bool) {
-    let before = state(host);
-    let apply = || operator.run(&[words, &["--yes", "--limit", &host.name]].concat());
-    let back = || operator.run(&["rollback", "last", "--yes"]);
-    apply().exits(0);
-    assert_ne!(
-        state(host),
-        before,
-        "{}: {words:?} changed nothing",
-        host.name
-    );
-    let told = back();
-    told.exits(0);
-    let differences = differences(&before, &state(host));
-    assert!(
-        differences.is_empty(),
-        "{}: {words:?}\n{differences}\n{}",
-        host.name,
-        told.all()
-    );
-    apply().exits(0);
-    if !is_last {
-        back().exits(0);
-    }
-}
-
-#[test]
-fn every_runbook_can_be_taken_back_and_applied_again() {
-    let lab = Lab::new("rollback");
-    let web = lab.web();
-    let names = ["one", "two", "three"];
-    let specs = names
-        .into_iter()
-        .zip(Release::ALL)
-        .map(|(name, release)| HostSpec::new(name).release(release).setup(Setup::UfwActive));
-    let mut specs: Vec<HostSpec> = specs.collect();
-    specs.push(HostSpec::new("bare").setup(Setup::Full));
-    let hosts = lab.boot_all(specs);
-    let list = list_inputs(&web, "good");
-    let refresh: Vec<&str> = ["run", "ufw-cf-refresh"]
-        .into_iter()
-        .chain(list.iter().flat_map(|input| ["-e", input.as_str()]))
-        .collect();
-    let port_move = vec!["run", "ssh-port-move", "-e", "port=2222", "-e", "soak=0s"];
-    let run = |name| vec!["run", name];
-    let plan: [Vec<Vec<&str>>; 4] = [
-        vec![refresh.clone(), run("fail2ban")],
-        vec![run("ssh-hardening"), run("kernel-settings")],
-        vec![run("unattended-upgrades"), port_move],
-        vec![run("ufw-enable"), run("baseline")],
-    ];
-    thread::scope(|scope| {
-        for (host, runbooks) in hosts.iter().zip(&plan) {
-            let lab = &lab;
-            scope.spawn(move || {
-                let operator = Operator::new(lab, &host.name, std::slice::from_ref(host));
-                for (number, words) in (1..).zip(runbooks) {
-                    there_and_back(&operator, host, words, number == runbooks.len());
-                }
-            });
-        }
-    });
-}
 
 /// Two files with everything that a file has, and a key of ours that nobody else looks at.
 const MOTD: &str = r#"
@@ -132,11 +29,7 @@ fn motd(host: &LabHost<'_>) -> String {
 /// The run that this was.
 #[track_caller]
 fn id(told: &Told) -> String {
-    let run = told.events.iter().find_map(|event| match &event.kind {
-        EventKind::RunStarted { run, .. } => Some(run.clone()),
-        _ => None,
-    });
-    run.expect("a run")
+    told.id()
 }
 
 /// The diff of what moved, as it was told.
@@ -310,18 +203,19 @@ fn a_run_that_failed_or_was_cut_off_is_taken_back_as_well() {
         .says("Nothing to do");
 }
 
-/// What lets us in while it is there, and its undo shuts us out.
+/// What lets us in while it is there, and its undo shuts us out, and then ends as the input says.
 const WAY_IN: &str = r#"
 name: way-in
 summary: We are let in
 risk: medium
+inputs: { then: { type: text, default: "true" } }
 steps:
   - name: Nothing shuts us out
     guard: true
     command:
       argv: [sh, -c, "iptables -D INPUT -p tcp --dport 22 -j DROP; touch /root/way-in"]
       creates: /root/way-in
-      undo: [sh, -c, "rm -f /root/way-in; iptables -I INPUT -p tcp --dport 22 -j DROP"]
+      undo: [sh, -c, "rm -f /root/way-in; iptables -I INPUT -p tcp --dport 22 -j DROP; {{ inputs.then }}"]
 "#;
 
 #[test]
@@ -330,10 +224,28 @@ fn a_rollback_that_shuts_us_out_is_undone_by_the_host_also_after_a_restart() {
     let hosts = lab.boot_all(vec![
         HostSpec::new("waits").setup(Setup::Full),
         HostSpec::new("restarts").setup(Setup::Full),
+        HostSpec::new("fails").setup(Setup::Full),
     ]);
     let operator = Operator::new(&lab, "operator", &hosts);
     operator.runbook("way-in", WAY_IN);
-    operator.run(&["run", "way-in", "--yes"]).exits(0);
+    operator
+        .run(&["run", "way-in", "--yes", "--limit", "!fails"])
+        .exits(0);
+    // One whose undo shuts us out and fails on top of it: the guard gives again all the same.
+    let third = Operator::new(&lab, "third", &hosts);
+    third.runbook("way-in", WAY_IN);
+    third
+        .run(&[
+            "run",
+            "way-in",
+            "--yes",
+            "--limit",
+            "fails",
+            "-e",
+            "then=false",
+        ])
+        .exits(0);
+    let fails = third.start(&["rollback", "last", "--yes", "--guard-time", "20s"]);
     let is_in = |host: &LabHost<'_>| host.exec(&["test", "-e", "/root/way-in"]).status.success();
     let waits = operator.start(&[
         "rollback",
@@ -365,12 +277,48 @@ fn a_rollback_that_shuts_us_out_is_undone_by_the_host_also_after_a_restart() {
     assert!(is_in(&hosts[0]), "{}", told.all());
     assert!(!hosts[0].sh("iptables-save").contains("DROP"));
     restarts.wait().exits(6);
+    let told = fails.wait();
+    assert!(is_in(&hosts[2]), "{}", told.all());
+    told.exits(6);
     for host in &hosts {
         let left = host.sh("ls /etc/systemd/system | grep holdfast || :; systemctl list-units --no-legend 'holdfast-*' || :");
         assert_eq!(left.trim(), "", "{}", host.name);
     }
     // Now that nothing shuts us out any more in the way back, there is no obstacle.
     operator.run(&["verify", "way-in", "--limit", "waits"]);
+}
+
+#[test]
+fn a_rollback_that_takes_our_own_key_is_undone_by_the_host() {
+    let lab = Lab::new("rollback-key");
+    let hosts = [lab.boot(HostSpec::new("web").setup(Setup::Full))];
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    let key = std::fs::read_to_string(lab.key().with_extension("pub")).expect("our key");
+    operator.runbook(
+        "keys",
+        &format!(
+            "name: keys\nsummary: Our key\nrisk: medium\nsteps:\n  - name: Our key is there\n    \
+             authorized_keys: {{ user: ops, keys: ['{}'] }}\n",
+            key.trim()
+        ),
+    );
+    // Somebody else gave us the account: our key comes by a run as root.
+    host.sh("rm /home/ops/.ssh/authorized_keys");
+    operator.run(&["run", "keys", "--yes"]).exits(0);
+    let keys = host.sh("cat /home/ops/.ssh/authorized_keys");
+    // From now on that key is how we get in.
+    operator.inventory("hosts:\n  web: { user: ops }\n");
+    let told = operator.run(&["rollback", "last", "--yes", "--guard-time", "20s"]);
+    told.exits(6);
+    assert_eq!(host.sh("cat /home/ops/.ssh/authorized_keys"), keys);
+    operator.run(&["verify", "keys"]).exits(0);
+    // With another way in it may go.
+    operator.inventory("hosts:\n  web: {}\n");
+    operator
+        .run(&["rollback", &told.id(), "--dry-run"])
+        .exits(0)
+        .nothing_to_do("web");
 }
 
 #[test]
@@ -457,6 +405,7 @@ fn restore_points_are_listed_and_kept_by_count_and_age() {
         sed -i '/closed/d' 20200101-000010-aaaaaa/journal
         mkdir 20200101-000011-aaaaaa/guard
         : >20200101-000011-aaaaaa/guard/armed
+        mkdir .20190101-000000-aaaaaa
         echo undoes=20200101-000012-aaaaaa >>20200101-000034-aaaaaa/run
         touch -d '100 days ago' 20200101-*/journal; rm 20200101-000011-aaaaaa/guard/armed; : >20200101-000011-aaaaaa/guard/firing");
     let runs = || host.sh("ls -A /var/lib/holdfast/runs");
@@ -464,7 +413,7 @@ fn restore_points_are_listed_and_kept_by_count_and_age() {
     operator
         .run(&["run", "motd", "--dry-run", "-e", "text=three"])
         .exits(0);
-    assert_eq!(runs().lines().count(), 28);
+    assert_eq!(runs().lines().count(), 29);
     host.sh("rm -r /var/lib/holdfast/runs/20200101-000011-aaaaaa");
     let told = operator.run(&[
         "run",
@@ -493,4 +442,37 @@ fn restore_points_are_listed_and_kept_by_count_and_age() {
         .run(&["rollback", &first, "--yes"])
         .exits(3)
         .says("no record of run");
+    // What was taken back no longer stands: the run before it does, however old it is.
+    let standing = told.id();
+    let last = apply("four");
+    let back = operator.run(&["rollback", &last, "--yes"]);
+    back.exits(0);
+    let newest = {
+        operator.runbook(
+            "other",
+            &MOTD
+                .replace("name: motd", "name: other")
+                .replace("/etc/lab/", "/etc/lab/other-"),
+        );
+        let told = operator.run(&["run", "other", "--yes", "-e", "text=x"]);
+        told.exits(0);
+        told.id()
+    };
+    host.sh("touch -d '100 days ago' /var/lib/holdfast/runs/*/journal");
+    let pruned = operator.run(&["restore-points", "--prune", "--keep", "1"]);
+    assert_eq!(pruned.status, 0, "{}", pruned.all());
+    let left = runs();
+    let stays = |run: &str| left.contains(run);
+    assert!(stays(&standing) && stays(&newest), "{left}");
+    assert!(!stays(&last) && !stays(&back.id()), "{left}");
+    // Without root nobody sees the records, which is said.
+    operator.inventory("hosts:\n  web: { user: nosudo }\n");
+    let told = operator.run(&["restore-points"]);
+    assert_eq!(
+        (told.status, told.stdout.as_str()),
+        (4, ""),
+        "{}",
+        told.all()
+    );
+    assert!(told.stderr.contains("sudo"), "{}", told.all());
 }

@@ -163,6 +163,10 @@ steps:
   - name: What rests on the app is there
     after: conf
     file: { path: /etc/hf-after.conf, content: "{{ inputs.word }}\n" }
+  - name: The app's data are of this version
+    command:
+      argv: [touch, "/etc/hf-data-{{ inputs.word }}"]
+      creates: "/etc/hf-data-{{ inputs.word }}"
 "#;
 
 /// The files of the app, and its rules.
@@ -223,7 +227,7 @@ fn where_a_colleague_was_since_the_plan_is_shown_and_nothing_is_overwritten() {
     before[1].is_that_of(ruled);
     assert_eq!(app(filed), seen[0], "overwritten");
     assert_eq!(app(ruled), seen[1], "overwritten");
-    told.changed(&calm.name, 6);
+    told.changed(&calm.name, 7);
     assert!(
         app(calm).contains("new") && app(calm).contains("8080,8443"),
         "{}",
@@ -238,12 +242,12 @@ fn where_a_colleague_was_since_the_plan_is_shown_and_nothing_is_overwritten() {
     assert_eq!(
         told.done(&filed.name),
         [2],
-        "guarded rules and what rests on the file wait"
+        "guarded rules, what rests on the file and programs wait"
     );
     assert_eq!(
         told.done(&ruled.name),
         [1, 2, 5, 4],
-        "the rules wait, the reload comes at the end"
+        "the rules wait, and a program behind them; the reload comes at the end"
     );
     let after = app(filed);
     assert!(
@@ -260,6 +264,12 @@ fn where_a_colleague_was_since_the_plan_is_shown_and_nothing_is_overwritten() {
         "{after}"
     );
     assert!(after.contains("hf-app.conf <==\nlisten\nnew"), "{after}");
+    let data = |host: &LabHost<'_>| host.sh("ls /etc/hf-data-* | xargs");
+    let old_and_new = "/etc/hf-data-new /etc/hf-data-old\n";
+    assert_eq!(
+        [filed, ruled, calm].map(data),
+        ["/etc/hf-data-old\n", "/etc/hf-data-old\n", old_and_new]
+    );
 }
 
 const SLOW: &str = r#"
@@ -369,6 +379,23 @@ fn a_plan_holds_what_was_published_and_is_carried_on_after_a_cut() {
     let told = operator.run(&["apply", "slow.plan", "--yes"]);
     told.exits(0).changed("web", 1);
     assert_eq!(told.done("web"), [3]);
+
+    // A colleague comes between the look at the beginning and the step itself.
+    let host = &hosts[0];
+    host.sh("rm /etc/hf-second /etc/hf-last");
+    operator
+        .run(&["plan", "slow", "-l", "web", "--out", "again.plan"])
+        .exits(0);
+    let running = operator.start(&["apply", "again.plan", "--yes"]);
+    running.wait_for_step(2);
+    host.write("/etc/hf-last", "colleague\n");
+    let told = running.wait();
+    told.exits(8).says(
+        "the host is no longer as it was when the plan was made; nothing of this step was done",
+    );
+    told.stopped("web", Fault::Stale);
+    assert_eq!(told.done("web"), [2]);
+    assert_eq!(host.read("/etc/hf-last"), b"colleague\n");
 
     let told = operator.run(&[
         "run",

@@ -1,6 +1,6 @@
 //! The answers before a step: what a person may write, and what is made of it.
 
-use crate::event::StepQuestion;
+use crate::event::{Since, StepQuestion};
 
 /// Whom an answer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,12 +102,15 @@ const fn choice(key: char, word: &'static str, shown: &'static str, help: &'stat
 
 /// Whether something would be done now.
 fn is_doable(question: &StepQuestion) -> bool {
-    question.step.obstacle().is_none() && question.step.is_pending()
+    question.since != Since::Beyond
+        && question.step.obstacle().is_none()
+        && question.step.is_pending()
 }
 
 /// Why an answer makes no sense now; none when it does.
 fn senseless(key: char, question: &StepQuestion, inputs: bool) -> Option<&'static str> {
     match key {
+        'a' | 'f' if question.since == Since::Beyond => Some("it is not what the saved plan says"),
         'a' | 'f' if !is_doable(question) => Some("it cannot be done as things are"),
         'b' if question.back.is_none() => Some("nothing was decided before on these hosts"),
         'e' if !inputs => Some("there is no input to be edited"),

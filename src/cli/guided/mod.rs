@@ -18,6 +18,7 @@ use super::results::not_begun;
 use super::sinks::Teller;
 use crate::change::StepNumber;
 use crate::engine::{Asked, Decision, Job, Knock, Question, Surveyed};
+use crate::event::HostResult;
 use crate::report::looks_alike;
 
 /// Hears what hosts ask on their way.
@@ -32,6 +33,10 @@ pub(super) struct Ears {
     verdict: Option<Verdict>,
     /// Whether somebody chose to stop.
     stopped: bool,
+    /// Whether nobody is there any more.
+    gone: bool,
+    /// Hosts where the run had ended, with changes, when all of it was to be taken back.
+    beyond_undo: Vec<String>,
 }
 
 /// What every host is told without another question.
@@ -56,6 +61,8 @@ impl Ears {
             serial,
             verdict: None,
             stopped: false,
+            gone: false,
+            beyond_undo: Vec::new(),
         };
         (ears, (asked, knock))
     }
@@ -70,6 +77,17 @@ impl Ears {
             self.attend(job, teller, hosts, job.apply(batch)).await;
         }
         job.leave(rest.collect(), not_begun).await;
+    }
+
+    /// What is left to say in the end.
+    pub(super) fn last_word(&self, run: &str) -> Option<String> {
+        let hosts = self.beyond_undo.join(",");
+        (!hosts.is_empty()).then(|| {
+            format!(
+                "What this run did on {} stays, for it had ended there already: `holdfast rollback {run} --host {hosts}` takes it back.",
+                self.beyond_undo.join(", ")
+            )
+        })
     }
 
     async fn attend(
@@ -89,15 +107,16 @@ impl Ears {
             }
             tokio::select! {
                 () = &mut work => return,
-                Some(Question { text, answer }) = self.questions.recv(), if talk.is_none() => {
-                    // Whoever asked may have been stopped meanwhile.
-                    let _ = answer.send(teller.confirm(text).await);
+                Some(question) = self.questions.recv(), if talk.is_none() => {
+                    talk = Some(Box::pin(talk::question(teller, question)));
                 }
                 Some(knock) = self.knocks.recv() => match knock {
                     Knock::Leaves(host) => {
                         present.remove(&host);
                         waiting.remove(&host);
                     }
+                    // Dropped, it stops where it is.
+                    Knock::Asks(_) if self.gone => {}
                     Knock::Asks(asked) => match self.verdict {
                         Some(verdict) => answer(*asked, verdict.into()),
                         None => {
@@ -107,18 +126,21 @@ impl Ears {
                 },
                 over = ended(&mut talk) => {
                     talk = None;
-                    self.take(&over, &mut waiting);
+                    self.take(&over, job, &mut waiting);
                 }
             }
         }
     }
 
     /// Passes on what came of a talk.
-    fn take(&mut self, talk: &Talk, waiting: &mut BTreeMap<String, Asked>) {
+    fn take(&mut self, talk: &Talk, job: &Job, waiting: &mut BTreeMap<String, Asked>) {
         if let Some((verdict, scope)) = talk.verdict {
             self.stopped |= verdict != Verdict::Finish;
             if scope == Scope::All {
                 self.verdict = Some(verdict);
+                if verdict == Verdict::Undo {
+                    self.beyond_undo = changed_before(job);
+                }
                 let all = std::mem::take(waiting);
                 for asked in all.into_values() {
                     answer(asked, verdict.into());
@@ -127,8 +149,7 @@ impl Ears {
         }
         if talk.gone {
             // Nobody can answer any more: every host stops where it is.
-            self.stopped = true;
-            self.verdict = Some(Verdict::Keep);
+            (self.stopped, self.gone) = (true, true);
             waiting.clear();
         }
     }
@@ -142,6 +163,19 @@ impl From<Verdict> for Decision {
             Verdict::Keep => Decision::Keep,
         }
     }
+}
+
+/// Hosts that have ended and where something was changed.
+fn changed_before(job: &Job) -> Vec<String> {
+    let results = job.results().into_iter();
+    let changed = results.filter(|(_, result)| match result {
+        HostResult::Changed { changes } | HostResult::Stopped { changes, .. } => *changes > 0,
+        HostResult::NothingToDo
+        | HostResult::ChangesDue { .. }
+        | HostResult::Verified
+        | HostResult::Declined => false,
+    });
+    changed.map(|(host, _)| host).collect()
 }
 
 fn answer(asked: Asked, decision: Decision) {

@@ -10,7 +10,7 @@ use super::answer::{Answer, Scope, menu, parse};
 use crate::cli::ask::Heard;
 use crate::cli::asking::Panel;
 use crate::cli::sinks::Teller;
-use crate::engine::{Asked, Decision, Job};
+use crate::engine::{Asked, Decision, Job, Question};
 use crate::runbook::{InputSpec, Inputs};
 use crate::transport;
 
@@ -23,8 +23,40 @@ pub(super) struct Talk {
     pub(super) gone: bool,
 }
 
+/// Asks the question of a manual step, as long as its host waits for the answer.
+pub(super) async fn question(teller: &Teller, asked: Question) -> Talk {
+    let Question { text, mut answer } = asked;
+    let said = tokio::select! {
+        biased;
+        () = answer.closed() => return Talk::default(),
+        said = teller.confirm(text) => said,
+    };
+    if let Some(said) = said {
+        // Whoever asked may have been stopped meanwhile.
+        let _ = answer.send(said);
+    }
+    Talk {
+        gone: said.is_none(),
+        ..Talk::default()
+    }
+}
+
+/// Reads a line, as long as one of the hosts waits for what comes of it.
+async fn heard(teller: &Teller, group: &mut [Asked], (panel, prompt): (Panel, String)) -> Heard {
+    let all_ended = async {
+        for asked in group {
+            asked.answer.closed().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = all_ended => Heard::Moot,
+        heard = teller.ask(panel, prompt) => heard,
+    }
+}
+
 /// Talks until there is an answer, and gives it to the hosts.
-pub(super) async fn talk(job: &Arc<Job>, teller: &Teller, group: Vec<Asked>) -> Talk {
+pub(super) async fn talk(job: &Arc<Job>, teller: &Teller, mut group: Vec<Asked>) -> Talk {
     let Some(first) = group.first() else {
         return Talk::default();
     };
@@ -37,9 +69,9 @@ pub(super) async fn talk(job: &Arc<Job>, teller: &Teller, group: Vec<Asked>) -> 
     let step = || Panel::Step(hosts.clone(), Box::new(question.clone()));
     let mut panel = step();
     loop {
-        let line = match teller.ask(panel, menu.clone()).await {
+        let line = match heard(teller, &mut group, (panel, menu.clone())).await {
             Heard::Line(line) => line,
-            Heard::Stopped => return Talk::default(),
+            Heard::Stopped | Heard::Moot => return Talk::default(),
             Heard::Gone => {
                 return Talk {
                     gone: true,
@@ -50,7 +82,7 @@ pub(super) async fn talk(job: &Arc<Job>, teller: &Teller, group: Vec<Asked>) -> 
         panel = match parse(&line, &question, has_inputs) {
             Answer::None(words) => Panel::Words(words),
             Answer::Details => Panel::Details(hosts.clone(), Box::new(question.clone())),
-            Answer::Edit(given) => match edit(job, teller, &group, given).await {
+            Answer::Edit(given) => match edit(job, teller, &mut group, given).await {
                 Ok((input, value, inputs)) => {
                     give_each(group, |host| {
                         let inputs = inputs.get(host).cloned()?;
@@ -106,7 +138,7 @@ type Edited = (String, Value, BTreeMap<String, Inputs>);
 async fn edit(
     job: &Job,
     teller: &Teller,
-    group: &[Asked],
+    group: &mut [Asked],
     given: Option<String>,
 ) -> Result<Edited, String> {
     let mut given = given;
@@ -114,9 +146,9 @@ async fn edit(
     loop {
         let line = match given.take() {
             Some(line) => line,
-            None => match teller.ask(Panel::Words(words), EDIT.to_owned()).await {
+            None => match heard(teller, group, (Panel::Words(words), EDIT.to_owned())).await {
                 Heard::Line(line) => line,
-                Heard::Stopped | Heard::Gone => String::new(),
+                Heard::Stopped | Heard::Gone | Heard::Moot => String::new(),
             },
         };
         if line.is_empty() {

@@ -51,6 +51,14 @@ impl Returns {
         }
     }
 
+    /// The same when a person left out what asks these.
+    fn without(&self, skipped: &[Probe]) -> Self {
+        let mut returns = self.clone();
+        returns.left_out |= !skipped.is_empty();
+        returns.others.extend(skipped.iter().cloned());
+        returns
+    }
+
     fn excuse(&mut self, point: &Point) {
         let before = point.record.before.iter();
         self.others
@@ -103,6 +111,8 @@ pub(in crate::engine) async fn proof(
     returns: &Returns,
 ) -> verify::Proven {
     let name = "The host answers as before that run".to_owned();
+    let skipped = |step: &&RenderedStep| worker.past.is_skipped(&worker.plan.key(step.number));
+    let returns = returns.without(&survey::probes(steps.iter().filter(skipped)));
     let mut probes: Vec<Probe> = survey::probes(steps);
     probes.extend(returns.before.keys().cloned());
     let touched: Vec<Probe> = worker.touched.iter().cloned().collect();
@@ -191,5 +201,8 @@ mod tests {
         assert_eq!(word(&some, Some("new"), "old"), "no");
         some.others.insert(file());
         assert_eq!(word(&some, Some("new"), "old"), "excused");
+        let skipped = returns().without(&[file()]);
+        assert_eq!(word(&skipped, Some("new"), "old"), "excused");
+        assert_eq!(word(&returns().without(&[]), Some("new"), "old"), "no");
     }
 }
