@@ -189,10 +189,9 @@ fn on(names: &[String], room: Option<usize>) -> String {
 }
 
 fn operator(started: &Started) -> String {
-    match &started.from {
-        Some(from) => format!("{} from {from}", started.operator),
-        None => started.operator.clone(),
-    }
+    let from = started.from.as_ref();
+    let from = from.map_or(String::new(), |from| format!(" from {from}"));
+    started.operator.clone() + &from
 }
 
 fn unattended(started: &Started) -> &'static str {
@@ -278,16 +277,14 @@ fn proven(proven: &Proven) -> (Tone, String) {
 
 /// `2026-11-21 19:05:46 +01:00`.
 fn exact(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone())
-        .strftime("%Y-%m-%d %H:%M:%S %:z")
-        .to_string()
+    let at = at.to_zoned(zone.clone());
+    at.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
 /// `2026-11-21 19:05`.
 fn short(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone())
-        .strftime("%Y-%m-%d %H:%M")
-        .to_string()
+    let at = at.to_zoned(zone.clone());
+    at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// `just now`, `12 min ago`, `3 h ago`, `5 d ago`.
