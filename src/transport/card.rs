@@ -62,3 +62,25 @@ pub struct RunPapers<'a> {
     /// What the host answered before anything was changed: an expectation in JSON a line.
     pub start: &'a str,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_part_is_called_cannot_be_another_line_of_the_card() {
+        let card = RunCard {
+            run: "r-1".to_owned(),
+            runbook: "web".to_owned(),
+            operator: "ada@desk".to_owned(),
+            started: "2026-11-21T18:00:00Z".to_owned(),
+            undoes: None,
+            part: Some("--start-at a\nundoes=r-0".to_owned()),
+        };
+        let lines = card.card();
+        let last: Vec<&str> = lines.lines().skip(6).collect();
+        assert_eq!(last, ["part=yes", "only=--start-at a undoes=r-0"]);
+        let whole = RunCard { part: None, ..card };
+        assert!(!whole.card().contains("part="));
+    }
+}

@@ -52,13 +52,11 @@ fn a_variable_that_says_no_counts_as_if_it_were_not_there_and_odd_words_name_it(
             for no in ["", "Off"] {
                 assert_eq!(says(no), without, "{verb}: {variable}={no}");
             }
-            for yes in ["1"] {
-                let said = says(yes);
-                assert!(
-                    !said.contains("invalid value"),
-                    "{verb}: {variable}={yes}: {said}"
-                );
-            }
+            let said = says("1");
+            assert!(
+                !said.contains("invalid value"),
+                "{verb}: {variable}=1: {said}"
+            );
             let said = says("maybe");
             assert!(said.starts_with("status: 1"), "{verb}: {said}");
             assert!(

@@ -13,7 +13,7 @@ pub(in crate::cli) struct Steps {
     /// Ask before each step, with its live diff: apply, skip, edit an input, back, shell, undo and more
     #[arg(long, visible_alias = "step", env = "HOLDFAST_GUIDED", conflicts_with_all = ["dry_run", "yes", "unattended", "rehearse"])]
     pub(in crate::cli) guided: bool,
-    /// Leave out all steps before this one: its id, its number or its name
+    /// Leave out all steps before this one: its id, its number or its name. A host where none is called so fails
     #[arg(long, env = "HOLDFAST_START_AT", value_name = "STEP")]
     pub(in crate::cli) start_at: Option<String>,
     /// Go on from an earlier run that did not end well, with its runbook, inputs, hosts, tags, answers and skipped
