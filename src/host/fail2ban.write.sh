@@ -40,6 +40,8 @@ hf_undo_fail2ban_jail() {
 	elif [ "$hf_f2b_had" = no ]; then
 		if hf_f2b_has "$1"; then hf_f2b_client stop "$1"; fi
 	else
+		# After a mere reload the running jail keeps what our file alone had set (bantime.increment).
+		[ "$2" = leave ] || set -- "$1" restart
 		hf_f2b_activate "$2"
 	fi
 }

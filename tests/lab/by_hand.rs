@@ -1,8 +1,8 @@
 //! What was changed by hand since is shown and never overwritten, whatever kind of thing it is: also when a part of
 //! the run was taken back already, after a way back that failed, and between the question and the step.
 
+use crate::host_state::{is_in, state};
 use crate::operator::{Footprint, Operator, Told, within};
-use crate::rollback::state;
 use crate::support::lab::{HostSpec, Lab, LabHost};
 use holdfast::change::Verdict;
 use std::time::Duration;
@@ -19,7 +19,7 @@ steps:
   - name: gate 1
     command: { argv: [touch, "/run/lab-1-{{ inputs.v }}"], creates: "/run/lab-1-{{ inputs.v }}", undo: [sh, /root/gate, "1", "{{ inputs.v }}"] }
   - name: A key
-    authorized_keys: { user: nosudo, keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJc1xDGTRfbBkK04ZUEy0yNO1Sgeoz3WTfbQjzq5/ZEj eve{{ inputs.v }}@elsewhere"] }
+    authorized_keys: { user: nosudo, keys: ["ssh-ed25519 {{ 'AAAAC3NzaC1lZDI1NTE5AAAAIJc1xDGTRfbBkK04ZUEy0yNO1Sgeoz3WTfbQjzq5/ZEj' if inputs.v == 1 else 'AAAAC3NzaC1lZDI1NTE5AAAAIF7ZpZTau4wAWfGdzi7isa58Ck0M3A8oUWVTMdABWITh' }} eve@elsewhere"] }
   - name: gate 2
     command: { argv: [touch, "/run/lab-2-{{ inputs.v }}"], creates: "/run/lab-2-{{ inputs.v }}", undo: [sh, /root/gate, "2", "{{ inputs.v }}"] }
   - name: A jail
@@ -66,9 +66,9 @@ const THINGS: [Thing; 6] = [
     },
     Thing {
         step: "A key",
-        edit: "cp -a /home/nosudo/.ssh/authorized_keys /root/keys; echo '# of a colleague' >>/home/nosudo/.ssh/authorized_keys",
+        edit: "cp -a /home/nosudo/.ssh/authorized_keys /run/lab-keys; echo '# of a colleague' >>/home/nosudo/.ssh/authorized_keys",
         shows: "# of a colleague",
-        mend: "cp -a /root/keys /home/nosudo/.ssh/authorized_keys",
+        mend: "cp -a /run/lab-keys /home/nosudo/.ssh/authorized_keys",
     },
     Thing {
         step: "A jail",
@@ -90,9 +90,9 @@ const THINGS: [Thing; 6] = [
     },
     Thing {
         step: "A rule",
-        edit: "cp -a /etc/ufw/user.rules /etc/ufw/user6.rules /root; ufw allow 9000/tcp >/dev/null",
+        edit: "cp -a /etc/ufw/user.rules /etc/ufw/user6.rules /run; ufw allow 9000/tcp >/dev/null",
         shows: "9000",
-        mend: "ufw delete allow 9000/tcp >/dev/null; cp -a /root/user.rules /root/user6.rules /etc/ufw",
+        mend: "ufw delete allow 9000/tcp >/dev/null; cp -a /run/user.rules /run/user6.rules /etc/ufw",
     },
 ];
 
@@ -173,8 +173,8 @@ fn nothing_of_any_kind_that_was_changed_by_hand_is_overwritten() {
 
     // A way back was begun and did not come to its end, and somebody put things right in his own way.
     let record = format!("/var/lib/holdfast/runs/{second}");
-    host.sh(&format!("cd {record}; for n in 3 7 9 11; do : >$n/1/taking; done; echo '# by hand' >>/etc/sysctl.d/*holdfast*"));
-    let edited = Footprint::of(host);
+    host.sh(&format!("cd {record}; for n in 3 7 9 11; do : >$n/1/taking; done; echo '# by hand' >>/etc/sysctl.d/90-holdfast.conf"));
+    let edited = state(host);
     let told = back(&second, &["--yes"]);
     told.exits(8);
     let begun = [
@@ -186,9 +186,9 @@ fn nothing_of_any_kind_that_was_changed_by_hand_is_overwritten() {
     assert_eq!(refused(&told, "web"), begun, "{}", told.all());
     // The undo of a rule looks for itself: nothing is done, and the next look says so.
     back(&second, &["--yes", "--step", "11"]).exits(8);
-    edited.is_that_of(host);
+    is_in(host, &edited, "touched");
     host.sh(&format!(
-        "rm -f {record}/*/1/taking; sed -i '/by hand/d' /etc/sysctl.d/*holdfast*"
+        "rm -f {record}/*/1/taking; sed -i '/by hand/d' /etc/sysctl.d/90-holdfast.conf"
     ));
 
     // While a step is taken back, the next thing is changed: seen right before it would be overwritten.
@@ -204,19 +204,19 @@ fn nothing_of_any_kind_that_was_changed_by_hand_is_overwritten() {
         if number > 1 {
             host.sh(thing.edit);
         }
-        let edited = Footprint::of(host);
+        let edited = state(host);
         host.sh(&format!("touch /run/lab-go-{number}"));
         let told = running.wait();
         if number > 1 {
             told.exits(8).says(thing.shows);
-            edited.is_that_of(host);
+            is_in(host, &edited, "touched");
             host.sh(thing.mend);
         } else {
             told.exits(0);
         }
     }
-    assert_eq!(state(host), one);
+    is_in(host, &one, "back from the second");
     host.sh("rm /run/lab-closed");
     back(&first, &["--yes"]).exits(0);
-    assert_eq!(state(host), zero);
+    is_in(host, &zero, "back from the first");
 }
