@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use jiff::Zoned;
 
 use super::args::{Format, Output};
-use super::sinks::{dumb, style};
+use super::form::{dumb, style};
 use crate::report::{History, Json, Plain, Report, Streams, Style, Terminal};
 
 /// The form of a run that is told again: as the run looked, without anything that moves. All of it is data.

@@ -13,7 +13,7 @@ use super::results::exit_of;
 use super::session::{Loaded, complain, note};
 use super::setup::{self, Intent, Wires};
 use super::sinks::{Teller, Telling};
-use super::{Exit, args, ask, rollback, signals, sinks};
+use super::{Exit, args, ask, form, rollback, signals};
 use crate::engine::{Answerer, Gate, Job};
 use crate::event::{EventKind, Events, Mode, Previous};
 use crate::journal;
@@ -65,7 +65,7 @@ fn begin(
         Exit::Failed
     })?;
     let links = setup::links(connections)?;
-    let (mut report, style) = sinks::report(output, intent.unattended);
+    let (mut report, style) = form::report(output, intent.unattended);
     if let Some(journal) = &journal {
         report = report.with_more(format!("the whole record is {}", journal.dir().display()));
     }

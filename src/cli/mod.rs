@@ -13,6 +13,7 @@ mod drive;
 mod environment;
 mod exit;
 mod feed;
+mod form;
 mod guided;
 mod history;
 mod lint;

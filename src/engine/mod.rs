@@ -9,6 +9,7 @@ mod connect;
 mod desk;
 mod drift;
 mod due;
+mod each;
 mod elsewhere;
 mod earlier;
 mod edit;
@@ -51,11 +52,9 @@ pub use restore::{HereChange, Pruned, Undoes};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 
 use self::new_login::Logins;
 use crate::event::{EventKind, Events, Fault, HostResult, Mode, Unfinished};
@@ -69,7 +68,7 @@ use crate::value::Name;
 
 pub use interlude::{Answerer, Question};
 pub(crate) use stop::Stop;
-use stop::interrupted;
+use stop::{interrupted, pause, stopping};
 
 /// What a run is to do, the same for all hosts.
 #[derive(Debug)]
@@ -268,58 +267,5 @@ impl Job {
     /// Ends a connection without a result.
     pub async fn release(&self, connected: Connected) {
         connected.link.close().await;
-    }
-
-    /// Runs `work` for every item, at most `forks` at a time; results keep the order.
-    async fn each<T, R, F>(&self, items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R>
-    where
-        T: Send + 'static,
-        R: Send + 'static,
-        F: Future<Output = Option<R>> + Send + 'static,
-    {
-        self.each_of(self.forks, items, work).await
-    }
-
-    async fn each_of<T, R, F>(&self, at_once: usize, items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R>
-    where
-        T: Send + 'static,
-        R: Send + 'static,
-        F: Future<Output = Option<R>> + Send + 'static,
-    {
-        let places = Arc::new(Semaphore::new(at_once.max(1)));
-        let mut tasks = JoinSet::new();
-        for (index, item) in items.into_iter().enumerate() {
-            let (places, job) = (places.clone(), work(item));
-            tasks.spawn(async move {
-                let _place = places.acquire_owned().await;
-                (index, job.await)
-            });
-        }
-        let mut results = Vec::new();
-        while let Some(done) = tasks.join_next().await {
-            // A task that panicked is a bug of ours; its host stays without a result, which the
-            // caller reports as outcome unknown. The others go on.
-            if let Ok((index, Some(result))) = done {
-                results.push((index, result));
-            }
-        }
-        results.sort_by_key(|(index, _)| *index);
-        results.into_iter().map(|(_, result)| result).collect()
-    }
-}
-
-/// A pause that a stop ends early.
-async fn pause(job: &Job, time: Duration) {
-    tokio::select! {
-        () = tokio::time::sleep(time) => {}
-        () = stopping(job.stop.clone()) => {}
-    }
-}
-
-/// Waits until the operator asks to stop.
-async fn stopping(mut stop: watch::Receiver<bool>) {
-    // The sender lives as long as the run; without it nobody can ask to stop.
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

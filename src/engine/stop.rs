@@ -1,4 +1,8 @@
-//! Why nothing, or nothing more, is done on a host.
+//! Why nothing, or nothing more, is done on a host; and waiting for the operator to ask for that.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::Job;
 use crate::event::{Fault, HostResult};
@@ -76,4 +80,20 @@ impl Job {
 /// Nothing was begun because the operator asked to stop.
 pub(super) fn interrupted() -> Stop {
     Stop::new(Fault::Interrupted, "stopped before anything was done")
+}
+
+/// A pause that a stop ends early.
+pub(super) async fn pause(job: &Job, time: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = stopping(job.stop.clone()) => {}
+    }
+}
+
+/// Waits until the operator asks to stop.
+pub(super) async fn stopping(mut stop: watch::Receiver<bool>) {
+    // The sender lives as long as the run; without it nobody can ask to stop.
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
