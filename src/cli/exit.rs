@@ -36,7 +36,7 @@ pub enum Exit {
 /// The end of `--help`.
 pub(super) const HELP: &str = "\
 Exit codes:
-  0    done, or nothing to do
+  0    done, nothing to do, or a person said no
   1    usage, runbook, inventory or another file is wrong; nothing was touched
   2    changes are due (verify; drift; run --dry-run --detailed-exitcode)
   3    a step failed or cannot be done
@@ -47,7 +47,7 @@ Exit codes:
   8    the host is no longer as it was when the plan was made
   9    a person must decide: refused data, a foreign rule, a high risk unattended
   10   the outcome is unknown: the connection was lost while something was under way
-  130  interrupted, or stopped by a person before a step
+  130  interrupted, stopped by a person before a step, or a question that nobody answered (end of input)
 When several apply, the most alarming wins: 10, 6, 130, 1, 3, 5, 4, 8, 7, 9, 2.";
 
 impl Exit {
