@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use holdfast::change::{Change, Known, Shown, Verdict};
-use holdfast::plan::{Look, Measure, moves};
+use holdfast::change::{Change, Known, Shown, StepNumber, Verdict};
+use holdfast::plan::{HostPlan, Look, Measure, Outcome, moves};
 use holdfast::plan_file::envelope::{Key, Seal};
 use holdfast::plan_file::{Opened, PlanFile};
 use holdfast::runbook::{self, World};
@@ -53,11 +53,43 @@ fn plans_of_every_format_load_and_their_runbooks_are_understood() {
                 answers: &answers,
                 facts: plan.facts_of(&host.name),
             };
+            // Each change that would be another one is seen, and only in its own step.
             for measure in [Measure::Exact, Measure::Shown] {
                 assert!(moves(look, look, measure, &|_| Vec::new()).is_empty());
+                for number in due(planned) {
+                    let other = otherwise(planned, number);
+                    let now = Look {
+                        plan: &other,
+                        ..look
+                    };
+                    let moves = moves(look, now, measure, &|_| Vec::new());
+                    let numbers: Vec<StepNumber> =
+                        moves.steps.iter().map(|moved| moved.number).collect();
+                    assert_eq!(numbers, [number], "{name}: {}", host.name);
+                }
             }
         }
     }
+}
+
+/// The steps that change something.
+fn due(plan: &HostPlan) -> Vec<StepNumber> {
+    let due = plan.steps.iter().filter(|step| step.count() > 0);
+    due.map(|step| step.number).collect()
+}
+
+/// The same plan, in which one step shows something else.
+fn otherwise(plan: &HostPlan, number: StepNumber) -> HostPlan {
+    let mut plan = plan.clone();
+    let step = plan.steps.iter_mut().find(|step| step.number == number);
+    if let Outcome::Seen(Verdict::Change(changes) | Verdict::ChangeAfter { changes, .. }) =
+        &mut step.expect("the step").outcome
+    {
+        changes[0].shown.push(Shown::Run {
+            argv: vec!["true".to_owned()],
+        });
+    }
+    plan
 }
 
 /// The saved answers of the hosts, read by the code of today, come to the changes that were saved.

@@ -21,11 +21,12 @@ pub(super) struct Args {
 
 const HELP: &str = "\
 Each host keeps the steps of the runs that changed something there. What they described is asked and
-compared as in a dry run, with the values of then: the last run of each runbook counts, of the same
-thing in two runbooks the later run, and what was rolled back no more. What a later run made of a
-thing is no drift. The differences show what would put it back; nothing is written. Not compared:
+compared as in a dry run, with the values of then: the last run of the whole of each runbook counts,
+and those of parts of it (--tags, --start-at) since; of the same thing in two runbooks the later run,
+by the host's clock, and what was rolled back no more. What a later run made of a thing is no drift. The differences show what would put it back; nothing is written. Not compared:
 commands that are run every time, what is on this machine (inventory, trusted host keys), and what a
-run found as desired without changing anything on the host.
+run found as desired without changing anything on the host. Where the record of a run is gone or cut
+short, that is said (exit code 3), and the rest compared.
 
 Exit codes: 0 all is as it was left; 2 something is not; 3 something could not be looked at; 4 a host
 could not be reached.";

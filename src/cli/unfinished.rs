@@ -220,11 +220,12 @@ async fn carry_out(
             return None;
         }
     }
-    for run in of(Fate::Undo) {
+    let undone: Vec<&str> = of(Fate::Undo).collect();
+    for run in &undone {
         undos.add(run, host.host().clone());
     }
-    if of(Fate::Undo).next().is_some() {
-        job.decline(host).await;
+    if !undone.is_empty() {
+        job.make_way(host, &undone).await;
         return None;
     }
     for (found, way) in &here {

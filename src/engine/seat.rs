@@ -2,10 +2,9 @@
 //! whoever waits for one, for a person or for time to pass keeps the host's lock with signs of life.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::gate::Knock;
 use super::worker::Worker;
@@ -13,7 +12,7 @@ use super::{Job, Stop, stopping};
 use crate::transport::{TransportError, WriteHost};
 
 /// How often the host hears from us while nothing is done there; it gives up on us after five minutes.
-const STILL_THERE: Duration = Duration::from_mins(1);
+const STILL_THERE: Duration = Duration::from_secs(30);
 
 /// A host's place at the gate. Whatever ends its work, the gate hears of it.
 #[derive(Debug)]
@@ -21,7 +20,6 @@ pub(super) struct Seat {
     host: String,
     /// Where its questions go.
     pub(super) asked: Option<mpsc::UnboundedSender<Knock>>,
-    places: Arc<Semaphore>,
     place: Option<OwnedSemaphorePermit>,
     /// Whether the rest is done without asking.
     pub(super) finishes: bool,
@@ -30,13 +28,11 @@ pub(super) struct Seat {
 impl Seat {
     /// Takes a seat, and waits for a place among those that work at the same time.
     pub(super) async fn take(job: &Job, host: &str) -> Self {
-        let places = job.places.clone();
         Self {
             host: host.to_owned(),
             asked: job.gate.asked.clone(),
             // Nobody closes it; without a place the work goes on all the same.
-            place: places.clone().acquire_owned().await.ok(),
-            places,
+            place: job.places.clone().acquire_owned().await.ok(),
             finishes: false,
         }
     }
@@ -59,27 +55,27 @@ impl Worker<'_> {
         }
     }
 
-    /// Waits for a place again, unless the operator asks to stop: then nothing more begins anyway.
+    /// After a wait: takes a place again, unless the operator asks to stop (then nothing more begins anyway), and makes
+    /// sure that the host is still there. What is begun over a dead link has an unknown outcome.
     ///
     /// # Errors
     /// When the host no longer answers.
     pub(super) async fn step_in(&mut self) -> Result<(), Stop> {
-        let Some(places) = self.seat.as_ref().map(|seat| seat.places.clone()) else {
-            return Ok(());
-        };
-        let stop = self.job.stop.clone();
-        let place = self.unless_gone(async {
-            tokio::select! {
-                biased;
-                () = stopping(stop) => None,
-                place = places.acquire_owned() => place.ok(),
+        let (places, stop) = (self.job.places.clone(), self.job.stop.clone());
+        if self.seat.is_some() {
+            let place = self.unless_gone(async {
+                tokio::select! {
+                    biased;
+                    () = stopping(stop) => None,
+                    place = places.acquire_owned() => place.ok(),
+                }
+            });
+            let place = place.await?;
+            if let Some(seat) = &mut self.seat {
+                seat.place = place;
             }
-        });
-        let place = place.await?;
-        if let Some(seat) = &mut self.seat {
-            seat.place = place;
         }
-        Ok(())
+        Ok(self.link.alive().await?)
     }
 
     /// Waits for something in which the host takes no part, and keeps its lock.
@@ -123,6 +119,10 @@ async fn signalling<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     const EVERY: Duration = Duration::from_millis(5);

@@ -80,6 +80,14 @@ impl Job {
         connected.link.close().await;
     }
 
+    /// Ends a host on which these runs are taken back next, each by a run of its own.
+    pub async fn make_way(&self, connected: Connected, runs: &[&str]) {
+        for run in runs {
+            tell(self, &connected.host, run, Decision::Next);
+        }
+        self.decline(connected).await;
+    }
+
     /// Ends a host because the operator wants nothing done.
     pub async fn decline(&self, connected: Connected) {
         self.finish(&connected.host, HostResult::Declined);

@@ -82,6 +82,8 @@ pub enum Decision {
     Undone,
     /// It is left as it is.
     Left,
+    /// It is taken back right after this run, by a run of its own.
+    Next,
 }
 
 impl Unfinished {

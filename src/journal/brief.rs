@@ -51,7 +51,7 @@ struct First {
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum FirstKind {
-    RunStarted(Started),
+    RunStarted(Box<Started>),
     #[serde(other)]
     Another,
 }
@@ -175,7 +175,7 @@ fn began(path: &Path, line: &[u8]) -> Result<Started, JournalError> {
     match first.kind {
         FirstKind::RunStarted(started) => Ok(Started {
             at: first.at,
-            ..started
+            ..*started
         }),
         FirstKind::Another => Err(headless("it is another event")),
     }

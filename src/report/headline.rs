@@ -57,9 +57,13 @@ fn apply(count: &Count) -> Vec<String> {
     }
     let (on, number) = count.declined;
     if on > 0 {
-        let due = format!("{} {} due", changes(number), is(number));
+        let due = match number {
+            // It was not even looked what is.
+            0 => String::new(),
+            due => format!(": {} {} due", changes(due), is(due)),
+        };
         parts.push(format!(
-            "Nothing was written on {}, as you said: {due}.",
+            "Nothing was written on {}, as you said{due}.",
             hosts(on)
         ));
     }

@@ -189,10 +189,9 @@ fn on(names: &[String], room: Option<usize>) -> String {
 }
 
 fn operator(started: &Started) -> String {
-    match &started.from {
-        Some(from) => format!("{} from {from}", started.operator),
-        None => started.operator.clone(),
-    }
+    let from = started.from.as_ref();
+    let from = from.map_or(String::new(), |from| format!(" from {from}"));
+    started.operator.clone() + &from
 }
 
 fn unattended(started: &Started) -> &'static str {

@@ -63,6 +63,10 @@ fn hint(found: &Unfinished) -> Option<Line> {
 /// It was decided what becomes of it.
 fn settled(host: &str, run: &str, decision: Decision) -> Notice {
     let what = match decision {
+        Decision::Next => {
+            let text = format!("run {run} is taken back next, by a run of its own");
+            return Notice::of_host(host, vec![Line::of(Tone::Plain, text).hanging(2)]);
+        }
         Decision::Resumed => "this run went on from where it was cut off",
         Decision::Undone => "what it had done was taken back",
         Decision::Left => "it is left as it is, and is not told of again",
@@ -204,5 +208,10 @@ mod tests {
     fn what_was_decided_is_told() {
         let text = told(&settled("web-1", "r-1", Decision::Resumed));
         assert!(text.contains("run r-1: this run went on"));
+        let text = told(&settled("web-1", "r-1", Decision::Next));
+        assert_eq!(
+            text,
+            "web-1 │ run r-1 is taken back next, by a run of its own\n"
+        );
     }
 }

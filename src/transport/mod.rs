@@ -3,6 +3,7 @@
 //! One connection and one shell per host and run. [`ReadHost`] can only ask; [`WriteHost`], made
 //! from it by taking the host's lock, can perform. A plan that writes does not compile.
 
+mod card;
 mod channel;
 mod fault;
 mod frame;
@@ -22,6 +23,7 @@ mod settle;
 mod wire;
 mod write_host;
 
+pub use card::{RunCard, RunPapers};
 pub use fault::TransportError;
 pub use guard::{Disarmed, NewLogin, REVERTED, server_port};
 pub use guard_state::{GuardPhase, GuardState};
@@ -32,7 +34,7 @@ pub use known::{
 };
 pub use offer::{Offer, password_offer};
 pub use points::Keep;
-pub use script::{READ_SET, RunCard, RunPapers, WRITE_SET};
+pub use script::{READ_SET, WRITE_SET};
 pub use ssh::{SILENCE, SshOptions, end_masters};
 pub use step_script::StepScript;
 pub use write_host::{MOVED, Performed, WriteHost};

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use include_dir::{Dir, include_dir};
 
+use super::card::{RunCard, RunPapers};
 use crate::change::Call;
 use crate::probe::Probe;
 use crate::template::shell_quoted;
@@ -162,67 +163,6 @@ pub(super) fn push_words(text: &mut String, words: &[String]) {
         text.push_str(&shell_quoted(word));
     }
     text.push('\n');
-}
-
-/// The format of a run's folder on a host. From 2 on, a journal says that its run came to its end.
-const CARD_FORMAT: u32 = 2;
-
-/// Who runs what: written on the host when a run opens.
-#[derive(Debug, Clone)]
-pub struct RunCard {
-    /// The run's id.
-    pub run: String,
-    /// The runbook's name.
-    pub runbook: String,
-    /// `user@machine`.
-    pub operator: String,
-    /// When it started, RFC 3339.
-    pub started: String,
-    /// The run that it takes back.
-    pub undoes: Option<String>,
-    /// Which steps of its runbook it is about, in words; none when about all of them.
-    pub part: Option<String>,
-}
-
-impl RunCard {
-    /// What a second run is told.
-    fn holder(&self) -> String {
-        format!(
-            "{} since {}, runbook {}, run {}",
-            self.operator, self.started, self.runbook, self.run
-        )
-    }
-
-    fn card(&self) -> String {
-        let mut card = format!(
-            "run={}\nformat={CARD_FORMAT}\nrunbook={}\noperator={}\nstarted={}\nversion={}",
-            self.run,
-            self.runbook,
-            self.operator,
-            self.started,
-            env!("CARGO_PKG_VERSION")
-        );
-        if let Some(run) = &self.undoes {
-            let _ = write!(card, "\nundoes={run}");
-        }
-        if let Some(steps) = &self.part {
-            let steps = steps.replace(char::is_control, " ");
-            let _ = write!(card, "\npart=yes\nonly={steps}");
-        }
-        card
-    }
-}
-
-/// What a run leaves in its folder on a host before it begins there; both are whole lines, empty when they are there
-/// already.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RunPapers<'a> {
-    /// The steps that are to be performed, a line each.
-    pub due: &'a str,
-    /// All steps as they are for this host, as YAML.
-    pub steps: &'a str,
-    /// What the host answered before anything was changed: an expectation in JSON a line.
-    pub start: &'a str,
 }
 
 /// A request that loads the write set, takes the lock and opens the run's folder.

@@ -318,12 +318,13 @@ mod tests {
         // A test runs in the package's folder, which has this file.
         let whole = Path::new("Cargo.toml").canonicalize().unwrap();
         let text = prepared(folder.path(), Path::new("Cargo.toml")).unwrap();
-        assert!(text.ends_with(&format!("Include \"{}\"\n", whole.display())));
+        let include = format!("Include \"{}\"\n", whole.display());
+        assert_eq!(text, format!("ServerAliveCountMax 4\n{include}"));
         let odd = folder.path().join("a\"*b%h");
         std::fs::write(&odd, "").unwrap();
         let text = prepared(folder.path(), &odd).unwrap();
         let link = folder.path().join("given_config");
-        assert!(text.ends_with(&format!("Include \"{}\"\n", link.display())));
+        assert!(text.ends_with(&format!("\nInclude \"{}\"\n", link.display())));
         assert_eq!(link.canonicalize().unwrap(), odd.canonicalize().unwrap());
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::card::{RunCard, RunPapers};
 use super::host::{ASK_LIMIT, answers};
 use super::points::Keep;
-use super::script::{self, RunCard, RunPapers};
+use super::script;
 use super::step_script::{self, StepScript};
 use super::wire::{Progress, Wire};
 use super::{ReadHost, TransportError};

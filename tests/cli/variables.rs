@@ -49,16 +49,14 @@ fn a_variable_that_says_no_counts_as_if_it_were_not_there_and_odd_words_name_it(
         let without = Sandbox::new().run(&call);
         for variable in flags(verb) {
             let says = |value: &str| Sandbox::new().variable(&variable, value).run(&call);
-            for no in ["", "0", "Off"] {
+            for no in ["", "Off"] {
                 assert_eq!(says(no), without, "{verb}: {variable}={no}");
             }
-            for yes in ["1", "Yes", "true"] {
-                let said = says(yes);
-                assert!(
-                    !said.contains("invalid value"),
-                    "{verb}: {variable}={yes}: {said}"
-                );
-            }
+            let said = says("1");
+            assert!(
+                !said.contains("invalid value"),
+                "{verb}: {variable}=1: {said}"
+            );
             let said = says("maybe");
             assert!(said.starts_with("status: 1"), "{verb}: {said}");
             assert!(

@@ -298,6 +298,40 @@ fn a_connection_that_is_cut_during_a_step_is_made_again_and_the_truth_is_told() 
         .run(&["run", "slow-then-file", "--yes"])
         .exits(0)
         .nothing_to_do("trixie");
+    what_arrives_late_is_known_to_be_done(&hosts[1], &operator);
+}
+
+/// In the place of `flock`: when a run is about to take the host again, a step that it had sent before the line was
+/// cut was just done.
+const LATE: &str = r#"#!/bin/sh
+if [ -e /root/late ] && [ "$*" = "-n 9" ]; then
+    rm /root/late
+    echo ours >/etc/lab-file.conf
+    for run in /var/lib/holdfast/runs/*; do :; done
+    printf '1 step 2 %s\n' started 'change 1 started' 'change 1 rc 0' done >>$run/journal
+fi
+exec /usr/bin/flock "$@"
+"#;
+
+/// That a step never began is the truth only once nothing can arrive any more.
+fn what_arrives_late_is_known_to_be_done(host: &LabHost<'_>, operator: &Operator<'_>) {
+    host.write("/usr/local/bin/flock", LATE);
+    host.sh("chmod 0755 /usr/local/bin/flock; rm -f /root/ran /root/made /etc/lab-file.conf");
+    let running = operator.start(&["run", "slow-then-file", "--yes", "-l", &host.name]);
+    within(Duration::from_mins(1), "the step", || {
+        is_there(host, "/root/ran")
+    });
+    // The host is heard, but hears nothing more: the next step is sent and does not arrive.
+    let unheard = "INPUT -s 10.77.0.1 -p tcp --dport 22 -j DROP";
+    host.sh(&format!("iptables -I {unheard}"));
+    running.wait_for_step(2);
+    host.sh("touch /root/late");
+    cut_connections(host);
+    host.sh(&format!("iptables -D {unheard}"));
+    let told = running.wait();
+    told.exits(0).changed(&host.name, 2);
+    assert!(!is_there(host, "/root/late"));
+    host.sh("rm /usr/local/bin/flock");
 }
 
 #[test]

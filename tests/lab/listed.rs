@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use holdfast::change::{Change, Shown, Verdict};
 use holdfast::plan::HostPlan;
 
+use crate::live::Live;
 use crate::operator::Footprint;
 use crate::support::lab::LabHost;
 
@@ -54,6 +55,7 @@ pub struct Listed {
     packages: BTreeMap<String, String>,
     users: BTreeSet<String>,
     enabled: BTreeSet<String>,
+    running: BTreeSet<String>,
     rules: Vec<String>,
     kernel: BTreeMap<String, String>,
     /// Paths that a change names otherwise: keys, markers of commands, new folders.
@@ -130,6 +132,9 @@ impl Listed {
         } else if name == "starts at boot" {
             let unit = change.summary.rsplit(' ').next().expect("a unit");
             self.enabled.insert(unit.to_owned());
+        } else if name == "running" {
+            let unit = change.summary.rsplit(' ').next().expect("a unit");
+            self.running.insert(unit.to_owned());
         } else if name.starts_with("net.") {
             self.kernel.insert(name.to_owned(), after.to_owned());
         } else if let Some(file) = about.map(|path| self.files.entry(path.to_owned()).or_default())
@@ -166,6 +171,40 @@ impl Listed {
             .collect();
         surprises.extend(self.not_so(host));
         surprises
+    }
+
+    /// What the host does now and did not, or no more, without being listed. Nothing that it lists listens, and rules
+    /// of a firewall that is off reach no kernel.
+    #[track_caller]
+    pub fn live_surprises(&self, host: &LabHost<'_>, before: &Live) -> Vec<String> {
+        let owned = self.owned_by_packages(host);
+        let differences = before.differences(&Live::of(host)).into_iter();
+        let surprises = differences.filter(|(_, line)| !self.explains_live(line, &owned));
+        surprises
+            .map(|(sign, line)| format!("not listed: {sign} {line}"))
+            .collect()
+    }
+
+    fn explains_live(&self, line: &str, owned: &BTreeSet<String>) -> bool {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_of_packages = |unit: &str| {
+            let places = ["/lib/systemd/system", "/usr/lib/systemd/system"];
+            places
+                .iter()
+                .any(|place| owned.contains(&format!("{place}/{unit}")))
+        };
+        match words[..] {
+            ["unit", unit, "active"] => self.running.contains(unit) || is_of_packages(unit),
+            ["boot", unit, "enabled"] => self.enabled.contains(unit) || is_of_packages(unit),
+            ["boot", unit, _] => {
+                self.files
+                    .contains_key(&format!("/etc/systemd/system/{unit}"))
+                    || is_of_packages(unit)
+            }
+            // Before it was another value: what went is told by what came.
+            ["sysctl", key, "=", ..] => self.kernel.contains_key(key),
+            _ => false,
+        }
     }
 
     /// The files that the listed packages brought, by dpkg's own word.

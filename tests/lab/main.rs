@@ -32,6 +32,7 @@ mod host_state;
 mod hostile;
 mod language;
 mod listed;
+mod live;
 mod moved;
 mod no_record;
 mod operator;

@@ -9,6 +9,7 @@ use holdfast::event::{EventKind, Fault};
 use holdfast::plan_file::PlanFile;
 
 use crate::listed::Listed;
+use crate::live::Live;
 use crate::operator::{Footprint, Operator, Told, list_inputs, within};
 use crate::refresh::{V4, V6};
 use crate::support::lab::{HostSpec, Lab, LabHost, Setup};
@@ -55,11 +56,13 @@ fn an_untouched_plan_of_forty_resources_changes_just_what_it_lists_on_every_rele
     }
     let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
     let installed: Vec<Vec<String>> = hosts.iter().map(packages).collect();
+    let lived: Vec<Live> = hosts.iter().map(Live::of).collect();
     operator
         .run(&["plan", "forty", "--out", "forty.plan"])
         .exits(0);
-    for (host, before) in hosts.iter().zip(&before) {
+    for ((host, before), lived) in hosts.iter().zip(&before).zip(&lived) {
         before.is_that_of(host);
+        assert_eq!(lived.differences(&Live::of(host)), [], "{}", host.name);
     }
     // Nothing outside the file matters any more.
     operator.runbook("forty", "name: forty\nsummary: another\nsteps: []\n");
@@ -68,12 +71,15 @@ fn an_untouched_plan_of_forty_resources_changes_just_what_it_lists_on_every_rele
     let plan = saved(&operator, "forty.plan");
     let told = operator.run(&["apply", "forty.plan", "--yes"]);
     told.exits(0);
-    for ((host, before), installed) in hosts.iter().zip(&before).zip(&installed) {
+    for (((host, before), installed), lived) in
+        hosts.iter().zip(&before).zip(&installed).zip(&lived)
+    {
         let plan = plan.plan_of(&host.name).expect("a plan");
         assert!(plan.steps.len() >= 40, "{}", plan.steps.len());
         let listed = Listed::of(plan);
         assert!(listed.len() > 50, "{listed:?}");
-        let surprises = listed.surprises(host, before);
+        let mut surprises = listed.surprises(host, before);
+        surprises.extend(listed.live_surprises(host, lived));
         assert!(
             surprises.is_empty(),
             "{}:\n{}",
@@ -100,11 +106,13 @@ fn an_untouched_plan_of_forty_resources_changes_just_what_it_lists_on_every_rele
     }
     // What was agreed to is so already: nothing is left to do, and the comparison would have seen more.
     let before: Vec<Footprint> = hosts.iter().map(Footprint::of).collect();
+    let lived: Vec<Live> = hosts.iter().map(Live::of).collect();
     let again = operator.run(&["apply", "forty.plan", "--yes"]);
     again.exits(0);
-    for (host, before) in hosts.iter().zip(&before) {
+    for ((host, before), lived) in hosts.iter().zip(&before).zip(&lived) {
         again.nothing_to_do(&host.name);
         before.is_that_of(host);
+        assert_eq!(lived.differences(&Live::of(host)), [], "{}", host.name);
     }
     let host = &hosts[0];
     host.sh("echo more >>/etc/hf-forty-1.conf; chmod 600 /etc/hf-forty-3.conf; echo x >/etc/hf-surprise");
@@ -116,6 +124,21 @@ fn an_untouched_plan_of_forty_resources_changes_just_what_it_lists_on_every_rele
         "not listed: /etc/hf-surprise",
     ] {
         assert!(surprises.contains(path), "{surprises}");
+    }
+    host.sh(
+        "systemd-run -q --unit hf-surprise python3 -m http.server 8123; systemctl -q enable systemd-networkd-wait-online.service
+        iptables -A INPUT -p tcp --dport 81 -j ACCEPT; sysctl -q -w net.ipv4.conf.all.log_martians=1
+        for i in $(seq 100); do ss -Hltn sport = :8123 | grep -q . && exit; sleep 0.2; done; exit 1",
+    );
+    let surprises = listed.live_surprises(host, &lived[0]).join("\n");
+    for line in [
+        "+ port tcp 0.0.0.0:8123",
+        "+ unit hf-surprise.service active",
+        "+ boot systemd-networkd-wait-online.service enabled",
+        "+ rule iptables-save -A INPUT -p tcp -m tcp --dport 81 -j ACCEPT",
+        "+ sysctl net.ipv4.conf.all.log_martians = 1",
+    ] {
+        assert!(surprises.contains(line), "{surprises}");
     }
 }
 
@@ -140,6 +163,10 @@ steps:
   - name: What rests on the app is there
     after: conf
     file: { path: /etc/hf-after.conf, content: "{{ inputs.word }}\n" }
+  - name: The app's data are of this version
+    command:
+      argv: [touch, "/etc/hf-data-{{ inputs.word }}"]
+      creates: "/etc/hf-data-{{ inputs.word }}"
 "#;
 
 /// The files of the app, and its rules.
@@ -200,7 +227,7 @@ fn where_a_colleague_was_since_the_plan_is_shown_and_nothing_is_overwritten() {
     before[1].is_that_of(ruled);
     assert_eq!(app(filed), seen[0], "overwritten");
     assert_eq!(app(ruled), seen[1], "overwritten");
-    told.changed(&calm.name, 6);
+    told.changed(&calm.name, 7);
     assert!(
         app(calm).contains("new") && app(calm).contains("8080,8443"),
         "{}",
@@ -215,12 +242,12 @@ fn where_a_colleague_was_since_the_plan_is_shown_and_nothing_is_overwritten() {
     assert_eq!(
         told.done(&filed.name),
         [2],
-        "guarded rules and what rests on the file wait"
+        "guarded rules, what rests on the file and programs wait"
     );
     assert_eq!(
         told.done(&ruled.name),
         [1, 2, 5, 4],
-        "the rules wait, the reload comes at the end"
+        "the rules wait, and a program behind them; the reload comes at the end"
     );
     let after = app(filed);
     assert!(
@@ -237,6 +264,12 @@ fn where_a_colleague_was_since_the_plan_is_shown_and_nothing_is_overwritten() {
         "{after}"
     );
     assert!(after.contains("hf-app.conf <==\nlisten\nnew"), "{after}");
+    let data = |host: &LabHost<'_>| host.sh("ls /etc/hf-data-* | xargs");
+    let old_and_new = "/etc/hf-data-new /etc/hf-data-old\n";
+    assert_eq!(
+        [filed, ruled, calm].map(data),
+        ["/etc/hf-data-old\n", "/etc/hf-data-old\n", old_and_new]
+    );
 }
 
 const SLOW: &str = r#"
@@ -346,6 +379,23 @@ fn a_plan_holds_what_was_published_and_is_carried_on_after_a_cut() {
     let told = operator.run(&["apply", "slow.plan", "--yes"]);
     told.exits(0).changed("web", 1);
     assert_eq!(told.done("web"), [3]);
+
+    // A colleague comes between the look at the beginning and the step itself.
+    let host = &hosts[0];
+    host.sh("rm /etc/hf-second /etc/hf-last");
+    operator
+        .run(&["plan", "slow", "-l", "web", "--out", "again.plan"])
+        .exits(0);
+    let running = operator.start(&["apply", "again.plan", "--yes"]);
+    running.wait_for_step(2);
+    host.write("/etc/hf-last", "colleague\n");
+    let told = running.wait();
+    told.exits(8).says(
+        "the host is no longer as it was when the plan was made; nothing of this step was done",
+    );
+    told.stopped("web", Fault::Stale);
+    assert_eq!(told.done("web"), [2]);
+    assert_eq!(host.read("/etc/hf-last"), b"colleague\n");
 
     let told = operator.run(&[
         "run",

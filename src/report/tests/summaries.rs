@@ -73,7 +73,7 @@ fn an_apply_says_what_is_done() {
     The outcome is unknown on 1 of 3 hosts. 1 of 3 hosts was not done. Done: 2 changes on 1 host.
     The outcome is unknown on a.
     Not so in effect on 1 of 2 hosts. Done: 2 changes on 1 host.
-    Nothing was written on 1 host, as you said: 0 changes are due. Nothing to do on 1 host.
+    Nothing was written on 1 host, as you said. Nothing to do on 1 host.
     1 of 2 hosts was not done. The guard works on 1 host; nothing else was done.
     ");
 }
