@@ -188,7 +188,7 @@ mod tests {
         said.into_iter().collect()
     }
 
-    /// `found>left` for a step that asks, `` for one that does not.
+    /// `found>left` for a step that asks, nothing for one that does not.
     fn trail(start: &str, steps: &[&str], end: Option<&str>) -> Trail {
         let step = |(index, text): (usize, &&str)| {
             let (found, left) = text.split_once('>').unwrap_or_default();
