@@ -18,7 +18,7 @@ mod unfinished;
 
 pub use channel::{Events, Receipt, Told};
 pub use guided::{Back, Choice, Deed, Failure, QuestionGuard, Rest, Since, StepQuestion};
-pub use invocation::Invocation;
+pub use invocation::{Invocation, Serial};
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use previous::Previous;
 pub use saved_plan::{SavedCommand, SavedPlan};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::session::complain;
 use super::setup::Intent;
 use super::unfinished::Fate;
-use super::{Exit, args, ask, drive, run, saved};
+use super::{Exit, args, ask, batches, drive, run, saved};
 use crate::engine::Asks;
 use crate::event::Mode;
 
@@ -74,11 +74,13 @@ fn prepared(args: &Args, ask: bool) -> Result<(super::session::Loaded, Intent), 
         guard: args.guard.terms(terms.accept_irreversible),
         answers: args.answers.by_id(),
         max_fail: args.batches.max_fail(),
-        serial: args.batches.serial.and_then(args::Serial::most),
+        serial: args.batches.serial.clone().unwrap_or_default(),
         unfinished: args.unfinished,
         ..Intent::new(Mode::Apply)
     };
-    match run::unasked(&loaded.runbook, &intent) {
+    let mistake = run::unasked(&loaded.runbook, &intent)
+        .or_else(|| batches::mistake(&intent.serial, &loaded.hosts));
+    match mistake {
         Some(mistake) => Err(complain(&mistake)),
         None => Ok((loaded, intent)),
     }

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 pub(super) use guard::{Guard, GuardTime};
 pub(super) use hosts::{Files, Hosts, Inputs, Inventory, Runbooks, Selection};
-pub(super) use steps::{Answers, Batches, Consent, Serial, Steps, Tags};
+pub(super) use steps::{Answers, Batches, Consent, Steps, Tags};
 
 /// How things are told.
 #[derive(Debug, Args)]

@@ -81,7 +81,7 @@ fn begin(
     };
     let teller =
         Teller::start(telling).map_err(|error| complain(&format!("cannot start: {error}")))?;
-    let (ears, (asked, knock)) = Ears::new(intent.serial);
+    let (ears, (asked, knock)) = Ears::new(intent.serial.clone());
     let wires = Wires {
         events,
         stop: stopped,

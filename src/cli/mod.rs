@@ -6,6 +6,7 @@ mod again;
 mod args;
 mod ask;
 mod asking;
+mod batches;
 mod concrete;
 mod drift;
 mod drive;

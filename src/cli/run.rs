@@ -3,12 +3,11 @@
 use clap::CommandFactory as _;
 use serde_json::Value;
 
-use super::args::Serial;
 use super::resume::{self, Resumed};
 use super::session::{self, Loaded, complain};
 use super::setup::Intent;
 use super::unfinished::Fate;
-use super::{Cli, Exit, args, ask, drive, start_at};
+use super::{Cli, Exit, args, ask, batches, drive, start_at};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Asks;
 use crate::event::{Invocation, Mode};
@@ -114,7 +113,8 @@ fn wanted(args: &Args) -> Result<(Loaded, Intent), Exit> {
     resumed.tell(&loaded.runbook);
     let intent = intent(args, &resumed, (interactive, loaded.runbook.risk));
     let mistake = unasked(&loaded.runbook, &intent)
-        .or_else(|| start_at::mistake(&loaded.runbook, intent.start_at.as_deref()?));
+        .or_else(|| start_at::mistake(&loaded.runbook, intent.start_at.as_deref()?))
+        .or_else(|| batches::mistake(args.batches.serial.as_ref()?, &loaded.hosts));
     match mistake {
         Some(mistake) => Err(complain(&mistake)),
         None => Ok((loaded, intent)),
@@ -139,7 +139,7 @@ fn asked(args: &Args) -> Result<Resumed, Exit> {
             tags: args.tags.wanted.iter().map(Name::to_string).collect(),
             answers: args.answers.by_id(),
             guided: args.steps.guided,
-            serial: args.batches.serial.and_then(Serial::most),
+            serial: args.batches.serial.clone().unwrap_or_default(),
             start_at: args.steps.start_at.clone(),
             resumes: None,
         },
@@ -152,10 +152,8 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
     let asks = Asks::of(interactive, before.guided || args.steps.guided, risk);
     let mut answers = before.answers.clone();
     answers.extend(args.answers.by_id());
-    let serial = match args.batches.serial {
-        Some(serial) => serial.most(),
-        None => before.serial,
-    };
+    let serial = args.batches.serial.clone();
+    let serial = serial.unwrap_or(before.serial.clone());
     let start_at = args.steps.start_at.clone().or(before.start_at.clone());
     Intent {
         unattended: args.consent.unattended,
@@ -184,7 +182,7 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
         invocation: Some(Invocation {
             answers: answers.clone(),
             guided: before.guided || args.steps.guided,
-            serial,
+            serial: serial.clone(),
             start_at: start_at.clone(),
             ..before.clone()
         }),

@@ -15,7 +15,7 @@ use super::session::{Loaded, complain};
 use super::unfinished::{Fate, Undos};
 use super::{Exit, args, paths};
 use crate::engine::{Answerer, Asks, Gate, GuardTerms, Job};
-use crate::event::{Events, Invocation, Mode};
+use crate::event::{Events, Invocation, Mode, Serial};
 use crate::journal::{self, Journal, RunId};
 use crate::transport::{RunCard, SshOptions};
 use crate::value::Name;
@@ -51,8 +51,8 @@ pub(super) struct Intent {
     pub(super) asks: Asks,
     /// Steps that are passed over without asking, by host.
     pub(super) passes: BTreeMap<String, BTreeSet<String>>,
-    /// Hosts of one batch; none means all.
-    pub(super) serial: Option<usize>,
+    /// Which hosts are worked on together.
+    pub(super) serial: Serial,
     /// The step to begin with.
     pub(super) start_at: Option<String>,
     /// What the run was asked to do, for one that goes on from it.
@@ -78,7 +78,7 @@ impl Intent {
             answers: BTreeMap::new(),
             asks: Asks::Never,
             passes: BTreeMap::new(),
-            serial: None,
+            serial: Serial::All,
             start_at: None,
             invocation: None,
             max_fail: None,

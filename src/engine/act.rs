@@ -3,8 +3,9 @@
 use super::due::timing_of;
 use super::new_login::Way;
 use super::worker::Worker;
-use super::{desk, restore};
+use super::{Stop, desk, restore};
 use crate::change::{Change, Timing};
+use crate::event::Fault;
 use crate::plan::{Expectation, StepPlan};
 use crate::runbook::RenderedStep;
 
@@ -101,13 +102,14 @@ impl Worker<'_> {
         }
     }
 
-    /// A try failed: what the host has on record of it is a part of what this run did.
-    pub(super) async fn tried(&mut self, act: Act) {
-        // On this machine a change that fails was not made.
-        if act.folder.is_empty() {
+    /// A try failed: what the host has on record of it is a part of what this run did, if somebody may ask for the way
+    /// back. On this machine a change that fails was not made.
+    pub(super) async fn tried(&mut self, act: Act, stop: &Stop) {
+        // Else the guard took it back, or the host does not answer and the run ends there.
+        let answers = matches!(stop.fault, Fault::Failed | Fault::Stale);
+        if !answers || self.seat.is_none() || act.folder.is_empty() {
             return;
         }
-        // From a host that does not answer nothing can be taken back either, and the run ends there.
         let begun = restore::begun(self.link.reader(), &self.job.card.run, &act.folder).await;
         let changes: Vec<Change> = act.changes.iter().take(begun).cloned().collect();
         if !changes.is_empty() {

@@ -55,7 +55,10 @@ impl Worker<'_> {
             match (&decision, beyond) {
                 (Decision::Apply, Some(_)) => continue,
                 // Nobody is asked any more.
-                (Decision::Finish, Some(stop)) => return Err(stop),
+                (Decision::Finish, Some(stop)) => {
+                    self.tell_decision(&decision, &live);
+                    return Err(stop);
+                }
                 _ => {}
             }
             match self.obey(decision, (&live, timing), failure).await? {

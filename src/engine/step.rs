@@ -55,7 +55,7 @@ impl Worker<'_> {
             let ended = match self.attempt(step, &plan, &act).await {
                 Ok(answers) => self.read_back(step, &plan, (act, &due), &answers),
                 Err(stop) => {
-                    self.tried(act).await;
+                    self.tried(act, &stop).await;
                     Err(stop)
                 }
             };

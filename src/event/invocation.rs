@@ -24,13 +24,45 @@ pub struct Invocation {
     /// `--guided`.
     #[serde(default)]
     pub guided: bool,
-    /// `--serial`; none means all at once.
+    /// `--serial`.
     #[serde(default)]
-    pub serial: Option<usize>,
+    pub serial: Serial,
     /// `--start-at`.
     #[serde(default)]
     pub start_at: Option<String>,
     /// The run that this one goes on from.
     #[serde(default)]
     pub resumes: Option<String>,
+}
+
+/// Which hosts are worked on together: the next batch begins when the one before has ended. Written as nothing, a number
+/// or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(untagged)]
+pub enum Serial {
+    /// All of them.
+    #[default]
+    All,
+    /// So many.
+    Of(usize),
+    /// Those of each of these groups of the inventory in turn, and last those of none.
+    Groups(Vec<String>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_written_as_versions_wrote_them_that_knew_numbers_only() {
+        let groups = Serial::Groups(vec!["canary".to_owned()]);
+        for (text, serial) in [
+            ("null", Serial::All),
+            ("3", Serial::Of(3)),
+            ("[\"canary\"]", groups),
+        ] {
+            assert_eq!(serde_json::from_str::<Serial>(text).unwrap(), serial);
+            assert_eq!(serde_json::to_string(&serial).unwrap(), text);
+        }
+    }
 }

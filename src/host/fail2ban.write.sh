@@ -40,10 +40,17 @@ hf_undo_fail2ban_jail() {
 	elif [ "$hf_f2b_had" = no ]; then
 		if hf_f2b_has "$1"; then hf_f2b_client stop "$1"; fi
 	else
-		# After a mere reload the running jail keeps what our file alone had set (bantime.increment).
-		[ "$2" = leave ] || set -- "$1" restart
-		hf_f2b_activate "$2"
+		hf_f2b_activate "$2" || return 1
+		if [ "$2" = reload ] && hf_f2b_still_grows "$1"; then hf_f2b_activate restart; fi
 	fi
+}
+
+# hf_f2b_still_grows JAIL: after a mere reload the running jail keeps a bantime.increment that no file sets any more.
+hf_f2b_still_grows() {
+	hf_fail2ban "$1" 2>/dev/null </dev/null | awk -F = '
+		$1 == "static.bantime.increment" { files = $2 }
+		$1 == "live.bantime.increment" { runs = $2 }
+		END { exit !(files != "" && runs != "" && files != runs) }'
 }
 
 hf_f2b_save() {

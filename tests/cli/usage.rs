@@ -127,11 +127,22 @@ fn guided_without_a_terminal_names_the_flags_to_use_instead() {
     let said = sandbox.run(&["run", "--resume", "--yes"]);
     assert!(said.contains("no run is left to go on from"), "{said}");
     assert!(said.starts_with("status: 1"), "{said}");
-    let said = sandbox.run(&["run", "one", "--serial", "0", "--yes"]);
-    assert!(
-        said.contains("it is `all` or a number of hosts from 1 on"),
-        "{said}"
+    sandbox.file(
+        "inventory/groups.yaml",
+        "hosts:\n  web: {}\ngroups:\n  canary: { hosts: [web] }\n",
     );
+    for (serial, why) in [
+        ("0", "a batch has at least one host"),
+        (
+            "canary,,1",
+            "it is `all`, a number of hosts, or groups with commas between",
+        ),
+        ("canery", "did you mean `canary`?"),
+    ] {
+        let said = sandbox.run(&["run", "one", "--serial", serial, "--yes"]);
+        assert!(said.starts_with("status: 1"), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
 }
 
 #[test]

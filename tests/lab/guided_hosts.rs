@@ -165,7 +165,7 @@ name: fails
 summary: It fails on alpha
 steps:
   - { name: The first file is there, file: { path: /etc/one, content: \"first\\n\" } }
-  - { name: Not on alpha, command: { argv: [sh, -c, 'test \"$(hostname)\" != alpha && touch /etc/two'], creates: /etc/two, undo: [rm, /etc/two] } }
+  - { name: Not on alpha, command: { argv: [sh, -c, 'test \"$(hostname)\" != alpha && touch /etc/two'], creates: /etc/two, undo: [rm, -f, /etc/two] } }
 ";
 
 #[test]
@@ -247,14 +247,30 @@ fn answers_for_all_hosts_and_batches_and_more_hosts_than_places() {
     operator.run(&words).exits(0);
     assert_eq!(all(), [""; 3]);
 
-    // A batch that fails: the next one is asked about, unless so many failures are too many.
-    let mut pty = guided(&operator, &["run", "fails", "--guided", "--serial", "1"]);
-    pty.answer("a");
+    // Group by group, those of none last; and what is taken back where it failed.
+    operator.inventory(
+        "hosts:\n  alpha: {}\n  beta: {}\n  gamma: {}\ngroups:\n  canary: { hosts: [gamma] }\n",
+    );
+    let by_group = ["run", "fails", "--guided", "--serial", "canary"];
+    let mut pty = guided(&operator, &by_group);
+    let gamma = pty.answer("f");
+    assert!(gamma.contains("· gamma\n"), "{gamma}");
+    let others = pty.answer("a");
+    assert!(others.contains("· alpha, beta\n"), "{others}");
     pty.answer("a");
     let failed = pty.answer("u");
-    assert!(failed.contains("✗ step 2"), "{failed}");
+    assert!(
+        failed.contains("✗ step 2") && failed.contains("· alpha\n"),
+        "{failed}"
+    );
     ends(&mut pty, 130);
-    assert_eq!(all(), [""; 3]);
+    let two = ["", "first\n", "first\n"];
+    assert_eq!(all(), two);
+    for host in &hosts[1..] {
+        host.sh("test -e /etc/two");
+    }
+    clean();
+    // A batch that fails: the next one is asked about, unless so many failures are too many.
     let mut pty = guided(&operator, &["run", "fails", "--guided", "--serial", "1"]);
     pty.answer("f");
     let beta = pty.answer("f");

@@ -195,6 +195,14 @@ fn a_run_that_failed_or_was_cut_off_is_taken_back_as_well() {
                 .success()
         });
     }
+    // One step of it alone does not go on from that one.
+    operator
+        .run(&["rollback", &id(&whole), "--yes", "--step", "2"])
+        .exits(0);
+    for host in &hosts {
+        let settled = "! grep -q ' settled resumed by ' /var/lib/holdfast/runs/*/journal";
+        host.sh(settled);
+    }
     operator.run(&["rollback", &id(&whole), "--yes"]).exits(0);
     assert_eq!(now(), before);
     operator

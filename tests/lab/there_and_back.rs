@@ -63,7 +63,7 @@ fn courses<'a>(refresh: &[&'a str]) -> Vec<Course<'a>> {
             ],
         ),
         (
-            host("all", Release::Bookworm).setup(Setup::Full),
+            host("base", Release::Bookworm).setup(Setup::Full),
             vec![run("baseline")],
         ),
     ]

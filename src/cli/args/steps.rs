@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
+use crate::event::Serial;
 use crate::value::Name;
 
 /// Step by step, and from where.
@@ -22,38 +23,25 @@ pub(in crate::cli) struct Steps {
     pub(in crate::cli) resume: Option<String>,
 }
 
-/// Hosts of one batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Serial {
-    /// All at once.
-    All,
-    /// So many.
-    Of(usize),
-}
-
-impl Serial {
-    /// How many; none means all.
-    pub(in crate::cli) fn most(self) -> Option<usize> {
-        match self {
-            Serial::All => None,
-            Serial::Of(most) => Some(most),
-        }
-    }
-}
-
 fn serial(text: &str) -> Result<Serial, String> {
+    let words = || text.split(',').map(|word| word.trim().to_owned());
     match text.parse() {
         _ if text == "all" => Ok(Serial::All),
-        Ok(0) | Err(_) => Err("it is `all` or a number of hosts from 1 on".to_owned()),
+        Ok(0) => Err("a batch has at least one host".to_owned()),
         Ok(most) => Ok(Serial::Of(most)),
+        Err(_) if words().any(|word| word.is_empty()) => {
+            Err("it is `all`, a number of hosts, or groups with commas between".to_owned())
+        }
+        Err(_) => Ok(Serial::Groups(words().collect())),
     }
 }
 
 /// In which portions hosts are worked on, and when that ends early.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Batches {
-    /// Hosts of one batch, `N` or `all`: the next batch begins when the one before has ended
-    #[arg(long, env = "HOLDFAST_SERIAL", value_name = "N|all", value_parser = serial)]
+    /// Hosts of one batch: `N`, `all`, or those of each of these groups in turn and then the others. The next batch
+    /// begins when the one before has ended
+    #[arg(long, env = "HOLDFAST_SERIAL", value_name = "N|all|GROUP,…", value_parser = serial)]
     pub(in crate::cli) serial: Option<Serial>,
     /// Begin no further host once N have failed; those that moved or cannot be reached count. Without it every host is tried
     #[arg(long, env = "HOLDFAST_MAX_FAIL", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

@@ -14,11 +14,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::answer::Scope;
 use self::talk::Talk;
+use super::batches::batches;
 use super::results::not_begun;
 use super::sinks::Teller;
 use crate::change::StepNumber;
 use crate::engine::{Asked, Decision, Job, Knock, Question, Surveyed};
-use crate::event::HostResult;
+use crate::event::{HostResult, Serial};
 use crate::report::looks_alike;
 
 /// Hears what hosts ask on their way.
@@ -27,8 +28,8 @@ pub(super) struct Ears {
     questions: UnboundedReceiver<Question>,
     /// Hosts before a step.
     knocks: UnboundedReceiver<Knock>,
-    /// Hosts of one batch; none means all.
-    serial: Option<usize>,
+    /// Which hosts are worked on together.
+    serial: Serial,
     /// What every host is told from now on.
     verdict: Option<Verdict>,
     /// Whether somebody chose to stop.
@@ -52,7 +53,7 @@ pub(super) type Mouths = (UnboundedSender<Question>, UnboundedSender<Knock>);
 
 impl Ears {
     /// Ears, and what is spoken into.
-    pub(super) fn new(serial: Option<usize>) -> (Self, Mouths) {
+    pub(super) fn new(serial: Serial) -> (Self, Mouths) {
         let (asked, questions) = unbounded_channel();
         let (knock, knocks) = unbounded_channel();
         let ears = Self {
@@ -69,14 +70,16 @@ impl Ears {
 
     /// Performs the plans batch by batch, and asks the person what hosts ask on the way.
     pub(super) async fn apply(&mut self, job: &Arc<Job>, teller: &Teller, surveyed: Vec<Surveyed>) {
-        let most = self.serial.unwrap_or(surveyed.len()).max(1);
-        let mut rest = surveyed.into_iter().peekable();
-        while rest.peek().is_some() && !self.stopped && !*job.stop.borrow() {
-            let batch: Vec<Surveyed> = rest.by_ref().take(most).collect();
+        let mut batches = batches(&self.serial, surveyed, Surveyed::host);
+        while !self.stopped && !*job.stop.borrow() {
+            let Some(batch) = batches.pop_front() else {
+                return;
+            };
             let hosts = batch.iter().map(|host| host.plan.host.clone()).collect();
             self.attend(job, teller, hosts, job.apply(batch)).await;
         }
-        job.leave(rest.collect(), not_begun).await;
+        let rest = batches.into_iter().flatten().collect();
+        job.leave(rest, not_begun).await;
     }
 
     /// What is left to say in the end.
