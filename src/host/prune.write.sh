@@ -33,16 +33,27 @@ hf_prune() {
 }
 
 # hf_prune_is_last FOLDER: whether it is the newest run of its runbook that came to a good end and was not taken back
-# since. One of a part of the runbook alone has a word of its own, about that part. Asked newest first.
+# since. One of a part of the runbook alone has a word of its own, about that part. One whose steps are lost has none:
+# it tells nobody what should be so. Asked newest first.
 hf_prune_is_last() {
 	grep -q '^[0-9]* closed done' "$1/journal" 2>/dev/null || return 1
 	if grep -q '^[0-9]* settled undone' "$1/journal" || grep -q '^undoes=' "$1/run"; then return 1; fi
 	for hf_prune_mark in "$1"/*/*/taken "$1"/*/*/taking; do
 		if [ -e "$hf_prune_mark" ]; then return 1; fi
 	done
+	hf_prune_knows_steps "$1/steps.yaml" || return 1
 	hf_prune_runbook=$(sed -n -e 's/^runbook=//p' -e 's/^only=/ /p' "$1/run" | tr ' \n' '::')
 	case $hf_prune_runbooks in *" $hf_prune_runbook "*) return 1 ;; esac
 	hf_prune_runbooks="$hf_prune_runbooks$hf_prune_runbook "
+}
+
+# hf_prune_knows_steps FILE: whether the steps of a run are there, and whole (see src/engine/whole.rs).
+hf_prune_knows_steps() {
+	[ -s "$1" ] || return 1
+	read -r hf_prune_head _ hf_prune_sum <"$1"
+	case $hf_prune_head in
+	'#'*) [ "$(tail -n +2 "$1" | sha256sum)" = "$hf_prune_sum  -" ] ;;
+	esac
 }
 
 hf_prune_may() {
