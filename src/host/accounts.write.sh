@@ -12,7 +12,8 @@ hf_account_files='passwd shadow group gshadow subuid subgid'
 hf_create_user() {
 	hf_account_act "$@" || return 1
 	if [ "$2" != - ] && grep -qx 'home absent' "$HF_SAVE/saved"; then
-		hf_account_home_digest "$2" >"$HF_SAVE/home" && hf_file_flush "$HF_SAVE/home"
+		# Whoever is killed in the middle of this may have listed a part of it.
+		hf_account_home_digest "$2" >"$HF_SAVE/home.new" && mv -f "$HF_SAVE/home.new" "$HF_SAVE/home" && hf_file_flush "$HF_SAVE/home"
 	fi
 }
 

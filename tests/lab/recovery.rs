@@ -357,7 +357,7 @@ fn slow(name: &str, is_guarded: bool, is_slow_back: bool) -> String {
         text = text.replace("takes its time\n", "takes its time\n    guard: true\n");
     }
     if is_slow_back {
-        let undo = r#"[sh, -c, 'echo >>/root/back; sleep 4; rm -f "$@"', sh,"#;
+        let undo = r#"[sh, -c, 'echo >>/root/back; sleep 20; rm -f "$@"', sh,"#;
         text = text.replace("[rm, -f,", undo);
     }
     text
@@ -456,11 +456,23 @@ fn a_link_that_is_cut_for_a_while_or_for_good_is_told_in_time_and_the_host_knows
         .exits(0)
         .id();
     let start = |nth: usize, words: &[&str]| operators[nth].start(words);
-    let run = ["run", "slow", "--yes"];
+    // Long enough for five hosts to be looked for and cut off one after the other.
+    let run = ["run", "slow", "--yes", "-e", "seconds=20"];
     let awhile = start(0, &run);
     let forever = start(1, &run);
     let unheard = start(2, &run);
-    let guarded = start(3, &["run", "guarded", "--yes", "--guard-time", "60s"]);
+    let guarded = start(
+        3,
+        &[
+            "run",
+            "guarded",
+            "--yes",
+            "--guard-time",
+            "60s",
+            "-e",
+            "seconds=20",
+        ],
+    );
     let back = start(4, &["rollback", &to_be_back, "--yes"]);
     let mut at = Vec::new();
     for host in &hosts {
@@ -775,7 +787,7 @@ fn a_reconnect_to_a_full_disk_takes_nothing_away(host: &LabHost<'_>, operator: &
 /// back comes to its end.
 fn a_restart_in_the_middle_of_a_guarded_way_back(host: &LabHost<'_>, operator: &Operator<'_>) {
     host.sh("rm -rf /root/ran /root/made /etc/holdfast-*");
-    let limit = ["--yes", "--guard-time=30s", "--limit", &host.name];
+    let limit = ["--yes", "--guard-time=90s", "--limit", &host.name];
     let run = operator
         .run(&[&["run", "back", "-e", "seconds=1"], &limit[..]].concat())
         .exits(0)
