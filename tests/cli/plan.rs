@@ -270,7 +270,7 @@ fn enveloped(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-const HOSTILE: &str = "9\u{1b}]0;pwn\u{7}\u{1b}[31m\u{202e}\u{9b}2J";
+const HOSTILE: &str = "9\u{1b}]0;pwn\u{7}\u{1b}[31m\u{202e}\u{9b}2J\nerror: fake\r\n  hint: fake";
 
 #[test]
 fn nothing_that_stands_in_a_plan_reaches_the_terminal_as_it_is() {
@@ -317,6 +317,11 @@ fn nothing_that_stands_in_a_plan_reaches_the_terminal_as_it_is() {
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8(said).expect("UTF-8");
             assert_eq!(acts(&said), [], "{words:?}: {said:?}");
+            let forged = |line: &str| {
+                let line = line.trim_start();
+                line.starts_with("error: fake") || line.starts_with("hint: fake")
+            };
+            assert!(!said.lines().any(forged), "{words:?}: {said}");
             assert!(!said.is_empty(), "{words:?} says nothing");
             if words.len() == 2 {
                 assert!(said.contains(word), "{words:?} does not say {word}: {said}");
