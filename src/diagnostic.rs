@@ -104,22 +104,41 @@ impl fmt::Display for Diagnostic {
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        write!(f, "{word}: {}", self.message)?;
+        write!(f, "{word}: {}", own_lines(&self.message))?;
         if let Some(place) = &self.place {
             write_snippet(f, place)?;
         }
         if let Some(hint) = &self.hint {
-            write!(f, "\n  hint: {hint}")?;
+            write!(f, "\n  hint: {}", own_lines(hint))?;
         }
         Ok(())
     }
+}
+
+/// What begins a line that quotes what a program said.
+const QUOTED: &str = "  | ";
+
+/// Words of files, hosts and other people may stand in a message, and their line breaks would forge lines of ours:
+/// they are shown as escapes. Only quoted lines stay lines.
+fn own_lines(text: &str) -> String {
+    let mut lines = text.split('\n');
+    let mut own = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        own.push_str(if line.starts_with(QUOTED) {
+            "\n"
+        } else {
+            "\\n"
+        });
+        own.push_str(line);
+    }
+    own
 }
 
 /// Longest part of a source line that is shown; a minified line must not flood the terminal.
 const SHOWN_LINE: usize = 160;
 
 fn write_snippet(f: &mut fmt::Formatter<'_>, place: &Place) -> fmt::Result {
-    write!(f, "\n --> {place}")?;
+    write!(f, "\n --> {}", own_lines(&place.to_string()))?;
     let Some(line) = place.source.line(place.line) else {
         return Ok(());
     };
@@ -259,6 +278,25 @@ mod tests {
         assert_eq!(
             shown,
             "error: unknown key `prot`\n --> a.yaml:2:1\n  |\n2 | prot: tcp\n  | ^^^^\n  hint: did you mean `proto`?"
+        );
+    }
+
+    #[test]
+    fn foreign_words_forge_no_line_of_ours() {
+        let source = Source::new("a\nerror: path", "x\n");
+        let place = Place {
+            source,
+            line: 1,
+            column: 1,
+            width: 1,
+        };
+        let shown = Diagnostic::error("made by 9\nerror: fake:\n  | quoted")
+            .at(&place)
+            .nearest("zebra", ["web\nerror: gone"])
+            .to_string();
+        assert_eq!(
+            shown,
+            "error: made by 9\\nerror: fake:\n  | quoted\n --> a\\nerror: path:1:1\n  |\n1 | x\n  | ^\n  hint: known here: web\\nerror: gone"
         );
     }
 

@@ -19,7 +19,7 @@ pub use invocation::{Invocation, Serial};
 pub use kind::EventKind;
 pub use outcome::{Fault, Fired, HostResult, Proof, StepResult};
 pub use previous::Previous;
-pub use saved_plan::{SavedCommand, SavedPlan};
+pub use saved_plan::{SavedCommand, SavedPlan, WrittenCommand};
 pub use unfinished::{Decision, StepState, Unfinished, UnfinishedStep};
 
 /// One event. Numbers are gap-free from 1 within a run.

@@ -34,6 +34,7 @@ use crate::value::Name;
 
 use envelope::{Damage, Header, Key};
 
+pub use commands::written_in;
 pub use host::{Answered, SavedHost};
 
 /// A saved plan.

@@ -4,10 +4,14 @@
 //! typed reading of it, and the generated reference. A shape says what *may* stand there; what a
 //! text means after rendering is checked where it is rendered.
 
+mod programs;
+
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::template::Text;
 use crate::value::Duration;
 use crate::yaml::{Kind, Node};
+
+pub use programs::Program;
 
 /// A mapping with known keys.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub enum Ty {
     Text,
     /// A text, or a list of texts.
     Texts,
+    /// A program and its arguments, which may run as root: written as [`Ty::Texts`] is.
+    Argv,
     /// `true` or `false`.
     Bool,
     /// A whole number within bounds, both included.
@@ -87,7 +93,7 @@ impl Ty {
     pub fn describe(self) -> String {
         match self {
             Ty::Text => "text".to_owned(),
-            Ty::Texts => "text or list of texts".to_owned(),
+            Ty::Texts | Ty::Argv => "text or list of texts".to_owned(),
             Ty::Bool => "true or false".to_owned(),
             Ty::Int(min, max) => format!("number {min}–{max}"),
             Ty::Duration => "time span".to_owned(),
@@ -103,7 +109,7 @@ impl Ty {
     fn check(self, what: &str, node: &Node, out: &mut Diagnostics) {
         match self {
             Ty::Any => {}
-            Ty::Texts => check_texts(what, node, out),
+            Ty::Texts | Ty::Argv => check_texts(what, node, out),
             Ty::Text => {
                 check_scalar(what, node, "a text", out, |_| true);
             }

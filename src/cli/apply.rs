@@ -69,6 +69,7 @@ fn prepared(args: &Args, ask: bool) -> Result<(super::session::Loaded, Intent), 
     let intent = Intent {
         unattended: args.consent.unattended,
         ask: ask && asks != Asks::Always,
+        ask_first: ask && args.sha256.is_none() && !saved::is_ours(&opened),
         asks,
         tags: terms.tags.clone(),
         guard: args.guard.terms(terms.accept_irreversible),

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::session::{Loaded, complain};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args, feed};
+use crate::diagnostic::Diagnostic;
 use crate::engine::{Answerer, Gate, Job};
 use crate::event::{EventKind, Events, HostResult, Mode, Told};
 use crate::runbook;
@@ -68,11 +69,8 @@ pub(super) fn concrete(
 fn not_reached(job: &Job) -> Exit {
     if let Some((host, result)) = job.results().into_iter().next() {
         if let HostResult::Stopped { message, hint, .. } = &result {
-            let hint = hint
-                .as_ref()
-                .map(|hint| format!("\n  hint: {hint}"))
-                .unwrap_or_default();
-            complain(&format!("{host}: {message}{hint}"));
+            let mistake = Diagnostic::error(format!("{host}: {message}"));
+            complain(&mistake.hint(hint.as_deref().unwrap_or_default()));
         }
         return Exit::of(&result, Exit::Done);
     }
@@ -82,7 +80,9 @@ fn not_reached(job: &Job) -> Exit {
 fn refused(told: &mut tokio::sync::mpsc::UnboundedReceiver<Told>) -> Exit {
     while let Ok(told) = told.try_recv() {
         if let EventKind::DataRefused { name, why, .. } = told.kind {
-            complain(&format!("data `{name}` is refused: {why}"));
+            complain(&Diagnostic::error(format!(
+                "data `{name}` is refused: {why}"
+            )));
         }
     }
     Exit::NeedsHuman

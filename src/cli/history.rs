@@ -11,6 +11,7 @@ use super::args::{Format, Output};
 use super::moment::{Moment, moment};
 use super::session::{complain, note, print};
 use super::{Exit, again, paths, which_run};
+use crate::diagnostic::Diagnostic;
 use crate::event::Mode;
 use crate::journal::{self, Brief, Ending, Finding, Head, JournalError, Ledger, Proven, RunId};
 use crate::report::{History, Listed};
@@ -95,7 +96,7 @@ pub(super) fn history(args: &Args, output: &Output) -> Exit {
 }
 
 fn unreadable(error: &JournalError) -> Exit {
-    complain(&with_source(error));
+    complain(&Diagnostic::error(with_source(error)));
     Exit::Failed
 }
 

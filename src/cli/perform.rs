@@ -27,12 +27,22 @@ pub(super) struct Performed {
     pub(super) plan: Option<PlanFile>,
 }
 
+/// The guards of steps are programs of the plan, and looking at a host runs them as root.
+const FIRST: &str = "This plan is not sealed with your key, and looking at its hosts runs programs of it as root. Is it what was reviewed?";
+
 /// Survey, question, steps and proof.
 pub(super) async fn perform(
     job: &Arc<Job>,
     intent: &Intent,
     (teller, ears): (&Teller, &mut Ears),
 ) -> Performed {
+    if intent.ask_first {
+        let said = teller.confirm(FIRST.to_owned()).await;
+        if said != Some(true) {
+            job.decline_all(said.is_none());
+            return Performed::default();
+        }
+    }
     let loading = {
         let (job, intent) = (job.clone(), intent.loading());
         tokio::task::spawn_blocking(move || feed::load(&job, &intent))

@@ -10,6 +10,7 @@ use super::args::Format;
 use super::session::{self, Loaded, complain, print};
 use super::setup::{self, Intent, Wires};
 use super::{Exit, args};
+use crate::diagnostic::Diagnostic;
 use crate::engine::{Answerer, Gate, Job};
 use crate::event::{Events, HostResult, Mode};
 use crate::record::RestorePoint;
@@ -125,11 +126,8 @@ fn ends(job: &Job) -> Exit {
     let mut exit = Exit::Done;
     for (host, result) in job.results() {
         if let HostResult::Stopped { message, hint, .. } = &result {
-            let hint = hint
-                .as_ref()
-                .map(|hint| format!("\n  hint: {hint}"))
-                .unwrap_or_default();
-            complain(&harmless(&format!("{host}: {message}{hint}")));
+            let mistake = Diagnostic::error(format!("{host}: {message}"));
+            complain(&mistake.hint(hint.as_deref().unwrap_or_default()));
         }
         exit = exit.worse(Exit::of(&result, Exit::Done));
     }

@@ -16,6 +16,7 @@ use crate::engine::answer_key;
 use crate::event::{Choice, Deed, Event, EventKind, HostResult, Invocation, Mode};
 use crate::journal::{Integrity, Recording, RunId, runs};
 use crate::plan::HostPlan;
+use crate::report::clean;
 use crate::runbook::Runbook;
 
 /// What is gone on with.
@@ -56,7 +57,7 @@ pub(super) fn find(wanted: &str, runbook: Option<&str>) -> Result<Resumed, Exit>
             "run {id} is one of {}, not of {runbook}",
             resumed.invocation.runbook
         );
-        return Err(complain(&message));
+        return Err(complain(&Diagnostic::error(message)));
     }
     if resumed.invocation.hosts.is_empty() {
         note(&format!(
@@ -194,12 +195,13 @@ impl Resumed {
         let Some(run) = &self.invocation.resumes else {
             return;
         };
+        let run = clean(run);
         note(&format!("Goes on from run {run}."));
         if !self.well.is_empty() {
             let are = if self.well.len() == 1 { "is" } else { "are" };
             note(&format!(
                 "{} ended well and {are} left out",
-                self.well.join(", ")
+                clean(&self.well.join(", "))
             ));
         }
         if !self.digest.is_empty() && self.digest != digest(runbook) {

@@ -14,7 +14,7 @@ use crate::event::SavedPlan;
 use crate::inventory::{Host, Inventory};
 use crate::plan::Measure;
 use crate::plan_file::envelope::{self, Key, Seal};
-use crate::plan_file::{Opened, PlanFile, SavedHost};
+use crate::plan_file::{self, Opened, PlanFile, SavedHost};
 use crate::runbook::Runbook;
 
 /// More than any plan is long: some MB for each of 500 hosts.
@@ -80,6 +80,7 @@ pub(super) fn runbook(path: &Path, opened: &Opened) -> Result<Runbook, Exit> {
 pub(super) fn told(path: &Path, opened: &Opened, runbook: &Runbook) -> SavedPlan {
     let Opened { plan, header } = opened;
     let without = plan.without_plan().into_iter();
+    let sealed_by_us = is_ours(opened);
     SavedPlan {
         file: path.display().to_string(),
         sha256: header.digest.to_string(),
@@ -88,9 +89,14 @@ pub(super) fn told(path: &Path, opened: &Opened, runbook: &Runbook) -> SavedPlan
         age: Timestamp::now().as_second() - plan.made.at.as_second(),
         operator: plan.made.operator.clone(),
         version: plan.made.version.clone(),
-        sealed_by_us: header.seal == Seal::Ours,
+        sealed_by_us,
         without_plan: without.map(|(host, why)| (host.to_owned(), why)).collect(),
         commands: plan.commands(runbook, &path.display().to_string()),
+        written: if sealed_by_us {
+            Vec::new()
+        } else {
+            plan_file::written_in(runbook)
+        },
     }
 }
 
@@ -182,6 +188,11 @@ fn chosen<'a>(
         complain(&format!("warning: {none}: nothing is done there"));
     }
     Ok(chosen)
+}
+
+/// Whether its seal was made with our own key.
+pub(super) fn is_ours(opened: &Opened) -> bool {
+    opened.header.seal == Seal::Ours
 }
 
 /// What somebody who cannot look must know of a plan that is not sealed with our key: its digest.

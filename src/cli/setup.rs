@@ -31,6 +31,8 @@ pub(super) struct Intent {
     pub(super) unattended: bool,
     /// Ask before anything is changed.
     pub(super) ask: bool,
+    /// Ask before any host is asked anything: the plan is not sealed by us, and nobody vouched for its digest.
+    pub(super) ask_first: bool,
     /// What due changes mean for the exit code.
     pub(super) due: Exit,
     pub(super) accept_change: bool,
@@ -70,6 +72,7 @@ impl Intent {
             mode,
             unattended: false,
             ask: false,
+            ask_first: false,
             due: Exit::Done,
             accept_change: false,
             tags: Vec::new(),

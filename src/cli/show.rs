@@ -44,7 +44,7 @@ fn run(args: &Args, output: &Output) -> Result<Exit, Exit> {
         }
     })?;
     let unreadable = |error: JournalError| {
-        complain(&with_source(&error));
+        complain(&Diagnostic::error(with_source(&error)));
         Exit::Failed
     };
     let brief = Head::read(&state, &run)
@@ -74,9 +74,9 @@ fn file(state: &Path, run: &RunId) -> PathBuf {
 fn integrity(brief: &Brief) -> Exit {
     match &brief.integrity {
         Integrity::Broken { line, why } => {
-            complain(&format!(
+            complain(&Diagnostic::error(format!(
                 "the record of this run was changed: line {line}: {why}"
-            ));
+            )));
             Exit::Verification
         }
         Integrity::Complete | Integrity::Unfinished | Integrity::Cut => Exit::Done,

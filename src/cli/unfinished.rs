@@ -7,6 +7,7 @@ use super::sinks::Teller;
 use crate::engine::{Asks, Connected, Job};
 use crate::event::{Fault, Mode, Unfinished};
 use crate::inventory::Host;
+use crate::report::clean;
 
 /// What is to become of runs that were cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -168,7 +169,8 @@ fn question(cut: &Cut<'_>, same: bool) -> String {
         let step = found.unrepeatable().next()?;
         Some(format!(
             " On {host} nobody knows whether {} ({}) was done, and going on does it again.",
-            step.number, step.name
+            step.number,
+            clean(&step.name)
         ))
     });
     let first = if same {
@@ -178,7 +180,7 @@ fn question(cut: &Cut<'_>, same: bool) -> String {
     };
     format!(
         "Run {} was cut off on {}.{}\n  {first}\n  undo: what it did is taken back by a run of its own, and nothing else is done there\n  settle: it stays as it is, and is not told of again\n  quit: nothing is done there now\nWhich?",
-        cut.run,
+        clean(cut.run),
         hosts.join(", "),
         once.filter(|_| same).unwrap_or_default()
     )

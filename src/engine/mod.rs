@@ -264,6 +264,18 @@ impl Job {
         }
     }
 
+    /// Ends all hosts before any was asked anything: the operator said no, or, when `interrupted`, nothing.
+    pub fn decline_all(&self, interrupted: bool) {
+        for host in &self.hosts {
+            let result = if interrupted {
+                Stop::new(Fault::Interrupted, "stopped before anything was done").into()
+            } else {
+                HostResult::Declined
+            };
+            self.finish(host, result);
+        }
+    }
+
     /// Ends a connection without a result.
     pub async fn release(&self, connected: Connected) {
         connected.link.close().await;

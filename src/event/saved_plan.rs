@@ -29,6 +29,10 @@ pub struct SavedPlan {
     /// The commands by which hosts are verified at the end; unlike those of steps they stand in no plan of a host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<SavedCommand>,
+    /// Every program that stands in its runbooks, when it is not sealed by us: what it says of hosts, from which the
+    /// rest is made, may be forged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub written: Vec<WrittenCommand>,
 }
 
 /// A command of a saved plan that a host is verified by.
@@ -40,4 +44,20 @@ pub struct SavedCommand {
     pub argv: Vec<String>,
     /// The hosts that it runs on.
     pub hosts: Vec<String>,
+}
+
+/// A program in the texts of a saved plan, templates still, whatever any `when` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenCommand {
+    /// The runbook.
+    pub runbook: String,
+    /// The name of the step or check.
+    pub name: String,
+    /// The key that it stands behind, such as `unless`.
+    pub key: String,
+    /// Its words.
+    pub argv: Vec<String>,
+    /// What `item` stands for in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<String>,
 }

@@ -1,8 +1,21 @@
 //! The commands that verify the hosts of a plan: no plan of a host shows them, and yet they run as root.
 
 use super::{PlanFile, SavedHost};
-use crate::event::SavedCommand;
+use crate::event::{SavedCommand, WrittenCommand};
 use crate::runbook::{self, RenderedProbe, Runbook, World};
+
+/// Every program in the texts of a plan, as written: nothing that a plan says of its hosts can hide one.
+pub fn written_in(runbook: &Runbook) -> Vec<WrittenCommand> {
+    let all = runbook::programs(runbook).into_iter();
+    let told = all.map(|program| WrittenCommand {
+        runbook: program.runbook,
+        name: program.name,
+        key: program.key.to_owned(),
+        argv: program.argv,
+        items: program.items,
+    });
+    told.collect()
+}
 
 impl PlanFile {
     /// The commands that verify its hosts at the end, with the values of each; those that are alike once. What cannot

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::journal::is_hidden;
 
 /// One line: line breaks and tabs are shown as escapes too, so a text cannot forge a line of its own.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub fn clean(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden)
 }
 

@@ -45,7 +45,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use clean::{harmless, harmless_lines};
+pub use clean::{clean, harmless, harmless_lines};
 pub use guided::{looks_alike, paragraphs, step_details, step_question};
 pub use history::{History, Listed};
 pub use json::Json;

@@ -5,7 +5,7 @@ use super::line::Line;
 use super::streams::{Notice, Stream};
 use super::style::{Sign, Style, Tone};
 use super::words::{class, command_line, joined, seconds, sentence};
-use crate::event::{SavedCommand, SavedPlan};
+use crate::event::{SavedCommand, SavedPlan, WrittenCommand};
 use crate::plan::Moved;
 
 /// The run shows or performs a saved plan.
@@ -44,12 +44,45 @@ pub(super) fn plan_opened(saved: &SavedPlan, style: &Style) -> Option<Notice> {
     if style.verbose() || !saved.sealed_by_us {
         lines.extend(saved.commands.iter().map(command));
     }
+    lines.extend(written(&saved.written));
     for (host, fault) in &saved.without_plan {
         let why = fault.map_or(String::new(), |fault| format!(" ({})", class(fault)));
         let text = format!("no plan in it for {host}{why}");
         lines.push(Line::of(Tone::Warn, text).indented(2).hanging(2));
     }
     Some(Notice::of_run(Stream::Status, lines))
+}
+
+/// The programs in the texts of a plan, under a heading of their own.
+fn written(programs: &[WrittenCommand]) -> Vec<Line> {
+    if programs.is_empty() {
+        return Vec::new();
+    }
+    let filled = programs.iter().any(|one| {
+        let mut words = one.argv.iter().chain(&one.items);
+        words.any(|word| word.contains("{{") || word.contains("{%"))
+    });
+    let head = if filled {
+        "programs in its runbooks as written, whatever any `when` says; what its inputs and variables put into {{ }} stands in the file:"
+    } else {
+        "programs in its runbooks as written, whatever any `when` says:"
+    };
+    let lines = programs.iter().map(|one| {
+        let mut words = format!(
+            "{}, {} ({}): {}",
+            one.runbook,
+            one.name,
+            one.key,
+            command_line(&one.argv)
+        );
+        if !one.items.is_empty() {
+            words.push_str(" for each of ");
+            words.push_str(&command_line(&one.items));
+        }
+        Line::of(Tone::Plain, words).indented(4).hanging(2)
+    });
+    let head = Line::of(Tone::Plain, head).indented(2).hanging(2);
+    [head].into_iter().chain(lines).collect()
 }
 
 /// A command that verifies hosts.

@@ -41,17 +41,17 @@ const SHAPE: Shape = Shape {
     fields: &[
         Field::required(
             "argv",
-            Ty::Texts,
+            Ty::Argv,
             "The program and its arguments, as a list; there is no shell.",
         ),
         Field::optional(
             "unless",
-            Ty::Texts,
+            Ty::Argv,
             "A program that only reads: run only when it fails.",
         ),
         Field::optional(
             "onlyif",
-            Ty::Texts,
+            Ty::Argv,
             "A program that only reads: run only when it succeeds.",
         ),
         Field::optional(
@@ -66,7 +66,7 @@ const SHAPE: Shape = Shape {
         ),
         Field::optional(
             "undo",
-            Ty::Texts,
+            Ty::Argv,
             "The program that takes it back. It is run after a try that failed, too: it must not mind when there is little or nothing to take back.",
         ),
     ],

@@ -73,7 +73,7 @@ const SHAPE: Shape = Shape {
         ),
         Field::optional(
             "validate",
-            Ty::Texts,
+            Ty::Argv,
             "A program that checks the new content on the host. `{}` stands for its path before it is in \
              place; without `{}` the program runs afterwards, and the old file comes back if it fails.",
         ),

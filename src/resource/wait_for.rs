@@ -46,7 +46,7 @@ const SHAPE: Shape = Shape {
         Field::optional("file", Ty::Text, "A path at which something is."),
         Field::optional(
             "command",
-            Ty::Texts,
+            Ty::Argv,
             "A program that only reads and succeeds; a dry run asks it, too.",
         ),
         Field::optional(

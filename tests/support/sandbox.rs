@@ -90,6 +90,20 @@ impl Sandbox {
         command.output().unwrap()
     }
 
+    /// The program as a command for a terminal, for what touches no host.
+    #[expect(clippy::disallowed_methods, reason = "a test starts the program")]
+    pub fn command(&self, args: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("holdfast"));
+        command
+            .args(args)
+            .env("HOME", self.root.path().join("home"))
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("TERM", "xterm-256color")
+            .env("LANG", "C.UTF-8")
+            .current_dir(self.project());
+        command
+    }
+
     /// The program as a command for a terminal, with a `/run` and a `/var/lib/holdfast` of its own: what it does on
     /// this machine concerns nobody else. The project's folder `made` is `/mnt` there. Needs root.
     #[expect(clippy::disallowed_methods, reason = "a test starts the program")]

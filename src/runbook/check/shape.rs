@@ -67,7 +67,7 @@ pub(in crate::runbook) const SHAPE: Shape = Shape {
         ),
         Field::optional(
             "command",
-            Ty::Texts,
+            Ty::Argv,
             "A program on the host that only reads, as a list of words.",
         ),
         Field::optional("expect", Ty::One(&EXPECT), "What the command must answer."),
