@@ -145,3 +145,45 @@ fn the_guard_takes_all_back_also_where_it_cannot_mark_that_in_every_shell_at_han
         assert_eq!(run(&shell, &script), wanted, "{shell:?}");
     }
 }
+
+#[test]
+fn what_was_taken_back_and_made_again_counts_as_made_in_every_shell_at_hand() {
+    let cases = [
+        ("3", "3", "3"),
+        ("3 3-back", "3 3-back", "3 3-back"),
+        ("3 3-back 3-2", "3 3-back", ""),
+        // The way back was begun, and the guard was at work.
+        ("3 3-back 3-2", "3 3-back 3-2", "3 3-2 3-back"),
+        ("3 3-2 3-back 3-3", "3 3-2 3-back", ""),
+        ("3 3-2", "3-2", "3-2"),
+        ("3 30 30-2 4", "3", "3"),
+        // The second try came to nothing.
+        ("3 3-back 3-2:failed", "3 3-back", "3 3-back"),
+        ("3 3-back 3-2:", "3 3-back", "3 3-back"),
+        // Only a part of it was made again.
+        ("3 3-end 3-2", "3 3-end", "3-end"),
+        ("3 3-end 3-2 3-end-2", "3 3-end", ""),
+        ("3 3-end", "3", "3"),
+        // Without a journal.
+        ("", "3", "3"),
+    ];
+    for shell in shells() {
+        for (begun, taken, counts) in cases {
+            let script = format!(
+                "LC_ALL=C\n{}{FULL}
+                for one in {begun}; do
+                    case $one in *:*) how=${{one#*:}} one=${{one%:*}} ;; *) how=done ;; esac
+                    echo \"1 step $one started\" >>$HF_RUN/journal
+                    echo \"1 step $one change 1 started\" >>$HF_RUN/journal
+                    [ -z \"$how\" ] || echo \"1 step $one $how\" >>$HF_RUN/journal
+                done
+                for one in {taken}; do mkdir -p $HF_RUN/$one/1; : >$HF_RUN/$one/1/taken; done
+                echo $(hf_taken $HF_RUN | sort)
+                rm -rf $HF_RUN\n",
+                *READ_SET
+            );
+            let wanted = format!("{counts}\n");
+            assert_eq!(run(&shell, &script), wanted, "{shell:?} {begun}: {taken}");
+        }
+    }
+}
