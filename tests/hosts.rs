@@ -108,3 +108,82 @@ fn what_a_full_disk_does_not_take_whole_is_not_there() {
         assert_eq!(run(&shell, &script), wanted, "{shell:?}");
     }
 }
+
+/// In dash a redirection of the special builtin `:` that fails ends the whole shell.
+#[test]
+fn a_mark_that_cannot_be_set_ends_no_shell() {
+    let bare = |line: &str| {
+        let before = line.split_once(": >").map(|(before, _)| before);
+        !line.starts_with('#') && before.is_some_and(|before| !before.contains('('))
+    };
+    for set in [&*READ_SET, &*WRITE_SET] {
+        let found: Vec<&str> = set.lines().filter(|line| bare(line)).collect();
+        assert_eq!(found, [""; 0]);
+    }
+}
+
+/// A folder in the place of the mark stands for a disk that takes nothing more, which root would not notice either.
+#[test]
+fn the_guard_takes_all_back_also_where_it_cannot_mark_that_in_every_shell_at_hand() {
+    for shell in shells() {
+        let script = format!(
+            "LC_ALL=C\n{}{}{FULL}
+            mkdir $HF_RUN/guard
+            for one in 1/1 2/1 3/1; do
+                mkdir -p $HF_RUN/$one; echo $one >>$HF_RUN/guard/changes
+                echo \"echo $one >>$HF_RUN/undone; : >$HF_RUN/$one/taking\" >$HF_RUN/$one/undo.sh
+            done
+            mkdir $HF_RUN/3/1/taken; : >$HF_RUN/guard/armed
+            HF_AT_BOOT=1; hf_guard_name
+            hf_guard_take_back 2>/dev/null
+            cat $HF_RUN/undone; grep -e changes -e failed $HF_RUN/guard/restored
+            there guard/fired 1/1/taken 2/1/taken 2/1/taking 3/1/taking
+            rm -rf $HF_RUN\n",
+            *READ_SET, *WRITE_SET
+        );
+        let wanted = "3/1\n2/1\n1/1\nchanges=3\nfailed=0\nguard/fired\n1/1/taken\n2/1/taken\nno 2/1/taking\n3/1/taking\n";
+        assert_eq!(run(&shell, &script), wanted, "{shell:?}");
+    }
+}
+
+#[test]
+fn what_was_taken_back_and_made_again_counts_as_made_in_every_shell_at_hand() {
+    let cases = [
+        ("3", "3", "3"),
+        ("3 3-back", "3 3-back", "3 3-back"),
+        ("3 3-back 3-2", "3 3-back", ""),
+        // The way back was begun, and the guard was at work.
+        ("3 3-back 3-2", "3 3-back 3-2", "3 3-2 3-back"),
+        ("3 3-2 3-back 3-3", "3 3-2 3-back", ""),
+        ("3 3-2", "3-2", "3-2"),
+        ("3 30 30-2 4", "3", "3"),
+        // The second try came to nothing.
+        ("3 3-back 3-2:failed", "3 3-back", "3 3-back"),
+        ("3 3-back 3-2:", "3 3-back", "3 3-back"),
+        // Only a part of it was made again.
+        ("3 3-end 3-2", "3 3-end", "3-end"),
+        ("3 3-end 3-2 3-end-2", "3 3-end", ""),
+        ("3 3-end", "3", "3"),
+        // Without a journal.
+        ("", "3", "3"),
+    ];
+    for shell in shells() {
+        for (begun, taken, counts) in cases {
+            let script = format!(
+                "LC_ALL=C\n{}{FULL}
+                for one in {begun}; do
+                    case $one in *:*) how=${{one#*:}} one=${{one%:*}} ;; *) how=done ;; esac
+                    echo \"1 step $one started\" >>$HF_RUN/journal
+                    echo \"1 step $one change 1 started\" >>$HF_RUN/journal
+                    [ -z \"$how\" ] || echo \"1 step $one $how\" >>$HF_RUN/journal
+                done
+                for one in {taken}; do mkdir -p $HF_RUN/$one/1; : >$HF_RUN/$one/1/taken; done
+                echo $(hf_taken $HF_RUN | sort)
+                rm -rf $HF_RUN\n",
+                *READ_SET
+            );
+            let wanted = format!("{counts}\n");
+            assert_eq!(run(&shell, &script), wanted, "{shell:?} {begun}: {taken}");
+        }
+    }
+}

@@ -44,7 +44,7 @@ pub(super) struct Record {
     whole: bool,
     /// The steps that it did, when not all of it was done.
     done: BTreeSet<usize>,
-    /// The steps of which something was taken back.
+    /// The steps of which something was taken back, and that were not made again in the same run.
     taken: BTreeSet<usize>,
 }
 

@@ -67,7 +67,7 @@ hf_account_save() {
 		hf_account_found='home absent'
 		hf_account_above "$2" >"$HF_SAVE/above" && hf_file_flush "$HF_SAVE/above" || return 1
 	fi
-	if [ ! -e "/var/mail/$1" ]; then : >"$HF_SAVE/no-mail"; fi
+	if [ ! -e "/var/mail/$1" ]; then (: >"$HF_SAVE/no-mail") || return 1; fi
 	hf_file_note_saved "$hf_account_found"
 }
 

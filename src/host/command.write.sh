@@ -3,7 +3,7 @@
 
 # hf_run_command ARGV…: what it prints is capped while it runs, its end is kept.
 hf_run_command() {
-	: >"$HF_SAVE/started" && sync "$HF_SAVE/started" "$HF_SAVE" || return 1
+	(: >"$HF_SAVE/started") && sync "$HF_SAVE/started" "$HF_SAVE" || return 1
 	hf_command_run "$@"
 }
 
@@ -27,7 +27,8 @@ hf_command_undo() {
 # for ever. A second process keeps the file from growing over 32 MiB, for good measure.
 hf_command_run() {
 	hf_command_log=$HF_SAVE/output
-	: >"$hf_command_log"
+	# Without a place for what it says it is run all the same: it may be the way back.
+	(: >"$hf_command_log") 2>/dev/null || hf_command_log=/dev/null
 	(
 		while sleep 2; do
 			[ "$(stat -c %s "$hf_command_log")" -lt 33554432 ] || hf_command_cut
@@ -46,6 +47,7 @@ hf_command_run() {
 
 # The last MiB stays. The file is written to by appending, so that it may be cut under the writer.
 hf_command_cut() {
+	[ -f "$hf_command_log" ] || return 0
 	tail -c 1048576 "$hf_command_log" >"$hf_command_log.end" &&
 		cat "$hf_command_log.end" >"$hf_command_log"
 	rm -f "$hf_command_log.end"

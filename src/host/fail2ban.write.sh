@@ -105,14 +105,14 @@ hf_f2b_activate() {
 		# One that was on its way may have read the files before ours was there.
 		[ "$hf_f2b_was" = up ] || return 0
 	fi
-	: >"$HF_SAVE/told"
+	[ -e "$HF_SAVE/told" ] || (: >"$HF_SAVE/told") || return 1
 	if [ "$1" = restart ] && hf_f2b_has "$hf_f2b_jail"; then hf_f2b_end_jail; fi
 	hf_f2b_client reload --if-exists "$hf_f2b_jail" || return 1
 	[ "$1" != restart ] || hf_f2b_bans_back
 }
 
 hf_f2b_start() {
-	: >"$HF_SAVE/told"
+	[ -e "$HF_SAVE/told" ] || (: >"$HF_SAVE/told") || return 1
 	hf_tool systemctl reset-failed fail2ban.service 2>/dev/null
 	hf_tool timeout 60 systemctl start fail2ban.service
 	hf_f2b_tries=0

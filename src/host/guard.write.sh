@@ -19,7 +19,7 @@ hf_guard_arm() (
 	if [ ! -e "$hf_guard/armed" ]; then
 		hf_guard_prepare || hf_fail "$hf_guard cannot be written" || return 1
 	fi
-	hf_guard_until "$1" && : >"$hf_guard/armed" && sync "$hf_guard/armed" "$hf_guard" &&
+	hf_guard_until "$1" && (: >"$hf_guard/armed") && sync "$hf_guard/armed" "$hf_guard" &&
 		hf_guard_hold "$1" && return 0
 	# Nothing was changed yet under a new guard; one that could not be extended fires as it was told before.
 	if [ ! -s "$hf_guard/changes" ]; then
@@ -68,7 +68,7 @@ hf_guard_fire() {
 
 # hf_guard_mark_told: somebody was told that it fired.
 hf_guard_mark_told() {
-	: >"$HF_RUN/guard/told"
+	(: >"$HF_RUN/guard/told")
 }
 
 # ── inside a guarded step ──────────────────────────────────────────────────────────────────────
@@ -203,7 +203,8 @@ hf_guard_undo_one() {
 		hf_guard_rc=$?
 		hf_log "guard undo $1 rc $hf_guard_rc"
 		# For whoever asks later what is still to be taken back of that run.
-		if [ "$hf_guard_rc" = 0 ]; then : >"$HF_RUN/$1/taken" && rm -f "$HF_RUN/$1/taking"; fi 2>/dev/null
+		# The others are taken back also when that cannot be written.
+		if [ "$hf_guard_rc" = 0 ]; then (: >"$HF_RUN/$1/taken") 2>/dev/null && rm -f "$HF_RUN/$1/taking"; fi
 		case $hf_guard_rc in 0 | 77) return "$hf_guard_rc" ;; esac
 		[ "$hf_guard_try" = 2 ] || sleep 1
 	done
@@ -248,7 +249,7 @@ hf_guard_lock() {
 hf_guard_prepare() {
 	rm -f "$hf_guard/disarmed" "$hf_guard/step" && hf_guard_keep_marks || return 1
 	# shellcheck disable=SC2016 # the script itself expands it
-	: >"$hf_guard/changes" && cat "$HF_RUN/lib.sh" >"$hf_guard/lib.sh" &&
+	(: >"$hf_guard/changes") && cat "$HF_RUN/lib.sh" >"$hf_guard/lib.sh" &&
 		printf 'HF_RUN=%s\n. "$HF_RUN/guard/lib.sh"\nhf_guard_restore\n' "$HF_RUN" >"$hf_guard/restore.sh" &&
 		sync "$hf_guard/changes" "$hf_guard/lib.sh" "$hf_guard/restore.sh" "$hf_guard" "$HF_RUN"
 }
@@ -386,7 +387,7 @@ hf_guard_foreign() {
 
 # hf_guard_rehearse: something harmless to take back.
 hf_guard_rehearse() {
-	: >"$HF_SAVE/saved" && : >"$HF_RUN/guard/rehearsal"
+	(: >"$HF_SAVE/saved" && : >"$HF_RUN/guard/rehearsal")
 }
 
 hf_undo_guard_rehearse() {

@@ -38,9 +38,7 @@ hf_prune() {
 hf_prune_is_last() {
 	grep -q '^[0-9]* closed done' "$1/journal" 2>/dev/null || return 1
 	if grep -q '^[0-9]* settled undone' "$1/journal" || grep -q '^undoes=' "$1/run"; then return 1; fi
-	for hf_prune_mark in "$1"/*/*/taken "$1"/*/*/taking; do
-		if [ -e "$hf_prune_mark" ]; then return 1; fi
-	done
+	[ -z "$(hf_taken "$1")" ] || return 1
 	hf_prune_knows_steps "$1/steps.yaml" || return 1
 	hf_prune_runbook=$(sed -n -e 's/^runbook=//p' -e 's/^only=/ /p' "$1/run" | tr ' \n' '::')
 	case $hf_prune_runbooks in *" $hf_prune_runbook "*) return 1 ;; esac

@@ -59,7 +59,7 @@ hf_take_back() {
 	done
 	case $hf_point_was in
 	taken) mv -f "$hf_point/taken" "$hf_point/taking" || return 1 ;;
-	*) : >"$hf_point/taking" && sync "$hf_point/taking" "$hf_point" || return 1 ;;
+	*) (: >"$hf_point/taking") && sync "$hf_point/taking" "$hf_point" || return 1 ;;
 	esac
 	hf_point_run undo
 	hf_point_rc=$?
@@ -70,7 +70,7 @@ hf_take_back() {
 	fi
 	mv -f "$hf_point/taking" "$hf_point/taken" && sync "$hf_point" || return
 	# The way back in the middle of the very run: nothing of it is left to be taken back.
-	case ${HF_STEP:-} in *-back*) : >"$HF_SAVE/taken" ;; esac
+	case ${HF_STEP:-} in *-back*) (: >"$HF_SAVE/taken") ;; esac
 }
 
 # An undo that looks for itself found somebody else's work and left it alone: nothing of the step was done, and

@@ -10,7 +10,7 @@ hf_set_sshd() {
 	hf_sshd_note_state || return 1
 	hf_sshd_learn
 	hf_sshd_rehearse "$3" "$5" "${6-}" || return 1
-	: >"$HF_SAVE/touched" && sync "$HF_SAVE/touched" "$HF_SAVE" || return 1
+	(: >"$HF_SAVE/touched") && sync "$HF_SAVE/touched" "$HF_SAVE" || return 1
 	if hf_sshd_write "$1" "$2" "${6-}" && hf_sshd_take "$4" && hf_sshd_proves "$5"; then return 0; fi
 	hf_progress "sshd did not take it: putting back what was"
 	hf_reason=$hf_sshd_why

@@ -34,7 +34,7 @@ hf_undo_sysctl_live() {
 # The values before, a line each: KEY, a blank, VALUE.
 hf_sysctl_save() {
 	if [ -e "$HF_SAVE/live" ]; then return 0; fi
-	: >"$HF_SAVE/live.new" || return 1
+	(: >"$HF_SAVE/live.new") || return 1
 	while [ $# -ge 2 ]; do
 		hf_sysctl_was=$(hf_sysctl_now "$1") || {
 			hf_fail "/proc/sys/$1 cannot be read; nothing was done"

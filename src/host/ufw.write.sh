@@ -107,7 +107,7 @@ hf_ufw_text() {
 hf_ufw_place() {
 	if [ -f "$HF_SAVE/in-place" ]; then
 		# Whoever is killed from here on leaves half a file, which is nobody's change.
-		: >"$HF_SAVE/writing" && cat "$(hf_ufw_temporary "$1")" >"$(hf_ufw_path "$1")" && sync "$(hf_ufw_path "$1")" &&
+		(: >"$HF_SAVE/writing") && cat "$(hf_ufw_temporary "$1")" >"$(hf_ufw_path "$1")" && sync "$(hf_ufw_path "$1")" &&
 			rm -f "$(hf_ufw_temporary "$1")"
 	else
 		mv -f "$(hf_ufw_temporary "$1")" "$(hf_ufw_path "$1")"

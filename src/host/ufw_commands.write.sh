@@ -73,7 +73,7 @@ hf_ufw_one() {
 hf_ufw_commands() {
 	hf_ufw_prepare "$@"
 	hf_ufw_result $? || return
-	: >"$HF_SAVE/in-place"
+	(: >"$HF_SAVE/in-place") || return 1
 	hf_ufw_each + "$5" "$4" && hf_ufw_each - "$5" "$4"
 	hf_ufw_rc=$?
 	hf_ufw_remember "$3"

@@ -49,7 +49,7 @@ hf_ufw_keep_state() {
 		echo "cannot list the rules of the kernel; nothing was changed"
 		return 1
 	fi
-	sync "$HF_SAVE"/* && : >"$HF_SAVE/saved" && sync "$HF_SAVE/saved" "$HF_SAVE"
+	sync "$HF_SAVE"/* && (: >"$HF_SAVE/saved") && sync "$HF_SAVE/saved" "$HF_SAVE"
 }
 
 # hf_ufw_copy PATH: the name of its copy.

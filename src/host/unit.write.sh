@@ -72,7 +72,7 @@ hf_unit_note() {
 
 hf_unit_make_folder() {
 	[ ! -d "${1%/*}" ] || return 0
-	: >"$HF_SAVE/made" && hf_file_flush "$HF_SAVE/made" && mkdir -m 0755 "${1%/*}"
+	(: >"$HF_SAVE/made") && hf_file_flush "$HF_SAVE/made" && mkdir -m 0755 "${1%/*}"
 }
 
 hf_unit_reread() {

@@ -36,7 +36,7 @@ hf_open_run() {
 	hf_out=$(hf_make_run "$3" 2>&1)
 	hf_status=$?
 	if [ "$hf_status" -eq 0 ]; then
-		trap 'hf_sweep "$HF_RUN"; [ -e "$HF_RUN/busy" ] || : >/run/holdfast.holder' EXIT
+		trap 'hf_sweep "$HF_RUN"; [ -e "$HF_RUN/busy" ] || (: >/run/holdfast.holder)' EXIT
 		# Without these a shell that is ended while it answers would not come to that.
 		trap 'exit 141' PIPE HUP TERM
 		# Closed with exec: beside a function dash keeps a copy of the descriptor, and so the lock.
@@ -55,7 +55,7 @@ hf_make_run() {
 	# The lock is ours: what an earlier shell of this run had under way, whose line was cut, is at its end.
 	rm -f "$HF_RUN/busy"
 	hf_sweep "$HF_RUN"
-	: >"$HF_RUN/alive"
+	hf_alive
 	if [ -s "$HF_RUN/run" ]; then
 		# Opened before: a disk that is full by now takes nothing away of that.
 		hf_log_opened
@@ -136,7 +136,7 @@ hf_aloud() {
 
 # hf_alive: the controller is still there.
 hf_alive() {
-	: >"$HF_RUN/alive"
+	(: >"$HF_RUN/alive") 2>/dev/null
 }
 
 # hf_perform STEP SECONDS: runs $HF_RUN/STEP/step.sh to its end and answers frame 0: its status and
@@ -148,7 +148,10 @@ hf_perform() {
 		hf_say 0 70 "$hf_dir/step.sh cannot be written: is the disk full?"
 		return 0
 	fi
-	: >"$HF_RUN/busy"
+	if ! (: >"$HF_RUN/busy") 2>/dev/null; then
+		hf_say 0 70 "$HF_RUN/busy cannot be written: is the disk full?"
+		return 0
+	fi
 	setsid timeout -k 10 "$2" sh "$hf_dir/step.sh" 3>&1 >"$hf_dir/output" 2>&1 </dev/null &
 	hf_session=$!
 	wait "$hf_session"

@@ -279,8 +279,18 @@ fn back_takes_the_last_step_back_and_asks_about_it_again() {
     ends(&mut pty, 0);
     let all = || ["one", "two", "three"].map(|name| stage.file(name));
     assert_eq!(all(), ["first\n", "hello\n", "third 22\n"]);
+    // A step that was taken back on the way and made again is looked at like any other.
+    let run = stage.run_id();
+    fs::write(stage.folder().join("two"), "by hand\n").unwrap();
+    let said = ends(&mut stage.run(&["drift"]), 2);
+    assert!(
+        said.contains("-by hand") && said.contains("+hello"),
+        "{said}"
+    );
+    fs::write(stage.folder().join("two"), "hello\n").unwrap();
+    ends(&mut stage.run(&["drift"]), 0);
     // What was taken back on the way is no part of what the run did.
-    let mut pty = stage.run(&["rollback", "last", "--yes"]);
+    let mut pty = stage.run(&["rollback", &run, "--yes"]);
     ends(&mut pty, 0);
     assert_eq!(all(), ["", "", ""]);
 }
