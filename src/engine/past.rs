@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::act::Act;
 use crate::change::{Known, Shown, StepNumber, Timing, Verdict};
-use crate::plan::StepPlan;
+use crate::plan::{Outcome, StepPlan};
+use crate::runbook::Interlude;
 
 /// What was done and left so far.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) enum Entry {
         timing: Timing,
         /// Whether a person chose so.
         skipped: bool,
+        /// Whether it is a question, which was answered.
+        answered: bool,
     },
 }
 
@@ -67,6 +70,7 @@ impl Past {
             name: step.name.clone(),
             timing,
             skipped,
+            answered: matches!(step.outcome, Outcome::Interlude(Interlude::Ask { .. })),
         });
     }
 
@@ -113,6 +117,12 @@ impl Past {
     /// Forgets all from there on.
     pub(super) fn forget_from(&mut self, from: usize) {
         self.0.truncate(from);
+    }
+
+    /// Forgets the answers to questions: what they were about may be something else now.
+    pub(super) fn forget_answers(&mut self) {
+        self.0
+            .retain(|entry| !matches!(entry, Entry::Left { answered: true, .. }));
     }
 
     /// Forgets changes that were taken back.
@@ -177,7 +187,7 @@ mod tests {
     use super::*;
     use crate::change::{Call, Change, Undo};
     use crate::engine::new_login::Way;
-    use crate::plan::{Expectation, Outcome};
+    use crate::plan::Expectation;
     use crate::probe::{Digest, Probe};
     use crate::risk::Risk;
     use crate::transport::SshOptions;

@@ -47,7 +47,8 @@ pub(super) async fn perform_all(worker: &mut Worker<'_>) -> Result<(), Stop> {
                 let is_it = |turn: &Turn| {
                     turn.timing == timing && plan.key(plan.steps[turn.index].number) == key
                 };
-                at = turns.iter().position(is_it).unwrap_or(0);
+                // Of a plan made anew, what was done last may lie ahead: nothing before it is passed over.
+                at = turns.iter().position(is_it).unwrap_or(0).min(at);
             }
         }
     }
