@@ -107,6 +107,11 @@ impl StepPlan {
         }
     }
 
+    /// Whether a person is asked for a yes or no.
+    pub fn is_question(&self) -> bool {
+        matches!(self.outcome, Outcome::Interlude(Interlude::Ask { .. }))
+    }
+
     /// Why apply must not start on this host because of this step.
     pub fn obstacle(&self) -> Option<Obstacle<'_>> {
         match &self.outcome {
