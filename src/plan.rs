@@ -107,6 +107,11 @@ impl StepPlan {
         }
     }
 
+    /// Whether a person is asked for a yes or no.
+    pub fn is_question(&self) -> bool {
+        matches!(self.outcome, Outcome::Interlude(Interlude::Ask { .. }))
+    }
+
     /// Why apply must not start on this host because of this step.
     pub fn obstacle(&self) -> Option<Obstacle<'_>> {
         match &self.outcome {
@@ -141,18 +146,21 @@ pub struct Obstacle<'a> {
 }
 
 impl HostPlan {
-    /// What the step of this number is called by when numbers may change: its id, its name, and how many before it
-    /// are called alike (the items of a `for_each`, two restarts of one service).
+    /// What the step of this number is called by when numbers may change: its id, its name, what it is about, and how
+    /// many before it are alike in all of that (two restarts of one service). The items of a `for_each` may have one
+    /// name, and the list may become another one.
     pub fn key(&self, number: StepNumber) -> String {
         let Some(step) = self.steps.iter().find(|step| step.number == number) else {
             return number.to_string();
         };
         let alike = |other: &&StepPlan| {
-            other.number < number && (&other.id, &other.name) == (&step.id, &step.name)
+            let is_same =
+                (&other.id, &other.name, &other.subject) == (&step.id, &step.name, &step.subject);
+            other.number < number && is_same
         };
         let before = self.steps.iter().filter(alike).count();
         let id = step.id.as_deref().unwrap_or_default();
-        format!("{before} {id} {}", step.name)
+        format!("{before} {id}\n{}\n{}", step.name, step.subject)
     }
 
     /// What steps are called by in a plan of the same runbook made anew, where that is something else than here: the
@@ -186,5 +194,47 @@ impl HostPlan {
         self.steps
             .iter()
             .find_map(|step| step.obstacle().map(|o| (step, o)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(steps: &[(&str, &str)]) -> HostPlan {
+        let step = |(index, (name, subject)): (usize, &(&str, &str))| StepPlan {
+            number: StepNumber(index + 1),
+            id: None,
+            name: (*name).to_owned(),
+            subject: (*subject).to_owned(),
+            risk: Risk::Low,
+            guarded: false,
+            outcome: Outcome::Seen(Verdict::Compliant),
+            notes: Vec::new(),
+            expects: Vec::new(),
+        };
+        HostPlan {
+            host: "web".to_owned(),
+            steps: steps.iter().enumerate().map(step).collect(),
+            unprivileged: false,
+        }
+    }
+
+    #[test]
+    fn an_item_of_a_list_is_called_the_same_when_the_list_is_another() {
+        let name = "Everybody has an account";
+        let three = plan(&[(name, "user ann"), (name, "user bob"), (name, "user carol")]);
+        let two = plan(&[(name, "user bob"), (name, "user carol")]);
+        let key = |plan: &HostPlan, number| plan.key(StepNumber(number));
+        assert_eq!(key(&three, 2), key(&two, 1));
+        assert_eq!(key(&three, 3), key(&two, 2));
+        let twice = plan(&[
+            ("It is restarted", "command x"),
+            ("It is restarted", "command x"),
+        ]);
+        assert_ne!(key(&twice, 1), key(&twice, 2));
+        let renamed = plan(&[("It is run for two", "command two")]);
+        let called = plan(&[("It is run for one", "command one")]).called_anew(&renamed);
+        assert_eq!(called.values().collect::<Vec<_>>(), [&key(&renamed, 1)]);
     }
 }

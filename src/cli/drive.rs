@@ -87,6 +87,7 @@ fn begin(
         stop: stopped,
         answerer: Answerer {
             given: intent.answers.clone(),
+            earlier: intent.earlier.clone(),
             // Nobody is asked anything when nobody may be there.
             asked: (!intent.unattended && ask::can_ask()).then_some(asked),
         },

@@ -156,7 +156,7 @@ fn read(id: &RunId, events: &[Event]) -> Option<Resumed> {
             EventKind::Guided {
                 host, number, deed, ..
             } => {
-                if let Deed::TakenBack { .. } = deed.as_ref() {
+                if takes_back(deed) {
                     answers.remove(host);
                 }
                 if let Some(plan) = plans.get(host.as_str()) {
@@ -236,6 +236,18 @@ impl Resumed {
             Deed::Chose { .. } => {}
         }
     }
+}
+
+/// Whether something is taken back, or is to be: who chose so may have been cut off before it was done.
+fn takes_back(deed: &Deed) -> bool {
+    matches!(
+        deed,
+        Deed::TakenBack { .. }
+            | Deed::Chose {
+                choice: Choice::Undo | Choice::Back,
+                ..
+            }
+    )
 }
 
 fn is_well(result: &HostResult) -> bool {

@@ -150,8 +150,10 @@ fn asked(args: &Args) -> Result<Resumed, Exit> {
 fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> Intent {
     let before = &resumed.invocation;
     let asks = Asks::of(interactive, before.guided || args.steps.guided, risk);
-    let mut answers = before.answers.clone();
-    answers.extend(args.answers.by_id());
+    let answers = args.answers.by_id();
+    let mut all_answers = before.answers.clone();
+    all_answers.extend(answers.clone());
+    let earlier = before.resumes.as_ref().map(|_| before.answers.clone());
     let serial = args.batches.serial.clone();
     let serial = serial.unwrap_or(before.serial.clone());
     let start_at = args.steps.start_at.clone().or(before.start_at.clone());
@@ -180,13 +182,14 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
         asks,
         passes: resumed.passes.clone(),
         invocation: Some(Invocation {
-            answers: answers.clone(),
+            answers: all_answers,
             guided: before.guided || args.steps.guided,
             serial: serial.clone(),
             start_at: start_at.clone(),
             ..before.clone()
         }),
         answers,
+        earlier: earlier.unwrap_or_default(),
         serial,
         start_at,
         ..Intent::new(if args.dry_run {
@@ -200,7 +203,8 @@ fn intent(args: &Args, resumed: &Resumed, (interactive, risk): (bool, Risk)) -> 
 /// The answer to a question that the runbook does not ask.
 pub(super) fn unasked(runbook: &runbook::Runbook, intent: &Intent) -> Option<Diagnostic> {
     let questions = runbook.questions();
-    let id = intent.answers.keys().find(|id| !questions.contains(id))?;
+    let mut ids = intent.answers.keys().chain(intent.earlier.keys());
+    let id = ids.find(|id| !questions.contains(id))?;
     let message = format!("{} asks no question with the id `{id}`", runbook.name);
     let known = questions.iter().map(String::as_str);
     Some(Diagnostic::error(message).nearest(id, known))

@@ -43,6 +43,8 @@ pub(super) struct Intent {
     pub(super) rehearse: bool,
     /// Answers to manual steps, by id.
     pub(super) answers: BTreeMap<String, bool>,
+    /// Those that were given to the run that this one goes on from.
+    pub(super) earlier: BTreeMap<String, bool>,
     /// Once so many hosts have failed, no further one is begun.
     pub(super) max_fail: Option<usize>,
     /// Where the plan goes that a dry run makes.
@@ -79,6 +81,7 @@ impl Intent {
             guard: GuardTerms::default(),
             rehearse: false,
             answers: BTreeMap::new(),
+            earlier: BTreeMap::new(),
             asks: Asks::Never,
             passes: BTreeMap::new(),
             serial: Serial::All,

@@ -111,6 +111,8 @@ impl Worker<'_> {
             return;
         }
         let begun = restore::begun(self.link.reader(), &self.job.card.run, &act.folder).await;
+        // Who cannot tell may have begun all of them: "as before" would be a guess, a way back that fails says so.
+        let begun = begun.unwrap_or(act.changes.len());
         let changes: Vec<Change> = act.changes.iter().take(begun).cloned().collect();
         if !changes.is_empty() {
             self.past.did(Act {

@@ -1,5 +1,6 @@
 //! An input is edited in the middle of a guided run: the runbook is filled in anew with the facts and the data of
-//! the run's start, and the host is looked at again. What is done shows as desired.
+//! the run's start, and the host is looked at again. What is done shows as desired; questions are asked again, for
+//! they may be about something else, and so may what is done for them.
 
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ impl Worker<'_> {
             .events
             .tell(EventKind::HostPlanned { plan: plan.clone() });
         self.past.rename(&self.plan.called_anew(&plan));
+        self.past.forget_answers();
         self.rendered = Arc::new(rendered);
         self.plan = Arc::new(plan);
         self.ground = Some(ground);

@@ -192,7 +192,6 @@ impl Worker<'_> {
         {
             self.past.forget_since(before);
             self.known = self.past.known();
-            self.fired = true;
             Ok(stop)
         } else {
             Err(stop)

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::worker::Worker;
 use super::{Stop, apply};
 use crate::event::{EventKind, Fault, StepResult};
-use crate::plan::{HostPlan, Outcome, StepPlan};
+use crate::plan::{HostPlan, StepPlan};
 use crate::runbook::Interlude;
 
 /// A question to the operator.
@@ -27,6 +27,8 @@ pub struct Question {
 pub struct Answerer {
     /// Answers that were given before the run, by the step's id.
     pub given: BTreeMap<String, bool>,
+    /// The same, but given to the run that this one goes on from: they count where nothing was changed since.
+    pub earlier: BTreeMap<String, bool>,
     /// Where questions go; `None` when nobody is there.
     pub asked: Option<mpsc::UnboundedSender<Question>>,
 }
@@ -37,14 +39,18 @@ impl Answerer {
         if self.asked.is_some() {
             return None;
         }
+        let mut is_as_left = true;
         plan.steps.iter().find(|step| {
-            let is_question = matches!(step.outcome, Outcome::Interlude(Interlude::Ask { .. }));
-            is_question && self.given_to(step).is_none()
+            is_as_left &= !step.is_pending();
+            step.is_question() && self.given_to(step, is_as_left).is_none()
         })
     }
 
-    fn given_to(&self, step: &StepPlan) -> Option<bool> {
-        self.given.get(step.id.as_deref()?).copied()
+    /// `is_as_left`: whether nothing was changed since the run that this one goes on from.
+    fn given_to(&self, step: &StepPlan, is_as_left: bool) -> Option<bool> {
+        let id = step.id.as_deref()?;
+        let earlier = || self.earlier.get(id).filter(|_| is_as_left);
+        self.given.get(id).or_else(earlier).copied()
     }
 }
 
@@ -82,7 +88,7 @@ impl Worker<'_> {
         how: Option<&str>,
     ) -> Result<(), Stop> {
         let answerer = &self.job.answerer;
-        let given = answerer.given_to(step);
+        let given = answerer.given_to(step, self.is_as_left());
         let (yes, by) = match given {
             Some(yes) => (yes, "--answer".to_owned()),
             None => (
@@ -178,6 +184,54 @@ fn until(time: Duration, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::{Call, Change, StepNumber, Undo, Verdict};
+    use crate::plan::Outcome;
+    use crate::risk::Risk;
+
+    fn step(number: usize, outcome: Outcome) -> StepPlan {
+        StepPlan {
+            number: StepNumber(number),
+            id: Some("tried".to_owned()),
+            name: "x".to_owned(),
+            subject: "x".to_owned(),
+            risk: Risk::Low,
+            guarded: false,
+            outcome,
+            notes: Vec::new(),
+            expects: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_answer_to_the_run_before_counts_unless_something_is_changed_before_the_question() {
+        let call = || Call::new::<String>("hf_x", []);
+        let change = Change::new("x", Vec::new(), call(), Undo::Call(call()));
+        let ask = Interlude::Ask {
+            question: "Does it work?".to_owned(),
+            how: None,
+        };
+        let plan = |verdict: Verdict| HostPlan {
+            host: "web".to_owned(),
+            steps: vec![
+                step(1, Outcome::Seen(verdict)),
+                step(2, Outcome::Interlude(ask.clone())),
+            ],
+            unprivileged: false,
+        };
+        let (left, due) = (
+            plan(Verdict::Compliant),
+            plan(Verdict::Change(vec![change])),
+        );
+        let yes = BTreeMap::from([("tried".to_owned(), true)]);
+        let mut answerer = Answerer {
+            earlier: yes.clone(),
+            ..Answerer::default()
+        };
+        assert_eq!(answerer.lacks(&left), None);
+        assert_eq!(answerer.lacks(&due).map(|step| step.number.0), Some(2));
+        answerer.given = yes;
+        assert_eq!(answerer.lacks(&due), None);
+    }
 
     #[test]
     fn the_end_of_a_pause_is_told_as_a_time() {

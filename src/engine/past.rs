@@ -1,6 +1,6 @@
 //! What a run has done and left on a host, in order: what "back" and "undo" go by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::act::Act;
 use crate::change::{Known, Shown, StepNumber, Timing, Verdict};
@@ -23,6 +23,8 @@ pub(super) enum Entry {
         timing: Timing,
         /// Whether a person chose so.
         skipped: bool,
+        /// Whether it is a question, which was answered.
+        answered: bool,
     },
 }
 
@@ -67,6 +69,7 @@ impl Past {
             name: step.name.clone(),
             timing,
             skipped,
+            answered: step.is_question(),
         });
     }
 
@@ -87,6 +90,14 @@ impl Past {
         self.0.iter().any(
             |entry| matches!(entry, Entry::Left { key: left, skipped: true, .. } if left == key),
         )
+    }
+
+    /// Whether anything was done, tried or left out that was not in the run before (`passes`).
+    pub(super) fn is_news(&self, passes: &BTreeSet<String>) -> bool {
+        self.0.iter().any(|entry| match entry {
+            Entry::Did(_) => true,
+            Entry::Left { key, skipped, .. } => *skipped && !passes.contains(key),
+        })
     }
 
     /// Whether a person left anything out.
@@ -113,6 +124,12 @@ impl Past {
     /// Forgets all from there on.
     pub(super) fn forget_from(&mut self, from: usize) {
         self.0.truncate(from);
+    }
+
+    /// Forgets the answers to questions: what they were about may be something else now.
+    pub(super) fn forget_answers(&mut self) {
+        self.0
+            .retain(|entry| !matches!(entry, Entry::Left { answered: true, .. }));
     }
 
     /// Forgets changes that were taken back.
@@ -250,6 +267,18 @@ mod tests {
         assert_eq!(folders, ["1-3", "1-2", "1"]);
         assert_eq!(acts[1].expects[0].digest, Digest::of(b"as it was"));
         assert_eq!((acts[1].count(), past.tried()), (1, None));
+    }
+
+    #[test]
+    fn what_was_done_or_left_out_anew_is_news_and_what_was_in_the_run_before_is_not() {
+        let (step, passes) = (act(1, "1", b"").step, BTreeSet::from(["1".to_owned()]));
+        let mut past = Past::default();
+        past.leave("1".to_owned(), &step, Timing::InOrder, true);
+        past.leave("2".to_owned(), &step, Timing::InOrder, false);
+        assert!(!past.is_news(&passes));
+        assert!(past.is_news(&BTreeSet::new()));
+        past.did(failed(act(3, "3", b"")));
+        assert!(past.is_news(&passes));
     }
 
     #[test]

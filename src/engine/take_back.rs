@@ -42,6 +42,7 @@ impl Worker<'_> {
             Ok(state) => {
                 if state.phase == GuardPhase::Fired {
                     self.changes = section.before;
+                    self.fired = true;
                     self.job.events.tell(EventKind::GuardFired {
                         host: self.host.name.to_string(),
                         fired: Box::new(own(self.job, &state)),

@@ -47,7 +47,8 @@ pub(super) async fn perform_all(worker: &mut Worker<'_>) -> Result<(), Stop> {
                 let is_it = |turn: &Turn| {
                     turn.timing == timing && plan.key(plan.steps[turn.index].number) == key
                 };
-                at = turns.iter().position(is_it).unwrap_or(0);
+                // Of a plan made anew, what was done last may lie ahead: nothing before it is passed over.
+                at = turns.iter().position(is_it).unwrap_or(0).min(at);
             }
         }
     }
@@ -92,6 +93,12 @@ impl Worker<'_> {
         }
     }
 
+    /// Whether the host is as the run before left it, as far as this one goes: answers that were given there are
+    /// about what was there then.
+    pub(super) fn is_as_left(&self) -> bool {
+        self.changes == 0 && !self.past.is_news(&self.passes)
+    }
+
     async fn turn(&mut self, turn: Turn) -> Result<Next, Stop> {
         let plan = self.plan.clone();
         let step = &plan.steps[turn.index];
@@ -108,7 +115,8 @@ impl Worker<'_> {
                 Interlude::Ask { question, .. } => answer_key(&key, question),
                 Interlude::Pause(_) => key.clone(),
             };
-            if self.passes.contains(&passed) {
+            let is_passed = self.passes.contains(&passed);
+            if is_passed && (!step.is_question() || self.is_as_left()) {
                 self.answered_before(step, interlude);
             } else {
                 self.interlude(step, interlude).await?;

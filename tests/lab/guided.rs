@@ -731,6 +731,57 @@ fn an_answer_counts_no_more_when_what_it_was_about_is_taken_back_or_it_asks_some
 }
 
 #[test]
+fn an_answer_of_the_command_line_counts_in_a_later_run_only_where_nothing_is_changed_anew() {
+    let stage = Stage::with(ASKS);
+    let question = "Did you look? [y/N] ";
+    let mut pty = stage.run(&["run", "three", "--guided", "--answer", "seen=yes"]);
+    pty.answer("a");
+    let after = pty.answer("k");
+    assert!(!after.contains(question), "{after}");
+    ends(&mut pty, 130);
+    // Nothing is done before it.
+    let run = stage.run_id();
+    let mut pty = stage.run(&["run", "--resume", &run]);
+    let after = pty.answer("k");
+    assert!(!after.contains(question), "{after}");
+    ends(&mut pty, 130);
+    let mut pty = stage.run(&["rollback", &run, "--yes"]);
+    ends(&mut pty, 0);
+    // Left out or done: in either case it is not what the answer was about.
+    for decision in ["s", "a"] {
+        let mut pty = stage.run(&["run", "--resume", &run]);
+        pty.answer(decision);
+        pty.expect(question);
+        pty.write("n\n");
+        ends(&mut pty, 9);
+    }
+}
+
+#[test]
+fn an_answer_counts_no_more_when_an_input_is_edited() {
+    let stage = Stage::with(
+        "name: three\nsummary: x\ninputs: { port: { type: port, default: 1 } }\nsteps:\n\
+        - { name: low, file: { path: FOLDER/one, content: '{{ inputs.port }}' } }\n\
+        - { id: seen, name: It was tried, manual: { question: 'Does port {{ inputs.port }} work?' } }\n\
+        - { name: high, file: { path: FOLDER/two, content: x } }\n\
+        - { name: last, file: { path: FOLDER/three, content: x } }\n",
+    );
+    let mut pty = stage.guided();
+    pty.answer("a");
+    pty.expect("Does port 1 work? [y/N] ");
+    pty.write("y\n");
+    pty.answer("a");
+    pty.answer("e port=2");
+    let low = pty.answer("a");
+    assert!(low.contains("step 1 of 4"), "{low}");
+    pty.expect("Does port 2 work? [y/N] ");
+    pty.write("y\n");
+    pty.answer("f");
+    ends(&mut pty, 0);
+    assert_eq!([stage.file("one"), stage.file("three")], ["2", "x"]);
+}
+
+#[test]
 fn steps_that_are_called_alike_are_each_a_step() {
     // Restarts of one thing, in the words that anybody would use for each.
     let restart = "- { name: The app is restarted, command: { argv: [sh, -c, 'echo x >>FOLDER/restarts'], always: true } }\n";

@@ -47,16 +47,13 @@ impl Undoes {
     }
 }
 
-/// How many changes of a step's folder the host has on record; none of one that does not answer.
-pub(super) async fn begun(link: &mut ReadHost, run: &str, folder: &str) -> usize {
+/// How many changes of a step's folder the host has on record; `None` when it does not say.
+pub(super) async fn begun(link: &mut ReadHost, run: &str, folder: &str) -> Option<usize> {
     let probe = record::points_probe(run);
-    let Ok(answers) = link.ask(std::slice::from_ref(&probe)).await else {
-        return 0;
-    };
-    let text = answers.get(&probe).map(|answer| answer.text().into_owned());
-    let states = record::states(&text.unwrap_or_default());
+    let answers = link.ask(std::slice::from_ref(&probe)).await.ok()?;
+    let states = record::states(&answers.get(&probe).ok()?.text());
     let of_step = |place: &&String| place.split('/').next() == Some(folder);
-    states.keys().filter(of_step).count()
+    Some(states.keys().filter(of_step).count())
 }
 
 /// Makes the steps of a host from the record that lies there.
