@@ -52,9 +52,20 @@ const OF_ITSELF: [&str; 2] = ["hf_file", "hf_exists"];
 /// Questions about what is put back in one go: in the middle of that there is no third state.
 const IN_ONE_GO: [&str; 3] = ["hf_file", "hf_exists", "hf_authorized_keys"];
 
+/// What is answered about a file whose folder is not there either.
+const NO_FOLDER: &[u8] = b"0\ntype=absent\nparent=missing\n";
+
 /// Whether a question is about one file and nothing else.
 pub(super) fn is_of_itself(probe: &Probe) -> bool {
     OF_ITSELF.contains(&probe.function.as_str())
+}
+
+/// Whether the host is as it was answered before. A file that is not there is as little there when its folder came
+/// meanwhile: somebody else's file may lie in it now, or it belongs to a package.
+pub(super) fn is_as_before(probe: &Probe, before: &Digest, now: &Answer) -> bool {
+    let is_absent = || now.text().lines().any(|line| line == "type=absent");
+    now.digest() == *before
+        || (probe.function == "hf_file" && *before == Digest::of(NO_FOLDER) && is_absent())
 }
 
 impl Look {
@@ -113,7 +124,7 @@ impl Resource for Restore {
             let now = seen.get(&look.probe);
             self.is_first
                 && is_of_itself(&look.probe)
-                && now.is_ok_and(|now| now.digest() != look.before)
+                && now.is_ok_and(|now| !is_as_before(&look.probe, &look.before, now))
         });
         other.map(|look| format!("{} is not as it was before", readable::about(&look.probe)))
     }
@@ -168,7 +179,7 @@ impl Restore {
         if is_ours {
             return Meaning::Ours;
         }
-        if digest == look.before {
+        if is_as_before(&look.probe, &look.before, now) {
             return Meaning::Back;
         }
         let is_begun = states.get(&self.place) == Some(&State::Taking);
@@ -378,5 +389,23 @@ mod tests {
         assert_eq!(one.refuted(&seen("old\n")), None);
         let why = one.refuted(&seen("new\n"));
         assert_eq!(why.as_deref(), Some("/x is not as it was before"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_as_little_there_when_its_folder_is() {
+        let no_folder = answer("type=absent\nparent=missing\n");
+        let absent = "parent=folder\nreal=/x\ntype=absent\nabove=1000 755 /home\n";
+        let mut one = restore(&[&[file()]], true);
+        one.looks[0].before = no_folder.digest();
+        let refuted =
+            |one: &Restore, text: &str| one.refuted(&Answers::from_iter([(file(), answer(text))]));
+        assert_eq!(refuted(&one, absent), None);
+        assert!(refuted(&one, "parent=folder\nreal=/x\ntype=folder\n").is_some());
+        // Begun and cut off in between; and when only the folder is left, that goes too.
+        for state in ["taking", "made"] {
+            assert_eq!(word(&diff(&one, absent, &[state])), "change");
+        }
+        one.looks[0].before = answer("parent=folder\ntype=file\n").digest();
+        assert!(refuted(&one, absent).is_some());
     }
 }

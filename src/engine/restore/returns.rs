@@ -8,7 +8,7 @@ use super::steps::is_about_us;
 use crate::engine::worker::Worker;
 use crate::engine::{last_look, survey, verify};
 use crate::event::{EventKind, Proof};
-use crate::probe::{Answers, Digest, Probe};
+use crate::probe::{Answer, Answers, Digest, Probe};
 use crate::runbook::RenderedStep;
 
 /// The state that taking back comes to.
@@ -16,6 +16,8 @@ use crate::runbook::RenderedStep;
 pub(in crate::engine) struct Returns {
     /// What the host answered before the run, about what is taken back.
     before: BTreeMap<Probe, Digest>,
+    /// What the first change that is taken back found, about one file each: what came before it may stay.
+    found: BTreeMap<Probe, Digest>,
     /// Of that, what is not on record.
     unknown: BTreeSet<Probe>,
     /// What changes asked that stay, or were taken back earlier already: they may make a difference there.
@@ -39,6 +41,10 @@ impl Returns {
         }
         for expected in &point.record.before {
             let probe = expected.probe.clone();
+            if point::is_of_itself(&probe) {
+                // The later changes come first here.
+                self.found.insert(probe.clone(), expected.digest.clone());
+            }
             match start.get(&probe) {
                 _ if is_about_us(&probe) => {}
                 Some(digest) => {
@@ -70,13 +76,19 @@ impl Returns {
         self.others.contains(probe) || (self.left_out && !point::is_of_itself(probe))
     }
 
+    /// Whether a question is answered as before: as at the start of the run, or as the way back comes to.
+    fn is_back(&self, probe: &Probe, start: &Digest, now: &Answer) -> bool {
+        let mut all = [Some(start), self.found.get(probe)].into_iter().flatten();
+        all.any(|before| point::is_as_before(probe, before, now))
+    }
+
     /// What the answers prove, and whether they should have been able to.
     fn compared(&self, answers: &Answers) -> (Proof, bool) {
         let (mut silent, mut other, mut excused) = (Vec::new(), Vec::new(), Vec::new());
         for (probe, digest) in &self.before {
             match answers.get(probe) {
                 Err(_) => silent.push(probe.to_string()),
-                Ok(now) if now.digest() == *digest => {}
+                Ok(now) if self.is_back(probe, digest, now) => {}
                 Ok(_) if self.is_excused(probe) => excused.push(probe.to_string()),
                 Ok(_) => other.push(probe.to_string()),
             }
@@ -142,7 +154,6 @@ pub(in crate::engine) async fn proof(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Answer;
 
     fn file() -> Probe {
         Probe::new("hf_file", ["/x"])
@@ -191,6 +202,21 @@ mod tests {
         short.unknown.insert(Probe::new("hf_file", ["/y"]));
         assert_eq!(word(&short, Some("old"), "old"), "excused");
         assert_eq!(word(&short, Some("old"), "new"), "no");
+    }
+
+    #[test]
+    fn a_file_may_also_be_as_the_first_change_that_is_taken_back_found_it() {
+        let mut some = returns();
+        // A package that stays made its folder, or brought it.
+        some.before
+            .insert(file(), answer("type=absent\nparent=missing\n").digest());
+        let absent = "parent=folder\nreal=/x\ntype=absent\n";
+        assert_eq!(word(&some, Some(absent), "old"), "yes");
+        assert_eq!(word(&some, Some("packaged"), "old"), "no");
+        some.found.insert(file(), answer("packaged").digest());
+        assert_eq!(word(&some, Some("packaged"), "old"), "yes");
+        assert_eq!(word(&some, Some(absent), "old"), "yes");
+        assert_eq!(word(&some, Some("new"), "old"), "no");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::record::{Point, RunRecord, State};
 use super::reread::Reread;
 use super::trail::Trail;
 use super::{Returns, Undoes};
+use crate::access;
 use crate::change::{Call, StepNumber, Timing, Undo};
 use crate::plan::Expectation;
 use crate::probe::Probe;
@@ -23,15 +24,38 @@ const LIMIT: Duration = Duration::seconds(3600);
 /// What installs packages; those stay unless somebody asks for it.
 const INSTALL: &str = "hf_undo_package";
 
-/// Takes away keys, accounts and rules of the firewall: what brought a way in takes one when it goes.
-const TAKES_WAYS: [&str; 3] = ["hf_undo_keys", "hf_undo_account", "hf_ufw_undo"];
+/// Ways back that leave every way in as it is: values of the kernel and jails as they were, and what only reads anew
+/// or does nothing.
+const HARMLESS: [&str; 5] = [
+    "hf_undo_sysctl",
+    "hf_undo_sysctl_live",
+    "hf_undo_fail2ban_jail",
+    "hf_undo_reread",
+    "hf_undo_wait",
+];
+
+/// Ways back that are as harmless as the file is.
+const OF_FILES: [&str; 2] = ["hf_undo_file", "hf_undo_file_attributes"];
+
+/// Of a command only its author knows what it does, and of what is made again that it was made before: whether those
+/// are guarded is on record.
+const ON_RECORD: [&str; 2] = ["hf_undo_command", "hf_give_again"];
 
 /// Questions whose answers depend on who asks: they say nothing of what somebody changed.
 const ABOUT_US: [&str; 2] = ["hf_login", "hf_session_key"];
 
-/// Whether it may cut us off to take this back, though making it could not.
+/// Whether it may cut us off to take this back, though making it could not: a key, a service or a package that came
+/// may be what we come in by now. What nobody knows to be harmless may.
 fn cuts_backwards(undo: &Undo) -> bool {
-    matches!(undo, Undo::Call(call) if TAKES_WAYS.contains(&call.function.as_str()))
+    let Undo::Call(call) = undo else {
+        return false;
+    };
+    let function = call.function.as_str();
+    if OF_FILES.contains(&function) {
+        let path = call.args.first();
+        return path.is_none_or(|path| access::rests_on_file(path));
+    }
+    !HARMLESS.contains(&function) && !ON_RECORD.contains(&function)
 }
 
 /// Everything that is to be taken back on a host, in order, and the state that it comes to.
@@ -120,7 +144,7 @@ impl<'a> Page<'a> {
         let record = &point.record;
         let mut earlier = points[..index].iter();
         let is_first = !earlier.any(|other| other.folder() == point.folder());
-        let is_guarded = record.guarded || cuts_backwards(&record.change.undo);
+        let is_guarded = record.guarded || (stays.is_none() && cuts_backwards(&record.change.undo));
         let guard = is_guarded.then_some(RenderedGuard {
             port: record.port_before,
             irreversible: false,
@@ -253,5 +277,43 @@ impl<'a> Page<'a> {
             timeout: LIMIT,
             tags: Vec::new(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_to_leave_every_way_in_is_taken_back_without_a_guard() {
+        let cuts =
+            |function: &str, arg: &str| cuts_backwards(&Undo::Call(Call::new(function, [arg])));
+        for (function, arg) in [
+            ("hf_undo_service", "wg-quick@wg0.service"),
+            ("hf_undo_unit", "tunnel.service"),
+            ("hf_undo_package", "300"),
+            ("hf_undo_keys", "/home/ops/.ssh/authorized_keys"),
+            ("hf_undo_account", "ops"),
+            ("hf_ufw_undo", ""),
+            ("hf_undo_sshd", "/etc/ssh/sshd_config"),
+            ("hf_undo_file", "/etc/ssh/sshd_config.d/10-x.conf"),
+            ("hf_undo_file_attributes", "/etc/sudoers"),
+            ("hf_undo_of_times_to_come", "x"),
+        ] {
+            assert!(cuts(function, arg), "{function} {arg}");
+        }
+        for (function, arg) in [
+            ("hf_undo_file", "/etc/motd"),
+            ("hf_undo_file", "/etc/apt/apt.conf.d/20auto-upgrades"),
+            ("hf_undo_file_attributes", "/etc/motd"),
+            ("hf_undo_sysctl", "/etc/sysctl.d/90-x.conf"),
+            ("hf_undo_fail2ban_jail", "sshd"),
+            ("hf_undo_command", "true"),
+            ("hf_give_again", "r-1"),
+        ] {
+            assert!(!cuts(function, arg), "{function} {arg}");
+        }
+        let why = "it is gone".to_owned();
+        assert!(!cuts_backwards(&Undo::Impossible { why }));
     }
 }
