@@ -88,16 +88,39 @@ hf_point_stale() {
 # hf_give_again RUN STEP/CHANGE: the change is made again, from the very state that it was made from. Undo of
 # hf_take_back: it may be called when that never began, died or failed. What died is finished first; what failed would
 # fail again, and is only tried when the change cannot be made without: the way in that it brings is not withheld
-# because of a way back that does not work.
+# because of a way back that does not work. A try that failed is not made again beside one that did not: together they
+# are one change.
 hf_give_again() {
 	hf_point=/var/lib/holdfast/runs/$1/$2
 	if [ ! -e "$hf_point/taken" ] && [ ! -e "$hf_point/taking" ]; then return 0; fi
+	if hf_point_tried "/var/lib/holdfast/runs/$1" "$2"; then
+		rm -f "$hf_point/taking" "$hf_point/taken" && sync "$hf_point"
+		return
+	fi
 	if [ ! -s "$hf_point/taking" ] || ! hf_point_run act; then
 		if [ ! -e "$hf_point/taken" ]; then hf_point_run undo || echo "$2 of run $1 could not be taken back to its end"; fi
 		mv -f "$hf_point/taken" "$hf_point/taking" 2>/dev/null
 		hf_point_run act || return
 	fi
 	rm -f "$hf_point/taking" && sync "$hf_point"
+}
+
+# hf_point_tried RUNFOLDER STEP/CHANGE: whether it failed, and another try of the step made the very same change.
+hf_point_tried() (
+	hf_point_done() { grep -q "^[0-9]* step $1 change $2 rc 0\$" "$hf_tries/journal"; }
+	hf_tries=$1 hf_try=${2%/*} hf_change=${2#*/}
+	! hf_point_done "$hf_try" "$hf_change" || return 1
+	for hf_one in "$1/${hf_try%%-*}" "$1/${hf_try%%-*}"-[0-9]*; do
+		if hf_point_done "${hf_one##*/}" "$hf_change" && hf_point_same "$1/$2" "$hf_one/$hf_change"; then return 0; fi
+	done
+	return 1
+)
+
+# hf_point_same FOLDER OTHER: whether both changes were made by the same call with the same input.
+hf_point_same() {
+	[ "$(sed '/^HF_STEP=/d' "$1/act.sh")" = "$(sed '/^HF_STEP=/d' "$2/act.sh")" ] || return 1
+	if [ ! -e "$1/act.input" ] && [ ! -e "$2/act.input" ]; then return 0; fi
+	cmp -s "$1/act.input" "$2/act.input"
 }
 
 # hf_point_run undo|act: the script of a change, with the functions of its own run. HF_POINT tells it that the journal

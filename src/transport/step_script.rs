@@ -193,4 +193,54 @@ mod tests {
             "{text}"
         );
     }
+
+    /// The functions that make a change again, with the record of a run.
+    const RECORD: &str = include_str!("../host/record.write.sh");
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a shell, as on a host")]
+    fn a_try_that_failed_is_not_made_again_beside_one_that_did_not() {
+        let run = tempfile::tempdir().unwrap();
+        let path = |name: &str| run.path().join(name);
+        let journal = "1 step 2 change 1 rc 1\n1 step 2-2 change 1 rc 1\n1 step 2-3 change 1 rc 0\n\
+             1 step 3 change 1 rc 1\n1 step 3-2 change 1 rc 0\n1 step 4 change 1 rc 1\n\
+             1 step 5 change 1 rc 1\n1 step 5-2 change 1 rc 0\n1 step 23 change 1 rc 0\n";
+        std::fs::write(path("journal"), journal).unwrap();
+        for (folder, word, input) in [
+            ("2", "same", None),
+            ("2-2", "same", None),
+            ("2-3", "same", None),
+            ("3", "first", None),
+            ("3-2", "second", None),
+            ("4", "alone", None),
+            ("5", "same", Some("one")),
+            ("5-2", "same", Some("two")),
+            ("23", "same", None),
+        ] {
+            let act = Call::new("hf_run_command", [word]);
+            std::fs::create_dir_all(path(&format!("{folder}/1"))).unwrap();
+            let script = script_of(("r", folder, 1), "act", &act);
+            std::fs::write(path(&format!("{folder}/1/act.sh")), script).unwrap();
+            if let Some(input) = input {
+                std::fs::write(path(&format!("{folder}/1/act.input")), input).unwrap();
+            }
+        }
+        let is_tried = |place: &str| {
+            let script = format!("{RECORD}\nhf_point_tried \"$1\" \"$2\"");
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &script, "sh"]).arg(run.path()).arg(place);
+            shell.status().unwrap().success()
+        };
+        for (place, tried) in [
+            ("2/1", true),
+            ("2-2/1", true),
+            ("2-3/1", false),
+            ("3/1", false),
+            ("3-2/1", false),
+            ("4/1", false),
+            ("5/1", false),
+        ] {
+            assert_eq!(is_tried(place), tried, "{place}");
+        }
+    }
 }

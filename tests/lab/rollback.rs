@@ -211,6 +211,55 @@ fn a_run_that_failed_or_was_cut_off_is_taken_back_as_well() {
         .says("Nothing to do");
 }
 
+/// A command whose second try comes about, and what somebody may come in by.
+const TRIED: &str = r#"
+name: tried
+summary: The second try succeeds
+risk: medium
+steps:
+  - name: The second try succeeds
+    retry: { times: 1, every: 1s }
+    command:
+      argv: [sh, -c, "echo ran >>/root/ran; test -e /run/lab-tried && touch /root/tried && exit; touch /run/lab-tried; false"]
+      creates: /root/tried
+      undo: [rm, -f, /root/tried]
+  - name: It runs
+    service: { name: lab-listen, running: true }
+  - name: A drop-in
+    systemd_unit: { name: systemd-journald, drop_in: 10-tried.conf, content: "[Service]\nNice=3\n" }
+"#;
+
+#[test]
+fn a_service_is_taken_back_under_guard_and_a_command_is_made_again_once() {
+    let lab = Lab::new("rollback-tried");
+    let hosts = [lab.boot(HostSpec::new("web").setup(Setup::Full))];
+    let host = &hosts[0];
+    let operator = Operator::new(&lab, "operator", &hosts);
+    operator.runbook("tried", TRIED);
+    host.sh("systemctl stop lab-listen");
+    operator.run(&["run", "tried", "--yes"]).exits(0);
+    assert_eq!(host.sh("cat /root/ran"), "ran\nran\n");
+    // A colleague's file keeps the folder there.
+    host.sh("echo of a colleague >/etc/systemd/system/systemd-journald.service.d/20-notes");
+    let back = operator.run(&["rollback", "last", "--yes"]);
+    back.exits(0).says("answers are the same");
+    let armed = |told: &Told| {
+        let events = told.events.iter();
+        let armed =
+            events.filter(|event| matches!(event.kind, EventKind::GuardArmed { again: false, .. }));
+        armed.count()
+    };
+    assert_eq!(armed(&back), 1, "{}", back.all());
+    assert_eq!(
+        host.sh("ls /etc/systemd/system/systemd-journald.service.d"),
+        "20-notes\n"
+    );
+    host.sh("! test -e /root/tried && ! systemctl -q is-active lab-listen");
+    operator.run(&["rollback", "last", "--yes"]).exits(0);
+    host.sh("test -e /root/tried && systemctl -q is-active lab-listen");
+    assert_eq!(host.sh("cat /root/ran"), "ran\nran\nran\n");
+}
+
 /// What lets us in while it is there, and its undo shuts us out, and then ends as the input says.
 const WAY_IN: &str = r#"
 name: way-in

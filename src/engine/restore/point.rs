@@ -49,7 +49,7 @@ pub(super) struct Look {
 /// Questions about one file and nothing else: what other changes do never shows in the answer.
 const OF_ITSELF: [&str; 2] = ["hf_file", "hf_exists"];
 
-/// Questions about what is put back in one go: in the middle of that there is no third state.
+/// Questions about what most undos put back in one go: in the middle of that there is no third state.
 const IN_ONE_GO: [&str; 3] = ["hf_file", "hf_exists", "hf_authorized_keys"];
 
 /// What is answered about a file whose folder is not there either.
@@ -68,9 +68,18 @@ pub(super) fn is_as_before(probe: &Probe, before: &Digest, now: &Answer) -> bool
         || (probe.function == "hf_file" && *before == Digest::of(NO_FOLDER) && is_absent())
 }
 
-impl Look {
-    fn is_in_one_go(&self) -> bool {
-        IN_ONE_GO.contains(&self.probe.function.as_str())
+/// Whether that is so for the undo of a change, and it is no row of small ones, such as an overwriting in place, an
+/// owner and then a mode, or a file of keys and then its folder. Of a drop-in and its folder see [`is_as_before`].
+fn is_one_rename(change: &Change) -> bool {
+    let Undo::Call(undo) = &change.undo else {
+        return false;
+    };
+    let word = |call: &Call, index: usize| call.args.get(index).cloned().unwrap_or_default();
+    match undo.function.as_str() {
+        "hf_undo_file_attributes" | "hf_give_again" => false,
+        "hf_undo_file" => word(undo, 1) != "in-place",
+        "hf_undo_keys" => word(&change.act, 4) == "keep",
+        _ => true,
     }
 }
 
@@ -185,7 +194,9 @@ impl Restore {
         let is_begun = states.get(&self.place) == Some(&State::Taking);
         let left = look.left.as_ref();
         let is_known = if is_begun {
-            left.is_some() && look.is_in_one_go()
+            left.is_some()
+                && IN_ONE_GO.contains(&look.probe.function.as_str())
+                && is_one_rename(&self.change)
         } else {
             expected.is_some() || (left.is_some() && is_of_itself(&look.probe))
         };
@@ -357,6 +368,31 @@ mod tests {
             for now in ["old\n", "new\n"] {
                 assert_eq!(word(&diff(&one, now, &["taking"])), "change");
             }
+        }
+    }
+
+    #[test]
+    fn a_row_of_small_ones_that_was_cut_off_is_finished_and_said_to_be_in_between() {
+        let keys = |how| Call::new("hf_put_keys", ["ops", "/k", "600", "user", how]);
+        let put = || Call::new("hf_put_file", ["/x", "644"]);
+        for (act, undo, expected) in [
+            (put(), vec!["hf_undo_file", "/x", "rename"], "moved"),
+            (put(), vec!["hf_undo_unit", "x.service", "/x"], "moved"),
+            (keys("keep"), vec!["hf_undo_keys", "/k"], "moved"),
+            (put(), vec!["hf_undo_file", "/x", "in-place"], "doubt"),
+            (put(), vec!["hf_undo_file_attributes", "/x"], "doubt"),
+            (keys("make"), vec!["hf_undo_keys", "/k"], "doubt"),
+            (keys("mend"), vec!["hf_undo_keys", "/k"], "doubt"),
+            (put(), vec!["hf_give_again", "r-0", "1/1"], "doubt"),
+        ] {
+            let mut one = restore(&[&[file()]], true);
+            one.change.act = act;
+            one.change.undo = Undo::Call(Call::new(undo[0], undo[1..].iter().copied()));
+            let begun = word(&diff(&one, "half\n", &["taking"]));
+            let expected = expected.replace("doubt", "change, with a warning");
+            assert_eq!(begun, expected, "{undo:?}");
+            // One that was not begun has no middle.
+            assert_eq!(word(&diff(&one, "half\n", &["made"])), "moved", "{undo:?}");
         }
     }
 
